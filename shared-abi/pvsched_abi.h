@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * pvsched: what a guest, its VMM and its host agree on.
+ *
+ * Included unchanged by the guest's kernel module, the BPF programs and C++.
+ * Everything is little-endian and naturally aligned; reserved bytes are zero
+ * and ignored. A change of meaning changes PVSCHED_VERSION_MAJOR or a feature
+ * bit. docs/abi.md explains the protocol around these shapes.
+ */
+#ifndef PVSCHED_ABI_H
+#define PVSCHED_ABI_H
+
+#include <linux/types.h>
+
+#ifdef __cplusplus
+#include <cstddef>
+#define PVSCHED_STATIC_ASSERT(expr, msg) static_assert(expr, msg)
+#define PVSCHED_OFFSETOF(type, member) offsetof(type, member)
+#else
+#define PVSCHED_STATIC_ASSERT(expr, msg) _Static_assert(expr, msg)
+#define PVSCHED_OFFSETOF(type, member) __builtin_offsetof(type, member)
+#endif
+
+#define PVSCHED_MAGIC 0x44435650u /* "PVCD" in memory order */
+#define PVSCHED_VERSION_MAJOR 1
+#define PVSCHED_VERSION_MINOR 0
+#define PVSCHED_VERSION \
+	(((__u32)PVSCHED_VERSION_MAJOR << 16) | PVSCHED_VERSION_MINOR)
+
+/*
+ * PCI identity. 1af4:10f0-10ff is the range that QEMU documents for
+ * experiments (docs/specs/pci-ids.rst); a product needs an id of its own.
+ */
+#define PVSCHED_PCI_VENDOR_ID 0x1af4
+#define PVSCHED_PCI_DEVICE_ID 0x10f5
+#define PVSCHED_PCI_CLASS 0x088000 /* base system peripheral, other */
+#define PVSCHED_PCI_REVISION 1
+
+/* --- BAR0 ------------------------------------------------------------- */
+
+#define PVSCHED_BAR0_SIZE 4096
+
+/*
+ * Registers. 32-bit ones take naturally aligned 4-byte accesses, 64-bit ones
+ * (marked q) naturally aligned 8-byte accesses; a write of another width or
+ * to a read-only register changes nothing. Reads of any naturally aligned
+ * width up to 8 bytes are served; what holds no register reads as zero.
+ */
+#define PVSCHED_REG_MAGIC 0x000 /* RO  PVSCHED_MAGIC */
+#define PVSCHED_REG_VERSION 0x004 /* RO  major << 16 | minor */
+#define PVSCHED_REG_DEVICE_FEATURES 0x008 /* RO q PVSCHED_F_* on offer */
+#define PVSCHED_REG_DRIVER_FEATURES 0x010 /* RW q subset the driver takes */
+#define PVSCHED_REG_DRIVER_VERSION 0x018 /* RW  version the driver speaks */
+#define PVSCHED_REG_STATUS 0x01c /* RW  PVSCHED_STATUS_*; 0 resets */
+#define PVSCHED_REG_MAX_VCPUS 0x020 /* RO  vCPU ids are below this */
+#define PVSCHED_REG_RECORD_SIZE 0x024 /* RO  PVSCHED_RECORD_SIZE */
+#define PVSCHED_REG_VCPU_SELECT 0x040 /* RW  APIC id of the vCPU meant */
+#define PVSCHED_REG_RESULT 0x044 /* RO  PVSCHED_RESULT_* of the last
+				  *     write to RECORD_ADDR or STATUS */
+#define PVSCHED_REG_RECORD_ADDR 0x048 /* RW q guest-physical address of the
+				       *     selected vCPU's record;
+				       *     0 withdraws it */
+#define PVSCHED_REG_NONCE 0x050 /* RO q the nonce that the device found at
+				 *     the address last written */
+#define PVSCHED_REG_REGISTERED 0x058 /* RO  number of records held */
+
+/*
+ * Status, in virtio's order. FEATURES_OK sticks only if the driver's version
+ * has the device's major and its features are a subset of the device's; the
+ * driver reads it back. Writing 0 withdraws every record; when it reads back
+ * as 0 the host touches the guest's memory no more, unless RESULT says
+ * HOST_TIMEOUT.
+ */
+#define PVSCHED_STATUS_ACKNOWLEDGE 0x01
+#define PVSCHED_STATUS_DRIVER 0x02
+#define PVSCHED_STATUS_DRIVER_OK 0x04
+#define PVSCHED_STATUS_FEATURES_OK 0x08
+#define PVSCHED_STATUS_FAILED 0x80
+
+/* Feature bits. */
+#define PVSCHED_F_GRANT (1ull << 0) /* the host writes the grant line */
+#define PVSCHED_F_PREEMPT_COUNT (1ull << 1) /* preempt_count_* are valid */
+#define PVSCHED_F_IRQ_TICKET (1ull << 2) /* irq_ticket and irq_ack are used */
+
+/*
+ * Results, in the order in which a bad request is judged: the first that
+ * applies is the answer. A registration that fails changes nothing.
+ */
+enum pvsched_result {
+	PVSCHED_RESULT_OK = 0,
+	PVSCHED_RESULT_NOT_READY = 1, /* FEATURES_OK is not set, or FAILED is */
+	PVSCHED_RESULT_BAD_VCPU = 2, /* selected id >= MAX_VCPUS */
+	PVSCHED_RESULT_ALREADY = 3, /* vCPU has a record: withdraw it first */
+	PVSCHED_RESULT_UNALIGNED = 4, /* address is no multiple of 256 */
+	PVSCHED_RESULT_NOT_MAPPED = 5, /* not in memory the device can reach */
+	PVSCHED_RESULT_READ_ONLY = 6, /* in memory the device may not write */
+	PVSCHED_RESULT_IN_USE = 7, /* another vCPU's record is there */
+	PVSCHED_RESULT_BAD_RECORD = 8, /* magic, version, size or vCPU id; also
+					* what memory that is not shared
+					* looks like */
+	PVSCHED_RESULT_REFUSED = 9, /* the host's daemon said no */
+	PVSCHED_RESULT_HOST_TIMEOUT = 10, /* the host's daemon did not answer:
+					   * on a withdrawal, the memory must
+					   * not be used for anything else */
+};
+
+/* --- the record ------------------------------------------------------- */
+
+/* One per vCPU, aligned to its size, so it never crosses a page. */
+#define PVSCHED_RECORD_SIZE 256
+#define PVSCHED_LINE_SIZE 64
+
+/*
+ * The priority word: how urgent something is, in 8 bytes that are always read
+ * and written whole. Zero is SCHED_NORMAL, nice 0, no flags.
+ *
+ *   bits  0-7   policy   Linux's SCHED_* number
+ *   bits  8-15  nice     signed, -20..19; for NORMAL and BATCH
+ *   bits 16-23  rt_prio  1..99; for FIFO and RR
+ *   bits 24-31  flags    PVSCHED_INTENT_*, PVSCHED_WAITING_* or
+ *                        PVSCHED_GRANT_*, by the word it stands in
+ *   bits 32-63  zero
+ */
+#define PVSCHED_WORD_POLICY_SHIFT 0
+#define PVSCHED_WORD_NICE_SHIFT 8
+#define PVSCHED_WORD_RT_PRIO_SHIFT 16
+#define PVSCHED_WORD_FLAGS_SHIFT 24
+
+#define PVSCHED_POLICY_NORMAL 0
+#define PVSCHED_POLICY_FIFO 1
+#define PVSCHED_POLICY_RR 2
+#define PVSCHED_POLICY_BATCH 3
+#define PVSCHED_POLICY_IDLE 5
+#define PVSCHED_POLICY_DEADLINE 6
+#define PVSCHED_POLICY_EXT 7
+
+/* Flags of `intent`: what the vCPU is doing. */
+#define PVSCHED_INTENT_IDLE 0x01 /* runs the idle task */
+#define PVSCHED_INTENT_HARDIRQ 0x02
+#define PVSCHED_INTENT_SOFTIRQ 0x04
+#define PVSCHED_INTENT_NMI 0x08
+
+/* Flags of `waiting`. */
+#define PVSCHED_WAITING_VALID 0x01 /* something waits; else ignore the word */
+
+/* Flags of `grant`: the vCPU's state as the host's policy sees it. */
+#define PVSCHED_GRANT_BOOSTED 0x01
+#define PVSCHED_GRANT_THROTTLED 0x02
+#define PVSCHED_GRANT_HALTED 0x04
+#define PVSCHED_GRANT_PREEMPTED 0x08
+#define PVSCHED_GRANT_INJECTED 0x10
+
+static inline __u64 pvsched_word(__u32 policy, __s32 nice, __u32 rt_prio,
+				 __u32 flags)
+{
+	return (__u64)(policy & 0xff) << PVSCHED_WORD_POLICY_SHIFT |
+	       (__u64)((__u32)nice & 0xff) << PVSCHED_WORD_NICE_SHIFT |
+	       (__u64)(rt_prio & 0xff) << PVSCHED_WORD_RT_PRIO_SHIFT |
+	       (__u64)(flags & 0xff) << PVSCHED_WORD_FLAGS_SHIFT;
+}
+
+static inline __u32 pvsched_word_policy(__u64 word)
+{
+	return (__u32)(word >> PVSCHED_WORD_POLICY_SHIFT) & 0xff;
+}
+
+static inline __s32 pvsched_word_nice(__u64 word)
+{
+	return (__s8)((word >> PVSCHED_WORD_NICE_SHIFT) & 0xff);
+}
+
+static inline __u32 pvsched_word_rt_prio(__u64 word)
+{
+	return (__u32)(word >> PVSCHED_WORD_RT_PRIO_SHIFT) & 0xff;
+}
+
+static inline __u32 pvsched_word_flags(__u64 word)
+{
+	return (__u32)(word >> PVSCHED_WORD_FLAGS_SHIFT) & 0xff;
+}
+
+struct pvsched_record {
+	/* Line 0: guest, once, before it registers. */
+	__u32 magic; /* PVSCHED_MAGIC */
+	__u16 version; /* PVSCHED_VERSION_MAJOR */
+	__u16 size; /* PVSCHED_RECORD_SIZE */
+	__u32 vcpu_id; /* APIC id, as selected in BAR0 */
+	__u32 reserved0;
+	__u64 nonce; /* random, new for each registration */
+	__u64 preempt_count_addr; /* PVSCHED_F_PREEMPT_COUNT: gpa of a u32 */
+	__u32 preempt_count_mask; /* bits that mean "do not preempt me" */
+	__u32 reserved1[7];
+
+	/*
+	 * Line 1: guest, hot. Both words are urgency; the higher one counts.
+	 *
+	 * Two words because they have two kinds of writers: `intent` is
+	 * written by the vCPU itself alone, `waiting` by whoever wakes a task
+	 * for this vCPU, under the guest's run-queue lock. So neither needs an
+	 * atomic operation. When a waiting task starts to run, the guest
+	 * writes `intent` first and `waiting` second; the host reads `waiting`
+	 * first and `intent` second. x86 keeps stores and loads in order, so
+	 * the host sees the task in at least one of them.
+	 */
+	__u64 intent; /* what runs */
+	__u64 waiting; /* the most urgent of what waits */
+	__u32 irq_ack; /* PVSCHED_F_IRQ_TICKET: last ticket handled */
+	__u32 reserved2[11];
+
+	/* Line 2: host, hot (PVSCHED_F_GRANT). */
+	__u64 grant; /* what is applied */
+	__u32 irq_ticket; /* number of interrupts injected, wrapping */
+	__u32 throttle_count; /* times throttled, wrapping */
+	__u64 boosted_ns; /* CPU time used while boosted */
+	__u64 reserved3[5];
+
+	/* Line 3: nobody yet. */
+	__u64 reserved4[8];
+} __attribute__((aligned(PVSCHED_RECORD_SIZE)));
+
+#define PVSCHED_ASSERT_OFFSET(member, offset) \
+	PVSCHED_STATIC_ASSERT( \
+		PVSCHED_OFFSETOF(struct pvsched_record, member) == (offset), \
+		"pvsched_record." #member " is not at " #offset)
+
+PVSCHED_STATIC_ASSERT(sizeof(struct pvsched_record) == PVSCHED_RECORD_SIZE,
+		      "pvsched_record has a wrong size");
+PVSCHED_ASSERT_OFFSET(magic, 0);
+PVSCHED_ASSERT_OFFSET(version, 4);
+PVSCHED_ASSERT_OFFSET(size, 6);
+PVSCHED_ASSERT_OFFSET(vcpu_id, 8);
+PVSCHED_ASSERT_OFFSET(nonce, 16);
+PVSCHED_ASSERT_OFFSET(preempt_count_addr, 24);
+PVSCHED_ASSERT_OFFSET(preempt_count_mask, 32);
+PVSCHED_ASSERT_OFFSET(intent, 64);
+PVSCHED_ASSERT_OFFSET(waiting, 72);
+PVSCHED_ASSERT_OFFSET(irq_ack, 80);
+PVSCHED_ASSERT_OFFSET(grant, 128);
+PVSCHED_ASSERT_OFFSET(irq_ticket, 136);
+PVSCHED_ASSERT_OFFSET(throttle_count, 140);
+PVSCHED_ASSERT_OFFSET(boosted_ns, 144);
+PVSCHED_ASSERT_OFFSET(reserved4, 192);
+
+#endif /* PVSCHED_ABI_H */
