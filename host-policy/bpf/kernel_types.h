@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel's structures, as far as the programs read them. libbpf relocates
+ * every access by the running kernel's BTF (CO-RE), so that offsets here mean
+ * nothing, and no vmlinux.h of some build machine is needed.
+ */
+#ifndef PVSCHED_KERNEL_TYPES_H
+#define PVSCHED_KERNEL_TYPES_H
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), \
+			     apply_to = record)
+
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
+
+struct task_struct {
+	int pid;
+	int tgid;
+	struct sched_entity se;
+};
+
+struct kvm_vcpu {
+	int vcpu_id;
+};
+
+#pragma clang attribute pop
+
+#endif /* PVSCHED_KERNEL_TYPES_H */
