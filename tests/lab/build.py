@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./lab build: C++ and BPF by CMake, the guest's module by kbuild."""
+
+import re
+import shlex
+import subprocess
+
+import roots
+from progress import step
+from settings import BUILD, CHECKOUT, LabError
+
+_GUEST_DRIVER = CHECKOUT / "guest-driver"
+
+
+def _logged(root, what, argv):
+    """Runs argv in the build root with its output in build/lab/*.log; shows it if it fails."""
+    logs = BUILD / "lab"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / (re.sub(r"\W+", "-", what) + ".log")
+    with step(what) as shown, open(log, "w", encoding="utf-8") as file:
+        with subprocess.Popen(root.command(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace") as job:
+            for line in job.stdout:
+                file.write(line)
+                shown.detail = line.strip()
+    if job.returncode:
+        tail = log.read_text(errors="replace").splitlines()[-60:]
+        raise LabError(f"{what}: exit status {job.returncode}, from {shlex.join(argv)}:\n"
+                       + "\n".join(tail))
+    return log
+
+
+def cmake(root, folder="build", options=()):
+    """Configures and builds; `folder` is under the checkout."""
+    cache = CHECKOUT / folder / "CMakeCache.txt"
+    if not cache.exists():
+        _logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", *options])
+    elif "CMAKE_HOME_DIRECTORY:INTERNAL=/src\n" not in cache.read_text():
+        raise LabError(f"{CHECKOUT / folder} was configured outside the lab's build root: "
+                       "remove it, or build there by hand")
+    _logged(root, f"compiling {folder}", ["cmake", "--build", folder])
+
+
+def module(root, kernel):
+    """Builds pvsched.ko for `kernel`; returns where it is, and kbuild's log."""
+    top = BUILD / "guest-driver"
+    folder = top / kernel
+    folder.mkdir(parents=True, exist_ok=True)
+    # kbuild puts objects beside the sources, so it gets a folder of links.
+    _link(top / "shared-abi", "../../shared-abi")
+    for source in _GUEST_DRIVER.iterdir():
+        if source.is_file() and source.suffix in (".c", ".h", "") and source.name[0] != ".":
+            _link(folder / source.name, f"../../../guest-driver/{source.name}")
+    log = _logged(root, f"building pvsched.ko for {kernel}",
+                  ["make", "-C", f"/usr/src/linux-headers-{kernel}",
+                   f"M=/src/build/guest-driver/{kernel}", "W=1", "modules"])
+    return folder / "pvsched.ko", log
+
+
+def _link(path, target):
+    if not path.is_symlink():
+        path.symlink_to(target)
+
+
+def everything():
+    """What the lab's host and guest run. Returns the build root and the module's path."""
+    root = roots.build_root()
+    cmake(root)
+    ko, _ = module(root, root.kernel)
+    return root, ko

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of ./lab."""
+
+import argparse
+import os
+import signal
+import sys
+
+import build
+import roots
+import settings
+from progress import say
+from settings import LabError, UsageError
+
+_EPILOG = """\
+The first run makes a Debian 13 system to build in and one to test in, from this
+machine's own Debian mirror; it takes some minutes. They are kept in
+/var/cache/pvsched-lab (or $PVSCHED_LAB_CACHE) and made anew when their recipe
+changes. The host under test runs the newest usable kernel of
+trixie-backports; PVSCHED_LAB_KERNEL=7.3.4 chooses another.
+
+Exit status: 0 success, 1 failure, 2 wrong usage; exec, chroot: their command's.
+
+docs/testing.md says more.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UsageError(f"{message} (try: {self.prog} --help)")
+
+
+def _chroot(args):
+    settings.require_root()
+    root = roots.build_root()
+    command = args.command or ["bash"]
+    os.execvp("unshare", root.command(command))
+
+
+def _build(_args):
+    root, ko = build.everything()
+    say(f"built: {settings.BUILD}/bin, and {ko} for kernel {root.kernel}")
+    return 0
+
+
+def _clean(_args):
+    settings.require_root()
+    left = [p.name for p in sorted((settings.CACHE / "roots").glob("*"))
+            if not roots.remove_unused(p)]
+    if left:
+        say(f"kept, as a lab is using them: {', '.join(left)}")
+    return 1 if left else 0
+
+
+def _parser():
+    parser = _Parser(prog="./lab", description="Builds pvsched, and tries and tests it on a whole "
+                     "host: a stock Debian kernel with KVM, in a virtual machine.",
+                     epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name, run, text, **options):
+        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", **options)
+        sub.set_defaults(run=run)
+        return sub
+
+    verb("build", _build, "build everything: C++ and BPF into build/bin, and the guest's module")
+    sub = verb("chroot", _chroot, "run a command in the build root, on this machine's own kernel, "
+               "in the checkout (at /src)")
+    sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="default: a shell")
+    verb("clean", _clean, "remove the cached systems, so that the next run makes them anew")
+    return parser
+
+
+def main():
+    # So that progress ends and children are reaped when the terminal goes, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        args = _parser().parse_args()
+        return args.run(args)
+    except UsageError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 2
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

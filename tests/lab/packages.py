@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Debian has today: the machine's mirror and the kernels on it."""
+
+import os
+import re
+import subprocess
+import tempfile
+
+from settings import KERNEL_WANTED, LabError
+
+SUITES = ("trixie", "trixie-updates", "trixie-backports", "bookworm")
+OLDEST_HOST_KERNEL = (6, 13)  # task-storage uptr
+FLAVOUR = "cloud-amd64"
+
+
+def mirror():
+    """The URI this machine's own apt takes Debian from."""
+    if not os.path.exists("/usr/bin/apt-get"):
+        raise LabError("the lab is made of Debian packages and this machine has no apt-get: "
+                       "run it on Debian 12 or 13")
+    listing = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)",
+         "Created-By: Packages"], capture_output=True, text=True, check=False)
+    for line in listing.stdout.splitlines():
+        origin, _, rest = line.partition(" ")
+        codename, _, uri = rest.partition(" ")
+        if origin == "Debian" and "-" not in codename and uri.startswith(("http", "file", "copy")):
+            return uri.rstrip("/")
+    raise LabError("apt knows no Debian mirror on this machine: "
+                   "run apt-get update, with Debian's main archive in sources.list")
+
+
+def sources(uri):
+    return [f"deb {uri} {suite} main" for suite in SUITES]
+
+
+class Index:
+    """The package names on the mirror, without touching the machine's own apt."""
+
+    def __init__(self, uri):
+        with tempfile.TemporaryDirectory(prefix="pvsched-lab-apt-") as top:
+            for folder in ("lists/partial", "cache/archives/partial"):
+                os.makedirs(os.path.join(top, folder))
+            with open(os.path.join(top, "sources"), "w", encoding="ascii") as file:
+                file.write("\n".join(sources(uri)) + "\n")
+            options = [f"-oDir::State::lists={top}/lists", f"-oDir::Cache={top}/cache",
+                       f"-oDir::Etc::sourcelist={top}/sources", "-oDir::Etc::sourceparts=/dev/null",
+                       "-oDir::State::status=/dev/null", "-oAcquire::Languages=none",
+                       "-oAPT::Sandbox::User=root"]
+            update = subprocess.run(["apt-get", *options, "update"],
+                                    capture_output=True, text=True, check=False)
+            if update.returncode:
+                raise LabError(f"apt could not read the package lists of {uri}: "
+                               f"{update.stderr.strip().splitlines()[-1:]}")
+            names = subprocess.run(["apt-cache", *options, "pkgnames", "linux-"],
+                                   capture_output=True, text=True, check=True)
+        self.names = set(names.stdout.split())
+
+    def _versions(self, pattern):
+        """Versions that `pattern` finds in the names, newest first."""
+        found = {m.group(1) for name in self.names if (m := re.fullmatch(pattern, name))}
+        return sorted(found, key=version_key, reverse=True)
+
+    def kernels(self):
+        """Kernels with an image, modules and headers, newest first, as uname -r says them."""
+        usable = [v for v in self._versions(rf"linux-headers-(\d.*-{FLAVOUR})")
+                  if version_key(v)[:2] >= OLDEST_HOST_KERNEL and self.image_packages(v)]
+        if KERNEL_WANTED:
+            usable = [v for v in usable if v == KERNEL_WANTED
+                      or v == f"{KERNEL_WANTED}-{FLAVOUR}" or v.startswith(f"{KERNEL_WANTED}+")]
+            if not usable:
+                raise LabError(f"PVSCHED_LAB_KERNEL={KERNEL_WANTED} is no {FLAVOUR} kernel "
+                               "of this mirror: give a version such as 7.3.4, or leave it unset")
+        if not usable:
+            raise LabError(f"the mirror has no {FLAVOUR} kernel from 6.13 on with its headers: "
+                           "does it carry trixie-backports?")
+        return usable
+
+    def image_packages(self, version):
+        """Packages of a kernel's image and modules; a kernel comes in one or two of them."""
+        if f"linux-modules-{version}" in self.names:
+            for image in (f"linux-binary-{version}", f"linux-binary-unsigned-{version}"):
+                if image in self.names:
+                    return [image, f"linux-modules-{version}"]
+        for image in (f"linux-image-{version}", f"linux-image-{version}-unsigned"):
+            if image in self.names:
+                return [image]
+        return []
+
+    def oldest_guest_headers(self):
+        """Headers of Debian 12's 6.1, the oldest kernel a guest may have; empty if gone."""
+        newest = self._versions(rf"linux-headers-(6\.1\.0-\d+-{FLAVOUR})")[:1]
+        return [f"linux-headers-{v}" for v in newest]
+
+
+def version_key(version):
+    return tuple(int(n) for n in re.findall(r"\d+", version.split("+")[0].replace(FLAVOUR, "")))

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian roots: made once from a recipe, cached, used through a chroot."""
+
+import fcntl
+import json
+import os
+import subprocess
+import time
+
+import packages
+from progress import say, step
+from recipes import BUILD, HOST, PREFERENCES
+from settings import CACHE, CHECKOUT, LAB, LabError, require_root
+
+_KEEP = 2  # roots of a kind: this checkout's, and one more for another branch's
+_ABOUT = "etc/pvsched-lab.json"
+
+
+class Root:
+    """A ready root. It is locked against removal for as long as this process lives."""
+
+    def __init__(self, path):
+        self.path = path
+        self._lock = os.open(path, os.O_RDONLY)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        os.set_inheritable(self._lock, True)  # whoever we exec keeps it
+        os.utime(path)
+        self.kernel = json.loads((path / _ABOUT).read_text())["kernel"]
+
+    def command(self, argv, binds=()):
+        """The command line that runs argv in the root, the checkout at /src."""
+        return ["unshare", "--mount", "--propagation", "private", "sh", str(LAB / "enter.sh"),
+                str(self.path), f"{CHECKOUT}:/src", *(f"{a}:{b}" for a, b in binds), "--", *argv]
+
+    def run(self, argv, binds=(), **options):
+        return subprocess.run(self.command(argv, binds), check=False, pass_fds=(self._lock,), **options)
+
+    def other_kernels(self):
+        """Kernels, besides the lab's own, whose headers the root has."""
+        names = (p.name.removeprefix("linux-headers-")
+                 for p in (self.path / "usr/src").glob(f"linux-headers-*{packages.FLAVOUR}"))
+        return sorted(n for n in names if n != self.kernel)
+
+
+def build_root():
+    return _root(BUILD, lambda index: index.kernels())
+
+
+def host_root():
+    """The host under test, with the kernel the build root has headers for."""
+    kernel = build_root().kernel
+    return _root(HOST, lambda index: [kernel], suffix=f"-{kernel}")
+
+
+def _root(recipe, candidates, suffix=""):
+    require_root()
+    roots = CACHE / "roots"
+    roots.mkdir(parents=True, exist_ok=True)
+    path = roots / f"{recipe.kind}-{recipe.key()}{suffix}"
+    if not path.exists():
+        with _exclusive(recipe.kind):
+            if not path.exists():  # another run may have made it while we waited
+                _make(recipe, candidates, path)
+    root = Root(path)
+    _remove_old(recipe.kind)
+    return root
+
+
+class _exclusive:
+    """One maker of a kind of root at a time on this machine."""
+
+    def __init__(self, kind):
+        self._path = CACHE / f"{kind}.lock"
+
+    def __enter__(self):
+        self._file = open(self._path, "w", encoding="ascii")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step(f"waiting for another lab that holds {self._path}"):
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_):
+        self._file.close()
+
+
+def _make(recipe, candidates, path):
+    _remove(*path.parent.glob(f"making-{recipe.kind}*"))  # of runs that were killed
+    uri = packages.mirror()
+    with step("reading the mirror's package lists"):
+        index = packages.Index(uri)
+    refused = []
+    for kernel in candidates(index):
+        making = path.parent / f"making-{path.name}"
+        with step(f"making the {recipe.kind} root, Debian 13 with kernel {kernel}") as shown:
+            _bootstrap(recipe, index, kernel, uri, making, shown)
+        flaw = _kernel_flaw(making, kernel) if recipe.kernel_headers else None
+        if not flaw:
+            (making / _ABOUT).write_text(json.dumps({"kernel": kernel}) + "\n")
+            making.rename(path)
+            return
+        say(f"kernel {kernel} is not usable: {flaw}")
+        refused.append(f"{kernel}: {flaw}")
+        _remove(making)
+    raise LabError("the mirror has no usable kernel (" + "; ".join(refused) + ")")
+
+
+def _bootstrap(recipe, index, kernel, uri, target, shown):
+    debs = CACHE / "debs"
+    debs.mkdir(exist_ok=True)
+    preferences = CACHE / f"preferences-{recipe.key()}"
+    preferences.write_text(PREFERENCES)
+    archives = '"$1"/var/cache/apt/archives'
+    argv = ["unshare", "--mount", "--propagation", "private",
+            "mmdebstrap", f"--variant={recipe.variant}", "--format=directory",
+            '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"',
+            "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+            "--dpkgopt=force-unsafe-io",
+            "--skip=download/empty,essential/unlink,cleanup/apt/cache",
+            f'--setup-hook=install -D -m 644 {preferences} "$1"/etc/apt/preferences.d/pvsched',
+            f'--setup-hook=mkdir -p {archives}/partial; '
+            f'find {debs} -name "*.deb" -exec cp -l -t {archives} {{}} +',
+            f'--customize-hook=find {archives} -name "*.deb" -exec mv -f -t {debs} {{}} +',
+            f"--include={','.join(recipe.packages(index, kernel))}",
+            "trixie", str(target), *packages.sources(uri)]
+    log = []
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, text=True, errors="replace") as maker:
+        for line in maker.stdout:
+            log.append(line)
+            if line.startswith("I: "):
+                shown.detail = line[3:].strip()
+    preferences.unlink()
+    if maker.returncode:
+        _remove(target)
+        raise LabError("mmdebstrap failed:\n" + "".join(log[-25:]).rstrip())
+    _prune_debs(debs)
+
+
+def _kernel_flaw(root, kernel):
+    """Why a kernel will not do, from its BTF; None if it will."""
+    image = root / f"usr/src/linux-headers-{kernel}/vmlinux"
+    if not image.exists():
+        return "its headers carry no BTF"
+    dump = subprocess.run(["chroot", str(root), "bpftool", "-j", "btf", "dump", "file",
+                           f"/{image.relative_to(root)}"], capture_output=True, text=True, check=False)
+    if dump.returncode:
+        return f"bpftool cannot read its BTF: {dump.stderr.strip()}"
+    types = json.loads(dump.stdout)["types"]
+    functions = {t["name"]: t["type_id"] for t in types if t["kind"] == "FUNC"}
+    if "scx_bpf_create_dsq" not in functions:
+        return "it has no sched_ext"
+    # 7.2.12: kfuncs show their implicit last argument, and no sched_ext scheduler loads.
+    prototypes = {t["id"]: t for t in types if t["kind"] == "FUNC_PROTO"}
+    arguments = [p["name"] for p in prototypes[functions["scx_bpf_create_dsq"]]["params"]]
+    if "aux" in arguments and "scx_bpf_create_dsq_impl" not in functions:
+        return "its BTF describes sched_ext's functions wrongly, so no BPF scheduler loads"
+    return None
+
+
+def _prune_debs(debs):
+    """Keeps the newest file of each package."""
+    newest = {}
+    for deb in sorted(debs.glob("*.deb"), key=lambda d: d.stat().st_mtime):
+        newest.setdefault(deb.name.split("_")[0], []).append(deb)
+    for files in newest.values():
+        for old in files[:-1]:
+            old.unlink()
+
+
+def _remove_old(kind):
+    roots = sorted((CACHE / "roots").glob(f"{kind}-*"), key=lambda p: p.stat().st_mtime)
+    for path in roots[:-_KEEP]:
+        remove_unused(path)
+
+
+def remove_unused(path):
+    """Removes a root unless a lab is using it; says whether it did."""
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        doomed = path.parent / f"making-{path.name}-old-{time.time_ns()}"
+        path.rename(doomed)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    _remove(doomed)
+    return True
+
+
+def _remove(*paths):
+    for path in paths:
+        # Never into something that is still mounted there.
+        subprocess.run(["rm", "-rf", "--one-file-system", str(path)], check=True)
