@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the module's three files share. */
+#ifndef PVSCHED_H
+#define PVSCHED_H
+
+#include <linux/cpuhotplug.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+
+#include "pvsched_abi.h"
+
+/* Read from a register: the device is gone, or its VMM's server is. */
+#define PVSCHED_GONE (~0u)
+
+struct pvsched {
+	struct pci_dev *pdev;
+	void __iomem *bar0;
+	struct mutex window; /* VCPU_SELECT, RECORD_ADDR and the answer */
+	enum cpuhp_state hotplug; /* 0: the device holds no records */
+	/*
+	 * The host did not confirm that it lets go of a record: it may still
+	 * write there, so the memory must never be used for anything else.
+	 */
+	bool unconfirmed;
+};
+
+/* pvsched_pci.c */
+u32 pvsched_set_record(struct pvsched *pv, u32 vcpu_id, u64 gpa, u64 *nonce);
+
+/* pvsched_records.c */
+extern struct pvsched_record *pvsched_records; /* by CPU number */
+int pvsched_records_alloc(void);
+void pvsched_records_free(struct pvsched *pv);
+int pvsched_records_register(struct pvsched *pv);
+void pvsched_records_forget(struct pvsched *pv);
+unsigned int pvsched_records_registered(void);
+
+/* pvsched_hooks.c */
+int pvsched_hooks_register(struct device *dev);
+void pvsched_hooks_unregister(void);
+
+#endif /* PVSCHED_H */

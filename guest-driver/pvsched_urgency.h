@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From what Linux knows of a task to pvsched's priority word, and the order of
+ * two words. Pure, so that it is also compiled and tested in userspace.
+ */
+#ifndef PVSCHED_URGENCY_H
+#define PVSCHED_URGENCY_H
+
+#include "pvsched_abi.h"
+
+/*
+ * task_struct::prio, lower is more urgent: deadline tasks are below 0,
+ * real-time ones below 100, and 120 is nice 0.
+ */
+#define PVSCHED_PRIO_RT 0
+#define PVSCHED_PRIO_FAIR 100
+#define PVSCHED_PRIO_NICE_0 120
+
+/*
+ * The class is taken from the effective @prio, not from @policy: a task that
+ * holds a lock a real-time task waits for runs at that task's priority. It
+ * also keeps the word sound if @policy and @prio are read while another CPU
+ * changes them.
+ */
+static inline __u64 pvsched_task_word(__u32 policy, __s32 prio,
+				      __s32 static_prio, __u32 flags)
+{
+	if (prio < PVSCHED_PRIO_RT)
+		return pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, flags);
+
+	if (prio < PVSCHED_PRIO_FAIR) {
+		__s32 rt_prio = PVSCHED_PRIO_FAIR - 1 - prio;
+
+		if (policy != PVSCHED_POLICY_RR)
+			policy = PVSCHED_POLICY_FIFO;
+		return pvsched_word(policy, 0, rt_prio ? rt_prio : 1, flags);
+	}
+
+	switch (policy) {
+	case PVSCHED_POLICY_IDLE:
+		return pvsched_word(policy, 0, 0, flags);
+	case PVSCHED_POLICY_BATCH:
+	case PVSCHED_POLICY_EXT:
+		break;
+	default:
+		policy = PVSCHED_POLICY_NORMAL;
+	}
+	/* The fair class weighs by static_prio, whatever prio says. */
+	return pvsched_word(policy, static_prio - PVSCHED_PRIO_NICE_0, 0, flags);
+}
+
+/*
+ * The higher, the more urgent: DEADLINE, then FIFO and RR by priority, then
+ * NORMAL, BATCH and EXT by nice, then IDLE. Flags do not count. The idle task
+ * needs no place of its own, since it never waits.
+ */
+static inline __u32 pvsched_urgency(__u64 word)
+{
+	switch (pvsched_word_policy(word)) {
+	case PVSCHED_POLICY_DEADLINE:
+		return 1000;
+	case PVSCHED_POLICY_FIFO:
+	case PVSCHED_POLICY_RR:
+		return 100 + pvsched_word_rt_prio(word);
+	case PVSCHED_POLICY_IDLE:
+		return 0;
+	default:
+		return 20 - pvsched_word_nice(word);
+	}
+}
+
+/* What `waiting` has to become when the task of @woken starts to wait, too. */
+static inline __u64 pvsched_raise_waiting(__u64 waiting, __u64 woken)
+{
+	if ((pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID) &&
+	    pvsched_urgency(woken) <= pvsched_urgency(waiting))
+		return waiting;
+	return woken;
+}
+
+#endif /* PVSCHED_URGENCY_H */
