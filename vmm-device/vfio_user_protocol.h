@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_VMM_DEVICE_VFIO_USER_PROTOCOL_H_
+#define PVSCHED_VMM_DEVICE_VFIO_USER_PROTOCOL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+// The part of the vfio-user protocol (version 0.x) that a server without
+// migration and DMA of its own needs. Host-endian; every message is a header
+// and a payload, file descriptors come beside the header.
+namespace pvsched::vfio_user {
+
+enum Command : uint16_t {
+  kVersion = 1,
+  kDmaMap = 2,
+  kDmaUnmap = 3,
+  kDeviceGetInfo = 4,
+  kRegionInfo = 5,
+  kIrqInfo = 7,
+  kSetIrqs = 8,
+  kRegionRead = 9,
+  kRegionWrite = 10,
+  kReset = 13,
+};
+
+inline constexpr uint32_t kTypeMask = 0xf;
+inline constexpr uint32_t kTypeCommand = 0;
+inline constexpr uint32_t kTypeReply = 1;
+inline constexpr uint32_t kNoReply = 0x10;
+inline constexpr uint32_t kError = 0x20;
+
+struct Header {
+  uint16_t id;
+  uint16_t command;
+  uint32_t size;  // header included
+  uint32_t flags;
+  uint32_t error;  // positive errno
+};
+static_assert(sizeof(Header) == 16);
+
+inline constexpr uint16_t kVersionMajor = 0;
+inline constexpr uint16_t kVersionMinor = 1;
+
+// Followed by a NUL-terminated JSON text, or by nothing.
+struct Version {
+  uint16_t major;
+  uint16_t minor;
+};
+static_assert(sizeof(Version) == 4);
+
+inline constexpr uint32_t kDmaRead = 1;
+inline constexpr uint32_t kDmaWrite = 2;
+
+struct DmaMap {
+  uint32_t argsz;
+  uint32_t flags;
+  uint64_t offset;
+  uint64_t address;
+  uint64_t size;
+};
+static_assert(sizeof(DmaMap) == 32);
+
+inline constexpr uint32_t kUnmapAll = 2;
+
+struct DmaUnmap {
+  uint32_t argsz;
+  uint32_t flags;
+  uint64_t address;
+  uint64_t size;
+};
+static_assert(sizeof(DmaUnmap) == 24);
+
+inline constexpr uint32_t kDeviceReset = 1;
+inline constexpr uint32_t kDevicePci = 2;
+
+struct DeviceInfo {
+  uint32_t argsz;
+  uint32_t flags;
+  uint32_t num_regions;
+  uint32_t num_irqs;
+};
+static_assert(sizeof(DeviceInfo) == 16);
+
+enum Region : uint32_t { kBar0 = 0, kRom = 6, kConfig = 7, kVga = 8, kNumRegions = 9 };
+enum Irq : uint32_t { kIntx = 0, kMsi = 1, kMsix = 2, kErr = 3, kReq = 4, kNumIrqs = 5 };
+
+inline constexpr uint32_t kRegionReadable = 1;
+inline constexpr uint32_t kRegionWritable = 2;
+
+struct RegionInfo {
+  uint32_t argsz;
+  uint32_t flags;
+  uint32_t index;
+  uint32_t cap_offset;
+  uint64_t size;
+  uint64_t offset;
+};
+static_assert(sizeof(RegionInfo) == 32);
+
+struct IrqInfo {
+  uint32_t argsz;
+  uint32_t flags;
+  uint32_t index;
+  uint32_t count;
+};
+static_assert(sizeof(IrqInfo) == 16);
+
+inline constexpr uint32_t kIrqDataNone = 0x01;
+inline constexpr uint32_t kIrqDataBool = 0x02;
+inline constexpr uint32_t kIrqDataEventfd = 0x04;
+inline constexpr uint32_t kIrqDataMask = 0x07;
+inline constexpr uint32_t kIrqActionMask = 0x38;  // mask, unmask, trigger
+
+// Followed by `count` bytes if the data are bools.
+struct SetIrqs {
+  uint32_t argsz;
+  uint32_t flags;
+  uint32_t index;
+  uint32_t start;
+  uint32_t count;
+};
+static_assert(sizeof(SetIrqs) == 20);
+
+// Of REGION_READ and REGION_WRITE, both ways; data follow where there are any.
+struct RegionAccess {
+  uint64_t offset;
+  uint32_t region;
+  uint32_t count;
+};
+static_assert(sizeof(RegionAccess) == 16);
+
+// What we announce, and hold clients to.
+inline constexpr size_t kMaxMessageFds = 16;
+inline constexpr uint32_t kMaxDataSize = 1 << 20;
+inline constexpr uint32_t kMaxMessageSize = sizeof(Header) + sizeof(RegionAccess) + kMaxDataSize;
+
+}  // namespace pvsched::vfio_user
+
+#endif  // PVSCHED_VMM_DEVICE_VFIO_USER_PROTOCOL_H_
