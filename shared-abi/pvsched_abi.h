@@ -100,8 +100,9 @@ enum pvsched_result {
 					* looks like */
 	PVSCHED_RESULT_REFUSED = 9, /* the host's daemon said no */
 	PVSCHED_RESULT_HOST_TIMEOUT = 10, /* the host's daemon did not answer:
-					   * on a withdrawal, the memory must
-					   * not be used for anything else */
+					   * the memory must not be used for
+					   * anything else until a withdrawal
+					   * or reset gives OK */
 };
 
 /* --- the record ------------------------------------------------------- */
