@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/daemon/baseline_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "absl/log/log.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "host-policy/bpf/layout.h"
+#include "host-policy/daemon/sched_params.h"
+
+namespace pvsched {
+
+struct BaselineStore::File {
+  uint64_t magic;
+  uint64_t entry_size;
+  Entry entries[PVS_MAX_VCPUS];
+};
+
+namespace {
+
+constexpr uint64_t kMagic = 0x31656e696c657361;  // "aseline1": changes with the layout
+
+}  // namespace
+
+absl::StatusOr<uint64_t> ThreadStartTime(pid_t tid) {
+  const std::string path = absl::StrCat("/proc/", tid, "/stat");
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char text[1024];
+  const ssize_t size = fd ? read(fd.get(), text, sizeof(text)) : -1;
+  if (size <= 0) return absl::NotFoundError(absl::StrCat("there is no thread ", tid));
+  // Field 22, counted behind the name, which may hold spaces and parentheses.
+  const absl::string_view line(text, static_cast<size_t>(size));
+  const size_t name_end = line.rfind(')');
+  if (name_end == absl::string_view::npos) return absl::InternalError("unreadable stat file");
+  const std::vector<absl::string_view> fields = absl::StrSplit(line.substr(name_end + 2), ' ');
+  uint64_t start_time = 0;
+  if (fields.size() < 20 || !absl::SimpleAtoi(fields[19], &start_time)) {
+    return absl::InternalError("unreadable stat file");
+  }
+  return start_time;
+}
+
+absl::StatusOr<std::unique_ptr<BaselineStore>> BaselineStore::Open(const std::string& path) {
+  std::unique_ptr<BaselineStore> store(new BaselineStore);
+  store->fd_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!store->fd_) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  if (flock(store->fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another pvschedd runs: it holds ", path,
+                     "; stop it first, or give this one another --state-dir"));
+  }
+  struct stat info;
+  if (fstat(store->fd_.get(), &info) != 0) return absl::ErrnoToStatus(errno, path);
+  // A file of another layout cannot be read: the threads in it keep what they have.
+  const bool is_whole = info.st_size == static_cast<off_t>(sizeof(File));
+  if (!is_whole &&
+      (ftruncate(store->fd_.get(), 0) != 0 || ftruncate(store->fd_.get(), sizeof(File)) != 0)) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot size ", path));
+  }
+  void* address =
+      mmap(nullptr, sizeof(File), PROT_READ | PROT_WRITE, MAP_SHARED, store->fd_.get(), 0);
+  if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, absl::StrCat("cannot map ", path));
+  store->file_ = static_cast<File*>(address);
+  if (store->file_->magic != kMagic || store->file_->entry_size != sizeof(Entry)) {
+    if (is_whole) LOG(WARNING) << path << " is of another version: starting anew";
+    memset(store->file_, 0, sizeof(File));
+    store->file_->magic = kMagic;
+    store->file_->entry_size = sizeof(Entry);
+  }
+  return store;
+}
+
+BaselineStore::~BaselineStore() {
+  if (file_ != nullptr) munmap(file_, sizeof(File));
+}
+
+BaselineStore::Entry& BaselineStore::entry(uint32_t slot) { return file_->entries[slot]; }
+
+int BaselineStore::RestoreAll() {
+  int restored = 0;
+  for (uint32_t slot = 0; slot < PVS_MAX_VCPUS; ++slot) {
+    if (file_->entries[slot].tid != 0 && Restore(slot)) ++restored;
+  }
+  return restored;
+}
+
+absl::Status BaselineStore::Add(uint32_t slot, pid_t tid) {
+  absl::StatusOr<uint64_t> start_time = ThreadStartTime(tid);
+  if (!start_time.ok()) return start_time.status();
+  absl::StatusOr<sched_attr> baseline = GetSchedParams(tid);
+  if (!baseline.ok()) return baseline.status();
+  Entry& entry = file_->entries[slot];
+  entry.start_time = *start_time;
+  entry.is_applied = 0;
+  entry.baseline = *baseline;
+  // Last: an entry with a tid is whole.
+  __atomic_store_n(&entry.tid, tid, __ATOMIC_RELEASE);
+  return absl::OkStatus();
+}
+
+bool BaselineStore::Restore(uint32_t slot) {
+  Entry& entry = file_->entries[slot];
+  const Entry was = entry;
+  bool restored = false;
+  if (was.is_applied != 0) {
+    absl::StatusOr<uint64_t> start_time = ThreadStartTime(was.tid);
+    absl::StatusOr<sched_attr> now = GetSchedParams(was.tid);
+    if (start_time.ok() && *start_time == was.start_time && now.ok() &&
+        (SameSchedParams(*now, was.applied) || SameSchedParams(*now, was.previous))) {
+      absl::Status status = SetSchedParams(was.tid, was.baseline);
+      restored = status.ok();
+      if (!restored) LOG(ERROR) << "cannot restore thread " << was.tid << ": " << status.message();
+    }
+  }
+  entry.is_applied = 0;
+  __atomic_store_n(&entry.tid, 0, __ATOMIC_RELEASE);
+  return restored;
+}
+
+}  // namespace pvsched

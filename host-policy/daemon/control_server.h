@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_DAEMON_CONTROL_SERVER_H_
+#define PVSCHED_HOST_POLICY_DAEMON_CONTROL_SERVER_H_
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "host-policy/daemon/event_loop.h"
+#include "host-policy/daemon/registry.h"
+#include "pvsched_control.h"
+#include "vmm-device/unique_fd.h"
+
+namespace pvsched {
+
+// Serves pvsched_control.h: devices register their VM's records here. A
+// message that breaks the protocol ends its connection, and with it the
+// registrations that came over it.
+//
+// Thread-safety: the event loop's thread only.
+class ControlServer {
+ public:
+  // Both must outlive the server.
+  ControlServer(EventLoop& loop, Registry& registry) : loop_(loop), registry_(registry) {}
+  ~ControlServer();
+
+  // The socket's mode decides who may ask for boosts at all.
+  absl::Status Listen(const std::string& path, mode_t mode);
+
+ private:
+  struct Connection {
+    UniqueFd fd;
+    uid_t peer;
+    Vm* vm = nullptr;  // after HELLO
+  };
+
+  void Accept();
+  void OnReadable(int fd);
+  absl::Status Handle(Connection& connection, const pvsched_control_msg& request, UniqueFd passed);
+  void Close(int fd);
+
+  EventLoop& loop_;
+  Registry& registry_;
+  std::string path_;
+  UniqueFd listener_;
+  std::map<int, Connection> connections_;
+};
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_DAEMON_CONTROL_SERVER_H_

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/daemon/registry.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "absl/log/log.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "host-policy/daemon/sched_params.h"
+#include "pvsched_abi.h"
+
+// Debian 13's header forgets to tell C++ that these are C functions.
+extern "C" {
+#include <sys/pidfd.h>
+}
+
+namespace pvsched {
+namespace {
+
+// One VM cannot take all of the host's slots.
+constexpr size_t kMaxVcpusPerVm = 1024;
+
+absl::StatusOr<pid_t> PidOfPidfd(int pidfd) {
+  std::ifstream info(absl::StrCat("/proc/self/fdinfo/", pidfd));
+  std::string line;
+  while (std::getline(info, line)) {
+    absl::string_view value = line;
+    pid_t pid = 0;
+    if (absl::ConsumePrefix(&value, "Pid:") && absl::SimpleAtoi(value, &pid)) {
+      if (pid > 0) return pid;
+      return absl::NotFoundError("the VMM's process has ended");
+    }
+  }
+  return absl::InvalidArgumentError("HELLO carries no pidfd of the VMM");
+}
+
+bool HasThread(pid_t pid, pid_t tid) {
+  return access(absl::StrCat("/proc/", pid, "/task/", tid).c_str(), F_OK) == 0;
+}
+
+// Memory that the kernel can pin for long and that nobody can make a page
+// fault hang on.
+absl::Status CheckMemory(int memory, uint64_t offset) {
+  struct stat info;
+  struct statfs file_system;
+  if (fstat(memory, &info) != 0 || fstatfs(memory, &file_system) != 0) {
+    return absl::ErrnoToStatus(errno, "guest memory");
+  }
+  if (file_system.f_type != TMPFS_MAGIC && file_system.f_type != HUGETLBFS_MAGIC) {
+    return absl::InvalidArgumentError(
+        "guest memory must be a memfd, shared memory or huge pages (memory-backend-memfd)");
+  }
+  if ((fcntl(memory, F_GETFL) & O_ACCMODE) != O_RDWR) {
+    return absl::InvalidArgumentError("guest memory must be open for reading and writing");
+  }
+  const uint64_t size = static_cast<uint64_t>(info.st_size);
+  if (offset % PVSCHED_RECORD_SIZE != 0 || size < PVSCHED_RECORD_SIZE ||
+      offset > size - PVSCHED_RECORD_SIZE) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no record can be at offset ", offset, " of ", size, " bytes of memory"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Registry::Registry(EventLoop& loop, Programs& programs, Agent& agent)
+    : loop_(loop), programs_(programs), agent_(agent) {
+  for (uint32_t i = 0; i < PVS_MAX_VCPUS; ++i) free_slots_.push_back(i);
+  for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vms_.push_back(i);
+  seen_ = programs_.Seen([this](const pvs_seen& seen) { OnSeen(seen); });
+  if (absl::Status status = loop_.Add(seen_->WaitFd(), [this] { seen_->Consume(); });
+      !status.ok()) {
+    LOG(FATAL) << status;
+  }
+}
+
+Registry::~Registry() {
+  while (!vms_.empty()) RemoveVm(vms_.begin()->second.get());
+  loop_.Remove(seen_->WaitFd());
+}
+
+absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name) {
+  absl::StatusOr<pid_t> pid = PidOfPidfd(pidfd.get());
+  if (!pid.ok()) return pid.status();
+  struct stat info;
+  if (stat(absl::StrCat("/proc/", *pid).c_str(), &info) != 0) {
+    return absl::NotFoundError("the VMM's process has ended");
+  }
+  if (peer != 0 && peer != info.st_uid) {
+    return absl::PermissionDeniedError(absl::StrCat("user ", peer, " may not speak for process ",
+                                                    *pid, ", which is user ", info.st_uid, "'s"));
+  }
+  if (vms_.contains(*pid)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("process ", *pid, " has a pvsched device already"));
+  }
+  if (free_vms_.empty()) {
+    return absl::ResourceExhaustedError(absl::StrCat("there are ", PVS_MAX_VMS, " VMs already"));
+  }
+  auto vm = std::make_unique<Vm>();
+  vm->index = free_vms_.front();
+  vm->pid = *pid;
+  vm->uid = info.st_uid;
+  vm->name = name.empty() ? absl::StrCat("pid-", *pid) : std::move(name);
+  vm->pidfd = std::move(pidfd);
+  const pvs_tunables tunables = PVS_TUNABLES_DEFAULT;
+  if (absl::Status status = programs_.SetTunables(vm->index, tunables); !status.ok()) {
+    return status;
+  }
+  // The records of a VMM that has ended are let go of at once; the VM itself
+  // goes with its device's connection.
+  Vm* raw = vm.get();
+  if (absl::Status status = loop_.Add(vm->pidfd.get(),
+                                      [this, raw] {
+                                        loop_.Remove(raw->pidfd.get());
+                                        LOG(INFO) << "VM " << raw->name << ": its VMM has ended";
+                                        WithdrawAll(*raw);
+                                      });
+      !status.ok()) {
+    return status;
+  }
+  free_vms_.pop_front();
+  LOG(INFO) << "VM " << vm->name << ": process " << vm->pid << ", user " << vm->uid;
+  vms_[*pid] = std::move(vm);
+  return raw;
+}
+
+void Registry::RemoveVm(Vm* vm) {
+  WithdrawAll(*vm);
+  loop_.Remove(vm->pidfd.get());
+  LOG(INFO) << "VM " << vm->name << ": gone";
+  free_vms_.push_back(vm->index);
+  vms_.erase(vm->pid);
+}
+
+absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset) {
+  if (vm.vcpus.contains(vcpu_id)) {
+    return absl::AlreadyExistsError(absl::StrCat("vCPU ", vcpu_id, " has a record already"));
+  }
+  if (vm.vcpus.size() >= kMaxVcpusPerVm || free_slots_.empty()) {
+    return absl::ResourceExhaustedError(absl::StrCat("no room for another vCPU: at most ",
+                                                     kMaxVcpusPerVm, " for each VM and ",
+                                                     PVS_MAX_VCPUS, " for the host"));
+  }
+  if (absl::Status status = CheckMemory(memory.get(), offset); !status.ok()) return status;
+  if (absl::Status status = programs_.Expect(vm.pid, vcpu_id); !status.ok()) return status;
+  Vcpu vcpu;
+  vcpu.id = vcpu_id;
+  vcpu.slot = free_slots_.front();
+  vcpu.memory = std::move(memory);
+  vcpu.offset = offset;
+  free_slots_.pop_front();
+  vm.vcpus.emplace(vcpu_id, std::move(vcpu));
+  return absl::OkStatus();
+}
+
+void Registry::Withdraw(Vm& vm, uint32_t vcpu_id) {
+  auto it = vm.vcpus.find(vcpu_id);
+  if (it == vm.vcpus.end()) return;
+  Release(vm, it->second);
+  vm.vcpus.erase(it);
+  programs_.Fence();
+}
+
+void Registry::WithdrawAll(Vm& vm) {
+  if (vm.vcpus.empty()) return;
+  for (auto& [id, vcpu] : vm.vcpus) Release(vm, vcpu);
+  vm.vcpus.clear();
+  programs_.Fence();
+}
+
+absl::Status Registry::SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid) {
+  auto it = vm.vcpus.find(vcpu_id);
+  if (it == vm.vcpus.end()) {
+    return absl::NotFoundError(absl::StrCat("vCPU ", vcpu_id, " has no record"));
+  }
+  if (it->second.tid != 0) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("vCPU ", vcpu_id, " is thread ", it->second.tid, " already"));
+  }
+  if (absl::Status status = Bind(vm, it->second, tid); !status.ok()) return status;
+  programs_.Forget(vm.pid, vcpu_id);
+  return absl::OkStatus();
+}
+
+void Registry::OnSeen(const pvs_seen& seen) {
+  auto vm = vms_.find(static_cast<pid_t>(seen.tgid));
+  if (vm == vms_.end()) return;
+  auto vcpu = vm->second->vcpus.find(seen.vcpu_id);
+  // Withdrawn, or bound by the VMM's word, while the report was under way.
+  if (vcpu == vm->second->vcpus.end() || vcpu->second.tid != 0) return;
+  if (absl::Status status = Bind(*vm->second, vcpu->second, static_cast<pid_t>(seen.tid));
+      !status.ok()) {
+    LOG(WARNING) << "VM " << vm->second->name << " vCPU " << seen.vcpu_id << ": "
+                 << status.message();
+  }
+}
+
+absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
+  UniqueFd pidfd(pidfd_open(tid, PIDFD_THREAD));
+  if (!pidfd) return absl::ErrnoToStatus(errno, absl::StrCat("pidfd_open of thread ", tid));
+  // Asked after the pidfd is there: the number cannot be another thread's now.
+  if (!HasThread(vm.pid, tid)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("thread ", tid, " is not one of the VMM's, process ", vm.pid));
+  }
+  if (absl::Status status = agent_.Add(vcpu.slot, tid, pidfd.get()); !status.ok()) return status;
+  absl::Status status =
+      programs_.Bind(pidfd.get(), vcpu.memory.get(), vcpu.offset, vcpu.slot, vm.index);
+  if (status.ok()) {
+    status = loop_.Add(pidfd.get(), [this, pid = vm.pid, id = vcpu.id] { OnThreadEnd(pid, id); });
+    if (!status.ok()) programs_.Unbind(pidfd.get());
+  }
+  if (!status.ok()) {
+    agent_.Remove(vcpu.slot);
+    return status;
+  }
+  vcpu.thread_pidfd = std::move(pidfd);
+  vcpu.tid = tid;
+  LOG(INFO) << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
+  return absl::OkStatus();
+}
+
+void Registry::Unbind(Vcpu& vcpu) {
+  if (vcpu.tid == 0) return;
+  programs_.Unbind(vcpu.thread_pidfd.get());
+  agent_.Remove(vcpu.slot);
+  loop_.Remove(vcpu.thread_pidfd.get());
+  vcpu.thread_pidfd.reset();
+  vcpu.tid = 0;
+}
+
+void Registry::Release(Vm& vm, Vcpu& vcpu) {
+  programs_.Forget(vm.pid, vcpu.id);
+  Unbind(vcpu);
+  // To the end of the queue: a slot rests as long as possible.
+  free_slots_.push_back(vcpu.slot);
+}
+
+void Registry::OnThreadEnd(pid_t pid, uint32_t vcpu_id) {
+  auto vm = vms_.find(pid);
+  if (vm == vms_.end()) return;
+  auto vcpu = vm->second->vcpus.find(vcpu_id);
+  if (vcpu == vm->second->vcpus.end()) return;
+  Unbind(vcpu->second);
+  // The record stays registered: a vCPU that is plugged in again has a new thread.
+  if (absl::Status status = programs_.Expect(pid, vcpu_id); !status.ok()) {
+    LOG(WARNING) << "VM " << vm->second->name << " vCPU " << vcpu_id << ": " << status.message();
+  }
+}
+
+}  // namespace pvsched

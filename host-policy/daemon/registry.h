@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_DAEMON_REGISTRY_H_
+#define PVSCHED_HOST_POLICY_DAEMON_REGISTRY_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "host-policy/daemon/agent.h"
+#include "host-policy/daemon/event_loop.h"
+#include "host-policy/loader/programs.h"
+#include "vmm-device/unique_fd.h"
+
+namespace pvsched {
+
+// A registered vCPU. Bound once its thread is known.
+struct Vcpu {
+  uint32_t id = 0;    // APIC id
+  uint32_t slot = 0;  // of Programs and of the actuator
+  UniqueFd memory;
+  uint64_t offset = 0;
+  pid_t tid = 0;  // 0: not bound
+  UniqueFd thread_pidfd;
+};
+
+struct Vm {
+  uint32_t index = 0;  // of Programs
+  pid_t pid = 0;
+  uid_t uid = 0;
+  UniqueFd pidfd;
+  std::string name;
+  std::map<uint32_t, Vcpu> vcpus;
+};
+
+// Which VMs there are, which of their vCPUs have a record, and which thread
+// each of those is. Ties them to the programs and the actuator, and lets go of
+// them when a record is withdrawn, a thread or a VMM ends.
+//
+// What devices say is checked here against the kernel's own word.
+// Thread-safety: the event loop's thread only.
+class Registry {
+ public:
+  // All must outlive the registry.
+  Registry(EventLoop& loop, Programs& programs, Agent& agent);
+  ~Registry();
+
+  // The VM whose VMM `pidfd` is, spoken for by a process of user `peer`, who
+  // must be root or the VMM's owner. One registration for each VMM.
+  absl::StatusOr<Vm*> AddVm(UniqueFd pidfd, uid_t peer, std::string name);
+  // Withdraws its vCPUs; `vm` is gone afterwards.
+  void RemoveVm(Vm* vm);
+
+  absl::Status Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset);
+  // When they return no program touches the record any more.
+  void Withdraw(Vm& vm, uint32_t vcpu_id);
+  void WithdrawAll(Vm& vm);
+  // The VMM says which thread a vCPU is, where the kernel does not show it.
+  absl::Status SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid);
+
+  const std::map<pid_t, std::unique_ptr<Vm>>& vms() const { return vms_; }
+
+ private:
+  void OnSeen(const pvs_seen& seen);
+  absl::Status Bind(Vm& vm, Vcpu& vcpu, pid_t tid);
+  // Without Programs::Fence(), which the caller owes.
+  void Unbind(Vcpu& vcpu);
+  void Release(Vm& vm, Vcpu& vcpu);
+  void OnThreadEnd(pid_t pid, uint32_t vcpu_id);
+
+  EventLoop& loop_;
+  Programs& programs_;
+  Agent& agent_;
+  std::unique_ptr<Programs::Ring> seen_;
+  std::map<pid_t, std::unique_ptr<Vm>> vms_;
+  std::deque<uint32_t> free_slots_;
+  std::deque<uint32_t> free_vms_;
+};
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_DAEMON_REGISTRY_H_

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_DAEMON_SCHED_PARAMS_H_
+#define PVSCHED_HOST_POLICY_DAEMON_SCHED_PARAMS_H_
+
+#include <sched.h>
+#include <sys/types.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace pvsched {
+
+// A thread's scheduling parameters, as sched_getattr(2) gives them.
+absl::StatusOr<sched_attr> GetSchedParams(pid_t tid);
+absl::Status SetSchedParams(pid_t tid, const sched_attr& params);
+
+// Whether two sets of parameters mean the same to the scheduler.
+bool SameSchedParams(const sched_attr& a, const sched_attr& b);
+
+// "normal", "fifo", "rr", "batch", "idle", "deadline", "ext", or the number.
+std::string PolicyName(uint32_t policy);
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_DAEMON_SCHED_PARAMS_H_

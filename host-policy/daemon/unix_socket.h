@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_DAEMON_UNIX_SOCKET_H_
+#define PVSCHED_HOST_POLICY_DAEMON_UNIX_SOCKET_H_
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "vmm-device/unique_fd.h"
+
+namespace pvsched {
+
+// Listens on a UNIX socket of `type` (SOCK_SEQPACKET or SOCK_STREAM) at
+// `path`, with `mode` from the moment it appears. A socket that nobody listens
+// on any more is replaced, one that somebody listens on is an error.
+absl::StatusOr<UniqueFd> ListenUnix(const std::string& path, int type, mode_t mode);
+
+// Connects; the error says what to do.
+absl::StatusOr<UniqueFd> ConnectUnix(const std::string& path, int type);
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_DAEMON_UNIX_SOCKET_H_

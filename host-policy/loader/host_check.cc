@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/loader/host_check.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace pvsched {
+namespace {
+
+// uptr in task storage, by which programs read the record, came with 6.13.
+constexpr int kMajor = 6;
+constexpr int kMinor = 13;
+
+}  // namespace
+
+absl::Status CheckKernelRelease(absl::string_view release) {
+  int major = 0;
+  int minor = 0;
+  if (sscanf(std::string(release).c_str(), "%d.%d", &major, &minor) != 2) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot tell the kernel's version from '", release, "'"));
+  }
+  if (major < kMajor || (major == kMajor && minor < kMinor)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this kernel is ", release, "; pvsched needs ", kMajor, ".", kMinor,
+                     " or newer, for BPF programs to read guest memory in place (uptr)"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckHost() {
+  utsname name;
+  uname(&name);
+  if (absl::Status status = CheckKernelRelease(name.release); !status.ok()) return status;
+  if (geteuid() != 0) {
+    return absl::PermissionDeniedError(
+        "pvschedd loads BPF programs and sets scheduling parameters: start it as root");
+  }
+  if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+    return absl::FailedPreconditionError(
+        "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF");
+  }
+  if (access("/dev/kvm", F_OK) != 0) {
+    return absl::FailedPreconditionError(
+        "KVM is not there (/dev/kvm): load kvm_amd or kvm_intel, then start pvschedd");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace pvsched

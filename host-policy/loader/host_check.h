@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_LOADER_HOST_CHECK_H_
+#define PVSCHED_HOST_POLICY_LOADER_HOST_CHECK_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace pvsched {
+
+// Whether this kernel and this process can run pvsched's host side; the first
+// thing that is missing, with what to do about it, if not.
+absl::Status CheckHost();
+
+// Whether a kernel of this release ("6.18.15+deb13-amd64") is new enough.
+absl::Status CheckKernelRelease(absl::string_view release);
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_LOADER_HOST_CHECK_H_

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_LOADER_PROGRAMS_H_
+#define PVSCHED_HOST_POLICY_LOADER_PROGRAMS_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "host-policy/bpf/layout.h"
+#include "vmm-device/unique_fd.h"
+
+struct pvsched_bpf;
+struct ring_buffer;
+
+namespace pvsched {
+
+// The BPF programs and their maps: loaded and attached while this lives, gone
+// with it, together with every page that the kernel pinned for them.
+//
+// Thread-safety: one thread at a time, except WaitFd/Consume of Decisions,
+// which may be a second thread's, and slot(), which anyone may read: its
+// fields change under the reader, each of them whole.
+class Programs {
+ public:
+  // Fails with a sentence that names what the host lacks.
+  static absl::StatusOr<std::unique_ptr<Programs>> Load();
+  ~Programs();
+  Programs(const Programs&) = delete;
+  Programs& operator=(const Programs&) = delete;
+
+  // What VM number `vm` (below PVS_MAX_VMS) may do, from the next event on.
+  absl::Status SetTunables(uint32_t vm, const pvs_tunables& tunables);
+
+  // Reports the thread of this vCPU, once, through the ring Seen().
+  absl::Status Expect(pid_t tgid, uint32_t vcpu_id);
+  void Forget(pid_t tgid, uint32_t vcpu_id);
+
+  // Ties a thread to the record at `offset` (a multiple of 256) of `memory`,
+  // which the kernel pins. The slot starts anew.
+  absl::Status Bind(int thread_pidfd, int memory, uint64_t offset, uint32_t slot, uint32_t vm);
+  // No program touches the record of an unbound thread after the next Fence().
+  void Unbind(int thread_pidfd);
+  // Waits until every program that runs now has ended.
+  void Fence();
+
+  const pvs_slot& slot(uint32_t index) const { return slots_[index]; }
+
+  // A ring buffer of events out of the programs.
+  class Ring {
+   public:
+    Ring(int map_fd, std::function<void(const void*, size_t)> on_event);
+    ~Ring();
+    Ring(const Ring&) = delete;
+    Ring& operator=(const Ring&) = delete;
+    // Readable while there is something to consume.
+    int WaitFd() const;
+    void Consume();
+
+   private:
+    static int OnSample(void* self, void* data, size_t size);
+    std::function<void(const void*, size_t)> on_event_;
+    ring_buffer* ring_ = nullptr;
+  };
+  std::unique_ptr<Ring> Seen(std::function<void(const pvs_seen&)> on_event);
+  std::unique_ptr<Ring> Decisions(std::function<void(const pvs_decision&)> on_event);
+
+ private:
+  Programs() = default;
+  absl::Status MapSlots();
+  absl::Status MakeFence();
+
+  pvsched_bpf* skeleton_ = nullptr;
+  pvs_slot* slots_ = nullptr;
+  UniqueFd fence_outer_;
+  UniqueFd fence_inner_;
+};
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_LOADER_PROGRAMS_H_

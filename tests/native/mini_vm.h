@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_TESTS_NATIVE_MINI_VM_H_
+#define PVSCHED_TESTS_NATIVE_MINI_VM_H_
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "pvsched_abi.h"
+#include "vmm-device/unique_fd.h"
+
+namespace pvsched {
+
+// A virtual machine of a few instructions on the real /dev/kvm. Each vCPU
+// loops: copy a word from its mailbox to its record's intent, then leave the
+// guest by OUT. So it is the guest that writes its record, and each loop is an
+// exit. Its RAM is a memfd, shared as a VMM shares it with pvsched-device.
+class MiniVm {
+ public:
+  static absl::StatusOr<std::unique_ptr<MiniVm>> Create(int vcpus);
+  ~MiniVm();
+
+  // The vCPU's threads start and stop.
+  void Run();
+  void Stop();
+
+  // What the guest is to write as its intent; the low 32 bits.
+  void SetIntent(int vcpu, uint64_t word);
+  pvsched_record& record(int vcpu);
+  static uint64_t record_offset(int vcpu);
+
+  int memory() const { return memory_.get(); }
+  pid_t tid(int vcpu) const { return vcpus_[static_cast<size_t>(vcpu)]->tid; }
+  uint64_t exits(int vcpu) const { return vcpus_[static_cast<size_t>(vcpu)]->exits; }
+
+  // Pause between two exits; 0 exits as fast as it can.
+  void SetPause(std::chrono::microseconds pause) { pause_us_ = pause.count(); }
+
+ private:
+  struct VcpuThread {
+    UniqueFd fd;
+    void* run = nullptr;
+    std::thread thread;
+    std::atomic<pid_t> tid = 0;
+    std::atomic<uint64_t> exits = 0;
+  };
+
+  MiniVm() = default;
+  void RunVcpu(VcpuThread& vcpu);
+
+  UniqueFd memory_;
+  UniqueFd kvm_;
+  UniqueFd vm_;
+  uint8_t* ram_ = nullptr;
+  size_t run_size_ = 0;
+  std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int64_t> pause_us_ = 200;
+};
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_TESTS_NATIVE_MINI_VM_H_

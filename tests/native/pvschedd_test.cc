@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real pvschedd and its BPF programs, on the real KVM of this machine.
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "gtest/gtest.h"
+#include "host-policy/bpf/layout.h"
+#include "host-policy/daemon/sched_params.h"
+#include "tests/native/host_daemon.h"
+#include "tests/native/mini_vm.h"
+
+namespace pvsched {
+namespace {
+
+constexpr uint64_t kUrgent = static_cast<uint64_t>(PVSCHED_POLICY_RR) | (80u << 16);
+constexpr uint64_t kOrdinary = 0;
+
+size_t OpenDescriptors(pid_t pid) {
+  const std::filesystem::directory_iterator files("/proc/" + std::to_string(pid) + "/fd");
+  return static_cast<size_t>(std::distance(begin(files), end(files)));
+}
+
+uint64_t StatusField(pid_t pid, const std::string& name) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.starts_with(name + ":")) return std::stoull(line.substr(name.size() + 1));
+  }
+  return 0;
+}
+
+class PvscheddTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
+    auto vm = MiniVm::Create(2);
+    if (!vm.ok()) GTEST_SKIP() << "no KVM guest can run here: " << vm.status();
+    vm_ = *std::move(vm);
+    vm_->Run();
+    ASSERT_TRUE(daemon_.Start());
+  }
+
+  std::unique_ptr<ControlConnection> Connect(const std::string& name = "test-vm") {
+    auto connection = std::make_unique<ControlConnection>(daemon_.path("device.sock"));
+    EXPECT_TRUE(connection->connected());
+    EXPECT_EQ(connection->Hello(getpid(), name), 0) << connection->reason();
+    return connection;
+  }
+
+  std::unique_ptr<ControlConnection> ConnectAndBind() {
+    auto connection = Connect();
+    for (int i = 0; i < 2; ++i) {
+      const auto id = static_cast<uint32_t>(i);
+      EXPECT_EQ(connection->Register(id, vm_->memory(), MiniVm::record_offset(i)), 0)
+          << connection->reason();
+      EXPECT_EQ(connection->Thread(id, vm_->tid(i)), 0) << connection->reason();
+    }
+    return connection;
+  }
+
+  bool HasPolicy(int vcpu, uint32_t policy, uint32_t rt_prio) {
+    auto params = GetSchedParams(vm_->tid(vcpu));
+    return params.ok() && params->sched_policy == policy && params->sched_priority == rt_prio;
+  }
+  bool IsBoosted(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_RR, 8); }
+  bool IsOrdinary(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_NORMAL, 0); }
+
+  HostDaemon daemon_;
+  std::unique_ptr<MiniVm> vm_;
+};
+
+TEST_F(PvscheddTest, GuestsWordBoostsItsThreadWithinTheCapAndEndsIt) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  EXPECT_TRUE(IsOrdinary(1));
+  const uint64_t grant = __atomic_load_n(&vm_->record(0).grant, __ATOMIC_RELAXED);
+  EXPECT_EQ(pvsched_word_policy(grant), uint32_t{PVSCHED_POLICY_RR});
+  EXPECT_EQ(pvsched_word_rt_prio(grant), 8u);
+  EXPECT_EQ(pvsched_word_flags(grant), uint32_t{PVSCHED_GRANT_BOOSTED});
+  // Beyond the memory of urgent work, or its sleeps boost ahead.
+  vm_->SetIntent(0, kOrdinary);
+  EXPECT_TRUE(Eventually([&] {
+    return pvsched_word_flags(__atomic_load_n(&vm_->record(0).grant, __ATOMIC_RELAXED)) == 0 &&
+           IsOrdinary(0);
+  }));
+}
+
+TEST_F(PvscheddTest, BoostedThreadDoesNotHandItsBoostOn) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  auto params = GetSchedParams(vm_->tid(0));
+  ASSERT_TRUE(params.ok());
+  EXPECT_NE(params->sched_flags & SCHED_FLAG_RESET_ON_FORK, 0u);
+}
+
+TEST_F(PvscheddTest, ThreadsHaveTheirOwnParametersBackWhenPvscheddStops) {
+  sched_attr own = {};
+  own.size = sizeof(own);
+  own.sched_policy = SCHED_BATCH;
+  own.sched_nice = 3;
+  ASSERT_TRUE(SetSchedParams(vm_->tid(0), own).ok());
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  EXPECT_EQ(daemon_.Stop(SIGTERM), 0);
+  auto params = GetSchedParams(vm_->tid(0));
+  ASSERT_TRUE(params.ok());
+  EXPECT_EQ(params->sched_policy, uint32_t{SCHED_BATCH});
+  EXPECT_EQ(params->sched_nice, 3);
+}
+
+TEST_F(PvscheddTest, RestartAfterSigkillGivesParametersBack) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  EXPECT_EQ(daemon_.Stop(SIGKILL), 128 + SIGKILL);
+  EXPECT_TRUE(IsBoosted(0));
+  ASSERT_TRUE(daemon_.Start());
+  EXPECT_TRUE(IsOrdinary(0));
+}
+
+TEST_F(PvscheddTest, RestartLeavesAloneWhatAnAdminSetSince) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  daemon_.Stop(SIGKILL);
+  sched_attr admins = {};
+  admins.size = sizeof(admins);
+  admins.sched_policy = SCHED_FIFO;
+  admins.sched_priority = 3;
+  ASSERT_TRUE(SetSchedParams(vm_->tid(0), admins).ok());
+  ASSERT_TRUE(daemon_.Start());
+  EXPECT_TRUE(HasPolicy(0, SCHED_FIFO, 3));
+}
+
+TEST_F(PvscheddTest, AdminsChrtWhileBoostedIsTheNewBaseline) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  sched_attr admins = {};
+  admins.size = sizeof(admins);
+  admins.sched_policy = SCHED_FIFO;
+  admins.sched_priority = 3;
+  ASSERT_TRUE(SetSchedParams(vm_->tid(0), admins).ok());
+  connection->Close();
+  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
+  EXPECT_TRUE(HasPolicy(0, SCHED_FIFO, 3));
+}
+
+TEST_F(PvscheddTest, DeviceThatGoesLeavesTheThreadAtItsBaseline) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  connection->Close();
+  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
+  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
+}
+
+TEST_F(PvscheddTest, HostLeavesAWithdrawnRecordAlone) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  ASSERT_EQ(connection->Withdraw(0), 0);
+  // The page may be anything now, such as a pattern that must stay.
+  __atomic_store_n(&vm_->record(0).grant, 0x5555, __ATOMIC_SEQ_CST);
+  vm_->SetIntent(0, kOrdinary);
+  const uint64_t exits = vm_->exits(0);
+  ASSERT_TRUE(Eventually([&] { return vm_->exits(0) > exits + 100; }));
+  EXPECT_EQ(__atomic_load_n(&vm_->record(0).grant, __ATOMIC_SEQ_CST), 0x5555u);
+  EXPECT_TRUE(IsOrdinary(0));
+}
+
+TEST_F(PvscheddTest, SpinningBoostedGuestIsThrottledAndRecovers) {
+  auto connection = ConnectAndBind();
+  vm_->SetPause(std::chrono::microseconds(0));
+  vm_->SetIntent(0, kUrgent);
+  auto throttled = [&] {
+    return pvsched_word_flags(__atomic_load_n(&vm_->record(0).grant, __ATOMIC_RELAXED)) ==
+           PVSCHED_GRANT_THROTTLED;
+  };
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  ASSERT_TRUE(Eventually(throttled));
+  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
+  EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  EXPECT_GE(vm_->record(0).throttle_count, 1u);
+}
+
+TEST_F(PvscheddTest, ListsShowWhatIsApplied) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(1, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(1); }));
+  const nlohmann::json vms = daemon_.Ctl("vm list");
+  ASSERT_EQ(vms.size(), 1u);
+  EXPECT_EQ(vms[0]["vm"], "test-vm");
+  EXPECT_EQ(vms[0]["pid"], getpid());
+  EXPECT_EQ(vms[0]["vcpus"], 2);
+  EXPECT_EQ(vms[0]["bound"], 2);
+  const nlohmann::json vcpus = daemon_.Ctl("vcpu list");
+  ASSERT_EQ(vcpus.size(), 2u);
+  EXPECT_EQ(vcpus[0]["state"], "normal");
+  EXPECT_EQ(vcpus[1]["state"], "boosted");
+  EXPECT_EQ(vcpus[1]["tid"], vm_->tid(1));
+  EXPECT_EQ(vcpus[1]["applied"]["policy"], "rr");
+  EXPECT_EQ(vcpus[1]["applied"]["rt_prio"], 8);
+  EXPECT_EQ(vcpus[1]["baseline"]["policy"], "normal");
+}
+
+TEST_F(PvscheddTest, ThreadOfAnotherProcessIsRefused) {
+  auto connection = Connect();
+  ASSERT_EQ(connection->Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
+  EXPECT_EQ(connection->Thread(0, 1), EPERM);
+  EXPECT_NE(connection->reason().find("not one of the VMM's"), std::string::npos);
+}
+
+TEST_F(PvscheddTest, OneThreadCannotBeTwoVcpus) {
+  auto connection = Connect();
+  for (uint32_t i = 0; i < 2; ++i) {
+    ASSERT_EQ(connection->Register(i, vm_->memory(), MiniVm::record_offset(0)), 0);
+  }
+  EXPECT_EQ(connection->Thread(0, vm_->tid(0)), 0);
+  EXPECT_EQ(connection->Thread(1, vm_->tid(0)), EEXIST);
+}
+
+TEST_F(PvscheddTest, BadRegistrationsAreRefusedAndLeaveNothing) {
+  auto connection = Connect();
+  EXPECT_EQ(connection->Register(0, vm_->memory(), 0x4001), EINVAL);
+  EXPECT_EQ(connection->Register(0, vm_->memory(), uint64_t{1} << 40), EINVAL);
+  EXPECT_EQ(connection->Register(0, vm_->memory(), ~uint64_t{0} << 8), EINVAL);
+  EXPECT_EQ(connection->Register(0, -1, 0x4000), EINVAL);
+  const UniqueFd file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(connection->Register(0, file.get(), 0), EINVAL);
+  EXPECT_NE(connection->reason().find("memory-backend-memfd"), std::string::npos);
+  EXPECT_EQ(connection->Hello(getpid(), "again"), EEXIST);
+  EXPECT_EQ(daemon_.Ctl("vcpu list").size(), 0u);
+  EXPECT_EQ(connection->Register(0, vm_->memory(), 0x4000), 0);
+  EXPECT_EQ(connection->Register(0, vm_->memory(), 0x4100), EEXIST);
+}
+
+TEST_F(PvscheddTest, MalformedMessagesEndTheConnection) {
+  for (const std::string& garbage :
+       {std::string("x"), std::string(128, '\0'), std::string(4096, '\xff')}) {
+    ControlConnection connection(daemon_.path("device.sock"));
+    ASSERT_EQ(send(connection.fd(), garbage.data(), garbage.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(garbage.size()));
+    char byte;
+    EXPECT_EQ(recv(connection.fd(), &byte, 1, 0), 0);
+  }
+  EXPECT_EQ(Connect()->Register(0, vm_->memory(), 0x4000), 0);
+}
+
+TEST_F(PvscheddTest, ProcessOfAnotherUserCannotBeSpokenFor) {
+  ASSERT_EQ(chmod(daemon_.path("device.sock").c_str(), 0666), 0);
+  ASSERT_EQ(chmod(daemon_.path("").c_str(), 0755), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setuid(65534) != 0) _exit(99);
+    ControlConnection connection(daemon_.path("device.sock"));
+    _exit(connection.Hello(getppid(), "stolen"));
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), EPERM);
+}
+
+TEST_F(PvscheddTest, NothingLeaksOverManyRegistrations) {
+  auto connection = ConnectAndBind();
+  const size_t before = OpenDescriptors(daemon_.pid());
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_EQ(connection->Withdraw(0), 0);
+    ASSERT_EQ(connection->Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
+    ASSERT_EQ(connection->Thread(0, vm_->tid(0)), 0);
+  }
+  EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
+}
+
+TEST_F(PvscheddTest, SleepsWhenNothingHappensAndStaysSmall) {
+  auto connection = Connect();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const uint64_t before = StatusField(daemon_.pid(), "voluntary_ctxt_switches");
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  EXPECT_EQ(StatusField(daemon_.pid(), "voluntary_ctxt_switches"), before);
+  const uint64_t rss_kib = StatusField(daemon_.pid(), "VmRSS");
+  printf("pvschedd VmRSS %lu KiB\n", rss_kib);
+  if (!PVSCHED_IS_SANITIZED) {
+    EXPECT_LE(rss_kib, 30u * 1024);
+  }
+}
+
+TEST_F(PvscheddTest, SecondDaemonIsRefused) {
+  const std::string command =
+      std::string(PVSCHEDD_PATH) + " --state-dir " + daemon_.path("") + " 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  char line[512] = "";
+  EXPECT_NE(fgets(line, sizeof(line), pipe), nullptr);
+  EXPECT_EQ(WEXITSTATUS(pclose(pipe)), 1);
+  EXPECT_NE(std::string(line).find("another pvschedd runs"), std::string::npos) << line;
+}
+
+// Prints what each program costs, as the kernel accounts it; asserts only that
+// they ran.
+TEST_F(PvscheddTest, ProgramsCostIsAccounted) {
+  const UniqueFd stats(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  ASSERT_TRUE(stats) << "the kernel accounts no BPF run time";
+  auto connection = ConnectAndBind();
+  vm_->SetPause(std::chrono::microseconds(0));
+  vm_->SetIntent(0, kUrgent);
+  const uint64_t exits = vm_->exits(0);
+  ASSERT_TRUE(Eventually([&] { return vm_->exits(0) > exits + 20000; }));
+  int programs = 0;
+  for (uint32_t id = 0; bpf_prog_get_next_id(id, &id) == 0;) {
+    const UniqueFd fd(bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info = {};
+    uint32_t size = sizeof(info);
+    if (!fd || bpf_prog_get_info_by_fd(fd.get(), &info, &size) != 0) continue;
+    if (strncmp(info.name, "pvs_", 4) != 0 || info.run_cnt == 0) continue;
+    ++programs;
+    printf("%-16s %8llu runs, mean %llu ns\n", info.name,
+           static_cast<unsigned long long>(info.run_cnt),
+           static_cast<unsigned long long>(info.run_time_ns / info.run_cnt));
+  }
+  EXPECT_GE(programs, 2);
+}
+
+}  // namespace
+}  // namespace pvsched

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each test is a row of pvs_decide()'s table, named by condition and outcome;
+// the properties at the end hold over random events and hostile words.
+#include "host-policy/core/policy.h"
+
+#include <cstdint>
+#include <deque>
+#include <random>
+
+#include "gtest/gtest.h"
+
+namespace {
+
+constexpr uint64_t kMs = 1000000;
+constexpr uint64_t kOrdinary = 0;
+const uint64_t kRr80 = pvsched_word(PVSCHED_POLICY_RR, 0, 80, 0);
+const uint64_t kRr3 = pvsched_word(PVSCHED_POLICY_RR, 0, 3, 0);
+const uint64_t kIdle = pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, PVSCHED_INTENT_IDLE);
+const uint64_t kSoftirq = pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, PVSCHED_INTENT_SOFTIRQ);
+
+class PolicyTest : public testing::Test {
+ protected:
+  // The event comes `after` the last one, all of it CPU time if `busy`.
+  uint64_t On(uint32_t event, uint64_t intent, uint64_t waiting = 0, uint64_t after = kMs,
+              bool busy = true) {
+    now_ += after;
+    if (busy) cpu_ += after;
+    return pvs_decide(&tunables_, &vcpu_, event, now_, cpu_, intent, waiting);
+  }
+
+  static uint64_t Boost(uint32_t policy, uint32_t rt_prio) {
+    return pvsched_word(policy, 0, rt_prio, PVSCHED_GRANT_BOOSTED);
+  }
+  static uint64_t Waits(uint64_t word) {
+    return word | uint64_t{PVSCHED_WAITING_VALID} << PVSCHED_WORD_FLAGS_SHIFT;
+  }
+
+  pvs_tunables tunables_ = PVS_TUNABLES_DEFAULT;
+  pvs_vcpu vcpu_ = {};
+  uint64_t now_ = 1000 * kMs;
+  uint64_t cpu_ = 0;
+};
+
+TEST_F(PolicyTest, ExitWithUrgentTaskBoostsUpToTheCap) {
+  EXPECT_EQ(On(PVS_EXIT, kRr80), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(vcpu_.state, uint32_t{PVS_BOOSTED});
+  EXPECT_EQ(vcpu_.boosts, 1u);
+}
+
+TEST_F(PolicyTest, ExitWithUrgentTaskBelowTheCapGetsItsOwnPriority) {
+  EXPECT_EQ(On(PVS_EXIT, kRr3), Boost(PVSCHED_POLICY_RR, 3));
+}
+
+TEST_F(PolicyTest, FifoBecomesRrUnlessTheCapAllowsFifo) {
+  const uint64_t fifo = pvsched_word(PVSCHED_POLICY_FIFO, 0, 5, 0);
+  EXPECT_EQ(On(PVS_EXIT, fifo), Boost(PVSCHED_POLICY_RR, 5));
+  tunables_.max_policy = PVSCHED_POLICY_FIFO;
+  EXPECT_EQ(On(PVS_EXIT, fifo), Boost(PVSCHED_POLICY_FIFO, 5));
+}
+
+TEST_F(PolicyTest, DeadlineGetsTheCap) {
+  const uint64_t deadline = pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0);
+  EXPECT_EQ(On(PVS_EXIT, deadline), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, ExitWithOrdinaryTaskEndsTheBoost) {
+  On(PVS_EXIT, kRr80);
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary), 0u);
+  EXPECT_EQ(vcpu_.state, uint32_t{PVS_NORMAL});
+}
+
+TEST_F(PolicyTest, UrgentTaskThatWaitsCounts) {
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary, Waits(kRr80)), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_EXIT, kIdle, Waits(kRr3)), Boost(PVSCHED_POLICY_RR, 3));
+}
+
+TEST_F(PolicyTest, WaitingWordWithoutItsFlagIsIgnored) {
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary, kRr80), 0u);
+}
+
+TEST_F(PolicyTest, HigherOfRunningAndWaitingCounts) {
+  EXPECT_EQ(On(PVS_EXIT, pvsched_word(PVSCHED_POLICY_RR, 0, 2, 0), Waits(kRr3)),
+            Boost(PVSCHED_POLICY_RR, 3));
+}
+
+TEST_F(PolicyTest, IdleExitKeepsTheState) {
+  const uint64_t boost = On(PVS_EXIT, kRr80);
+  EXPECT_EQ(On(PVS_EXIT, kIdle), boost);
+  On(PVS_EXIT, kOrdinary);
+  EXPECT_EQ(On(PVS_EXIT, kIdle), 0u);
+}
+
+TEST_F(PolicyTest, HaltSoonAfterUrgentWorkBoostsAhead) {
+  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kOrdinary);
+  EXPECT_EQ(On(PVS_HALT, kIdle), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, HaltLongAfterUrgentWorkEndsTheBoost) {
+  On(PVS_EXIT, kRr80);
+  EXPECT_EQ(On(PVS_HALT, kIdle, 0, tunables_.urgent_memory_ns + 1, false), 0u);
+  EXPECT_EQ(vcpu_.state, uint32_t{PVS_NORMAL});
+}
+
+TEST_F(PolicyTest, HaltOfAGuestWithoutUrgentWorkDoesNotBoost) {
+  EXPECT_EQ(On(PVS_HALT, kIdle), 0u);
+}
+
+TEST_F(PolicyTest, InjectBoostsOnlySoonAfterUrgentWork) {
+  EXPECT_EQ(On(PVS_INJECT, kOrdinary), 0u);
+  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kOrdinary);
+  EXPECT_EQ(On(PVS_INJECT, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, InjectAndPreemptDoNotEndABoost) {
+  On(PVS_EXIT, kRr80);
+  now_ += tunables_.urgent_memory_ns;
+  EXPECT_EQ(On(PVS_INJECT, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, PreemptWithUrgentTaskBoosts) {
+  EXPECT_EQ(On(PVS_PREEMPT, kRr80), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, InterruptBoostsOnlySoonAfterUrgentWork) {
+  EXPECT_EQ(On(PVS_EXIT, kSoftirq), 0u);
+  On(PVS_EXIT, kRr3);
+  EXPECT_EQ(On(PVS_EXIT, kSoftirq), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, EnterChangesNothingWithinTheBudget) {
+  const uint64_t boost = On(PVS_EXIT, kRr80);
+  EXPECT_EQ(On(PVS_ENTER, kOrdinary), boost);
+}
+
+TEST_F(PolicyTest, OverBudgetIsThrottledThenRecovers) {
+  On(PVS_EXIT, kRr80);
+  EXPECT_EQ(On(PVS_EXIT, kRr80, 0, tunables_.budget_ns),
+            pvsched_word(0, 0, 0, PVSCHED_GRANT_THROTTLED));
+  EXPECT_EQ(vcpu_.throttles, 1u);
+  EXPECT_EQ(vcpu_.boosted_ns, tunables_.budget_ns);
+  // The throttle time is over, but the window still holds what was used.
+  EXPECT_EQ(pvsched_word_flags(On(PVS_EXIT, kRr80, 0, tunables_.throttle_ns)),
+            uint32_t{PVSCHED_GRANT_THROTTLED});
+  EXPECT_EQ(On(PVS_EXIT, kRr80, 0, 2 * tunables_.window_ns), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, YieldingBeforeEachTickUsesBudgetAllTheSame) {
+  for (uint64_t used = 0; used < tunables_.budget_ns; used += kMs / 2) {
+    On(PVS_EXIT, kRr80, 0, kMs / 2);
+    On(PVS_HALT, kRr80, 0, kMs / 100, false);
+  }
+  On(PVS_EXIT, kRr80);
+  EXPECT_EQ(vcpu_.state, uint32_t{PVS_THROTTLED});
+}
+
+TEST_F(PolicyTest, OffGivesEveryThreadItsBaseline) {
+  On(PVS_EXIT, kRr80);
+  tunables_.mode = PVS_OFF;
+  EXPECT_EQ(On(PVS_EXIT, kRr80), 0u);
+  EXPECT_EQ(vcpu_.state, uint32_t{PVS_NORMAL});
+}
+
+TEST_F(PolicyTest, CapOfNormalAllowsNoBoost) {
+  tunables_.max_policy = PVSCHED_POLICY_NORMAL;
+  for (uint32_t event : {PVS_EXIT, PVS_HALT, PVS_INJECT, PVS_PREEMPT}) {
+    EXPECT_EQ(On(event, kRr80), 0u);
+  }
+}
+
+TEST_F(PolicyTest, ImpossiblePrioritiesAreOrdinary) {
+  EXPECT_EQ(On(PVS_EXIT, pvsched_word(PVSCHED_POLICY_RR, 0, 0, 0)), 0u);
+  EXPECT_EQ(On(PVS_EXIT, pvsched_word(PVSCHED_POLICY_FIFO, 0, 100, 0)), 0u);
+  EXPECT_EQ(On(PVS_EXIT, pvsched_word(77, -128, 50, 0)), 0u);
+}
+
+// A hostile guest: any words, any events, any distances. No grant is above the
+// caps, and in no window is more boosted CPU time used than the budget and one
+// distance between events.
+TEST_F(PolicyTest, RandomEventsNeverExceedCapsOrBudget) {
+  std::mt19937_64 random(20240506);
+  tunables_.budget_ns = 30 * kMs;
+  tunables_.window_ns = 100 * kMs;
+  constexpr uint64_t kTick = 4 * kMs;
+  struct Used {
+    uint64_t at;
+    uint64_t ns;
+  };
+  std::deque<Used> window;
+  uint64_t in_window = 0;
+  for (int i = 0; i < 500000; ++i) {
+    const bool was_boosted = vcpu_.state == PVS_BOOSTED;
+    const uint64_t after = random() % 4 == 0 ? random() % kTick : random() % 100000;
+    const bool busy = random() % 8 != 0;
+    const uint64_t intent = random() % 2 == 0 ? kRr80 : random();
+    const uint32_t event = static_cast<uint32_t>(random() % 5);
+    const uint64_t grant = On(event, intent, random(), after, busy);
+
+    if (was_boosted && busy) {
+      window.push_back({now_, after});
+      in_window += after;
+    }
+    while (!window.empty() && window.front().at + tunables_.window_ns <= now_) {
+      in_window -= window.front().ns;
+      window.pop_front();
+    }
+    ASSERT_LE(in_window, tunables_.budget_ns + kTick) << "event " << i;
+    ASSERT_LE(pvsched_word_rt_prio(grant), tunables_.max_rt_prio);
+    const uint32_t policy = pvsched_word_policy(grant);
+    ASSERT_TRUE(policy == PVSCHED_POLICY_NORMAL || policy == PVSCHED_POLICY_RR) << policy;
+    ASSERT_EQ(pvsched_word_nice(grant), 0);
+    ASSERT_EQ((pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0,
+              vcpu_.state == PVS_BOOSTED);
+  }
+  EXPECT_GT(vcpu_.throttles, 10u);
+}
+
+// A guest that is always urgent gets the share that the admin set, not less.
+TEST_F(PolicyTest, AlwaysUrgentGuestGetsItsBudgetsShare) {
+  uint64_t total = 0;
+  for (int i = 0; i < 20000; ++i, total += kMs) On(PVS_EXIT, kRr80);
+  const double share = static_cast<double>(vcpu_.boosted_ns) / static_cast<double>(total);
+  const double configured =
+      static_cast<double>(tunables_.budget_ns) / static_cast<double>(tunables_.window_ns);
+  EXPECT_NEAR(share / configured, 1.0, 0.1);
+}
+
+}  // namespace
