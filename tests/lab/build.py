@@ -9,9 +9,6 @@ import roots
 from progress import step
 from settings import BUILD, CHECKOUT, LabError
 
-_GUEST_DRIVER = CHECKOUT / "guest-driver"
-
-
 def _logged(root, what, argv):
     """Runs argv in the build root with its output in build/lab/*.log; shows it if it fails."""
     logs = BUILD / "lab"
@@ -43,23 +40,11 @@ def cmake(root, folder="build", options=()):
 
 def module(root, kernel):
     """Builds pvsched.ko for `kernel`; returns where it is, and kbuild's log."""
-    top = BUILD / "guest-driver"
-    folder = top / kernel
-    folder.mkdir(parents=True, exist_ok=True)
-    # kbuild puts objects beside the sources, so it gets a folder of links.
-    _link(top / "shared-abi", "../../shared-abi")
-    for source in _GUEST_DRIVER.iterdir():
-        if source.is_file() and source.suffix in (".c", ".h", "") and source.name[0] != ".":
-            _link(folder / source.name, f"../../../guest-driver/{source.name}")
+    folder = f"build/guest-driver/{kernel}"
     log = _logged(root, f"building pvsched.ko for {kernel}",
-                  ["make", "-C", f"/usr/src/linux-headers-{kernel}",
-                   f"M=/src/build/guest-driver/{kernel}", "W=1", "modules"])
-    return folder / "pvsched.ko", log
-
-
-def _link(path, target):
-    if not path.is_symlink():
-        path.symlink_to(target)
+                  ["make", "-C", "guest-driver", f"KDIR=/usr/src/linux-headers-{kernel}",
+                   f"OUT=../{folder}"])
+    return CHECKOUT / folder / "pvsched.ko", log
 
 
 def everything():

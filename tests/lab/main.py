@@ -3,10 +3,13 @@
 
 import argparse
 import os
+import pathlib
 import signal
 import sys
 
 import build
+import host
+import payload
 import roots
 import settings
 from progress import say
@@ -33,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
 def _chroot(args):
     settings.require_root()
     root = roots.build_root()
-    command = args.command or ["bash"]
+    command = [a for i, a in enumerate(args.command) if i or a != "--"] or ["bash"]
     os.execvp("unshare", root.command(command))
 
 
@@ -41,6 +44,31 @@ def _build(_args):
     root, ko = build.everything()
     say(f"built: {settings.BUILD}/bin, and {ko} for kernel {root.kernel}")
     return 0
+
+
+def _exec(args):
+    build.everything()
+    if args.script == "-":
+        name, script = "stdin", sys.stdin.buffer.read()
+    else:
+        path = pathlib.Path(args.script)
+        if not path.is_file():
+            raise UsageError(f"exec: {path} is no file: give a script of this machine's, or - for stdin")
+        name, script = path.name, path.read_bytes()
+    inside = f"/lab/job/{name}"
+    runner = [] if script.startswith(b"#!") else ["bash"]
+    job = payload.Job([*runner, inside, *args.args], {inside: script})
+    return host.run(job, pathlib.Path(args.out)).status
+
+
+def _shell(_args):
+    if not sys.stdin.isatty():
+        raise UsageError("shell is for a terminal: to run a script on the host, use ./lab exec SCRIPT")
+    build.everything()
+    size = os.get_terminal_size()
+    say("the host's prompt follows; it powers off when you leave the shell")
+    job = payload.Job([], interactive=True, terminal=f"sane rows {size.lines} cols {size.columns}")
+    return host.run(job, settings.OUT / "out").status
 
 
 def _clean(_args):
@@ -67,6 +95,14 @@ def _parser():
     sub = verb("chroot", _chroot, "run a command in the build root, on this machine's own kernel, "
                "in the checkout (at /src)")
     sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="default: a shell")
+    sub = verb("exec", _exec, "boot the host under test with pvsched in its PATH, run a script there "
+               "as root, and return its exit status")
+    sub.add_argument("--out", default=str(settings.OUT / "out"), metavar="DIR",
+                     help="where what it leaves in $OUT is put; DIR is emptied (default: build/lab/out)")
+    sub.add_argument("script", metavar="SCRIPT", help="a script of this machine's; - for stdin. "
+                     "It has lab-guest (try lab-guest --help) to start guests")
+    sub.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")
+    verb("shell", _shell, "the same, with a shell on this terminal")
     verb("clean", _clean, "remove the cached systems, so that the next run makes them anew")
     return parser
 

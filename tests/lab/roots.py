@@ -58,7 +58,7 @@ def _root(recipe, candidates, suffix=""):
     roots.mkdir(parents=True, exist_ok=True)
     path = roots / f"{recipe.kind}-{recipe.key()}{suffix}"
     if not path.exists():
-        with _exclusive(recipe.kind):
+        with exclusive(recipe.kind):
             if not path.exists():  # another run may have made it while we waited
                 _make(recipe, candidates, path)
     root = Root(path)
@@ -66,7 +66,7 @@ def _root(recipe, candidates, suffix=""):
     return root
 
 
-class _exclusive:
+class exclusive:
     """One maker of a kind of root at a time on this machine."""
 
     def __init__(self, kind):
@@ -120,7 +120,6 @@ def _bootstrap(recipe, index, kernel, uri, target, shown):
             f'--setup-hook=install -D -m 644 {preferences} "$1"/etc/apt/preferences.d/pvsched',
             f'--setup-hook=mkdir -p {archives}/partial; '
             f'find {debs} -name "*.deb" -exec cp -l -t {archives} {{}} +',
-            f'--customize-hook=find {archives} -name "*.deb" -exec mv -f -t {debs} {{}} +',
             f"--include={','.join(recipe.packages(index, kernel))}",
             "trixie", str(target), *packages.sources(uri)]
     log = []
@@ -134,6 +133,9 @@ def _bootstrap(recipe, index, kernel, uri, target, shown):
     if maker.returncode:
         _remove(target)
         raise LabError("mmdebstrap failed:\n" + "".join(log[-25:]).rstrip())
+    for deb in (target / "var/cache/apt/archives").glob("*.deb"):
+        deb.replace(debs / deb.name)
+        deb.unlink(missing_ok=True)  # replace() leaves the second link to one file
     _prune_debs(debs)
 
 

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a job on the host under test, and tells a dead host from a failed job."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+
+import image
+import machine
+import payload
+import roots
+from progress import say
+from settings import CACHE, LabError
+
+_RETRIES = 2
+_BOOT_S = 180
+_SILENCE_S = 90  # the host says "beat" every 5 s
+_RESULTS_BYTES = 1 << 30  # sparse
+_DEATHS = re.compile(r"Kernel panic.*|BUG: .*|Oops: .*|.*shutdown_interception.*|watchdog: .*lockup.*")
+
+
+class HostDied(LabError):
+    """The host under test went away in the middle of a job."""
+
+
+@dataclasses.dataclass
+class Outcome:
+    status: int
+    out: pathlib.Path  # what the job left in $OUT
+    boot_s: float
+
+
+def run(job, out, write=None):
+    """Boots a host and runs `job` (a payload.Job) there; its output goes to write(bytes).
+
+    An emulated host that dies is not the job's failure: the job is run again on
+    a fresh one, at most twice. On hardware a death counts.
+    """
+    disk = image.host_image()
+    reason = machine.why_no_kvm()
+    if reason and not job.quiet:
+        say(f"the host under test is emulated: {reason}")
+    for attempt in range(_RETRIES + 1):
+        try:
+            return _boot(disk, bool(reason), job, out, write)
+        except HostDied as death:
+            if not reason:
+                raise
+            say(f"the emulated host died: {death}. That is the emulator's failure, not the job's")
+            if attempt == _RETRIES:
+                raise LabError(f"the emulated host died {attempt + 1} times, last: {death}") from death
+            say(f"starting over on a fresh host ({attempt + 1} of {_RETRIES} retries)")
+    raise AssertionError("unreachable")
+
+
+def _boot(disk, emulated, job, out, write):
+    runs = CACHE / "runs"
+    runs.mkdir(exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="job-", dir=runs))
+    try:
+        payload.write(job, folder / "payload.tar")
+        (folder / "status").touch()
+        with open(folder / "results.tar", "wb") as file:
+            file.truncate(_RESULTS_BYTES)
+        argv = machine.qemu(disk, emulated, job.interactive)
+        watch = _Watch(folder)
+        outcome = _attend(argv, disk, folder, watch, job, write)
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        shutil.copyfile(folder / "console.log", out.parent / "host-console.log")
+        if outcome is None:
+            death = watch.death()
+            if "Attempted to kill init" in death:
+                raise LabError(f"host-init ended early: {death}; see {out.parent}/host-console.log")
+            raise HostDied(death)
+        with tarfile.open(folder / "results.tar") as archive:
+            archive.extractall(out, filter="data")
+        return Outcome(outcome, out, watch.boot_s)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _attend(argv, disk, folder, watch, job, write):
+    """Runs QEMU to its end; the job's exit status, or None if the host died first."""
+    command = ["setpriv", "--pdeathsig", "KILL", *roots.build_root().command(
+        argv, binds=((disk.disk.parent, "/images"), (folder, "/run/lab-job")))]
+    stderr = open(folder / "qemu.log", "wb")
+    if job.interactive:
+        with subprocess.Popen(command, stderr=stderr) as qemu:
+            qemu.wait()
+        watch.poll()
+        return watch.status
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
+                          start_new_session=True) as qemu:
+        forward = threading.Thread(target=_forward, args=(qemu.stdout, write or _to_stdout))
+        forward.start()
+        try:
+            while qemu.poll() is None:
+                time.sleep(0.2)
+                watch.poll()
+                if watch.silent():
+                    break
+        finally:
+            if qemu.poll() is None:
+                # Alive yet silent, or we are being stopped ourselves.
+                os.killpg(qemu.pid, signal.SIGKILL)
+            forward.join(timeout=10)
+    watch.poll()
+    watch.qemu_log = (folder / "qemu.log").read_text(errors="replace")
+    return watch.status
+
+
+def _forward(stream, write):
+    while data := stream.read1(65536):
+        write(data)
+
+
+def _to_stdout(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+class _Watch:
+    """Follows what host-init says on the status port."""
+
+    def __init__(self, folder):
+        self._file = open(folder / "status", "r", encoding="ascii", errors="replace") \
+            if (folder / "status").exists() else None
+        self._console = folder / "console.log"
+        self._started = self._heard = time.monotonic()
+        self._rest = ""
+        self.boot_s = None
+        self.status = None
+        self.qemu_log = ""
+
+    def poll(self):
+        data = self._rest + self._file.read()
+        *lines, self._rest = data.split("\n")
+        for line in lines:
+            self._heard = time.monotonic()
+            if line.startswith("up "):
+                self.boot_s = self._heard - self._started
+            elif line.startswith("exit "):
+                self.status = int(line.split()[1])
+
+    def silent(self):
+        limit = _SILENCE_S if self.boot_s is not None else _BOOT_S
+        return time.monotonic() - self._heard > limit
+
+    def death(self):
+        """One line on what became of the host."""
+        console = self._console.read_text(errors="replace") if self._console.exists() else ""
+        found = _DEATHS.findall(console)
+        when = "while booting" if self.boot_s is None else "in the middle of the job"
+        if found:
+            return f"{found[0].strip()} ({when})"
+        if self.silent():
+            return f"no sign of life for {time.monotonic() - self._heard:.0f} s ({when})"
+        complaint = [l for l in self.qemu_log.splitlines() if "warning" not in l][-1:]
+        return f"it reset or stopped without a word ({when})" + "".join(f"; QEMU: {l}" for l in complaint)

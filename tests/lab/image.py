@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The disk the host under test boots from: its root as an ext4 image, cached."""
+
+import dataclasses
+import hashlib
+import pathlib
+import shutil
+
+import roots
+from progress import step
+from settings import CACHE, INSIDE, LabError
+
+_KEEP = 2
+_INIT = "usr/local/sbin/lab-init"
+GUEST_VMLINUZ = "boot/lab-vmlinuz"  # guests run the host's own kernel
+
+
+@dataclasses.dataclass(frozen=True)
+class HostImage:
+    disk: pathlib.Path
+    vmlinuz: pathlib.Path
+    kernel: str
+
+
+def host_image():
+    root = roots.host_root()
+    init = (INSIDE / "host-init").read_bytes()
+    images = CACHE / "images"
+    images.mkdir(exist_ok=True)
+    stem = f"{root.path.name}-{hashlib.sha256(init).hexdigest()[:8]}"
+    disk, vmlinuz = images / f"{stem}.ext4", images / f"{stem}.vmlinuz"
+    if not disk.exists():
+        with roots.exclusive("image"):
+            if not disk.exists():
+                _make(root, init, disk, vmlinuz)
+    disk.touch()
+    for old in sorted(images.glob("*.ext4"), key=lambda p: p.stat().st_mtime)[:-_KEEP]:
+        # A running emulator keeps its open file.
+        old.unlink(missing_ok=True)
+        old.with_suffix(".vmlinuz").unlink(missing_ok=True)
+    return HostImage(disk, vmlinuz, root.kernel)
+
+
+def _make(root, init, disk, vmlinuz):
+    shutil.copyfile(find_vmlinuz(root.path, root.kernel), vmlinuz)
+    file = root.path / _INIT
+    file.write_bytes(init)
+    file.chmod(0o755)
+    shutil.copyfile(vmlinuz, root.path / GUEST_VMLINUZ)
+    making = disk.with_suffix(".making")
+    making.unlink(missing_ok=True)
+    with step("making the host's disk image"):
+        # No loop device, no journal: the base stays read-only under snapshots.
+        done = roots.build_root().run(
+            ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-L", "pvsched-host",
+             "-d", "/host-root", f"/images/{making.name}", "3G"],
+            binds=((root.path, "/host-root"), (disk.parent, "/images")),
+            capture_output=True, text=True)
+    if done.returncode:
+        raise LabError(f"mke2fs could not make the host's disk: {done.stderr.strip()}")
+    making.rename(disk)
+
+
+def find_vmlinuz(root, kernel):
+    for name in (f"boot/vmlinuz-{kernel}", f"usr/lib/modules/{kernel}/vmlinuz",
+                 f"usr/lib/modules/{kernel}/vmlinuz.unsigned"):
+        if (root / name).exists():
+            return root / name
+    raise LabError(f"{root} holds no image of kernel {kernel}")

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest's initramfs: busybox, rt-tests, and the driver, as a cpio archive."""
+
+import re
+import stat
+import subprocess
+
+from settings import INSIDE
+
+_PROGRAMS = ("usr/bin/cyclictest", "usr/bin/hackbench")
+
+
+class Cpio:
+    """The kernel's "newc" format, as much of it as an initramfs needs."""
+
+    def __init__(self):
+        self._parts = []
+        self._count = 0
+
+    def add(self, name, mode, data=b"", device=(0, 0)):
+        self._count += 1
+        encoded = name.encode() + b"\0"
+        fields = (self._count, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(encoded), 0)
+        header = b"070701" + b"".join(b"%08X" % f for f in fields)
+        self._parts += [_padded(header + encoded), _padded(data)]
+
+    def bytes(self):
+        self.add("TRAILER!!!", 0)
+        return b"".join(self._parts)
+
+
+def _padded(data):
+    return data + b"\0" * (-len(data) % 4)
+
+
+def make(root, module):
+    """The archive, from the build root's files; `module` is pvsched.ko, or None."""
+    cpio = Cpio()
+    for folder in ("bin", "dev", "proc", "sys", "tmp", "lib", "lib64", "lib/x86_64-linux-gnu"):
+        cpio.add(folder, stat.S_IFDIR | 0o755)
+    cpio.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
+    cpio.add("init", stat.S_IFREG | 0o755, (INSIDE / "guest-init").read_bytes())
+    cpio.add("bin/busybox", stat.S_IFREG | 0o755, (root.path / "usr/bin/busybox").read_bytes())
+    applets = subprocess.run([root.path / "usr/bin/busybox", "--list"], capture_output=True,
+                             text=True, check=True)
+    for applet in applets.stdout.split():
+        if applet != "busybox":
+            cpio.add(f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox")
+    libraries = set()
+    for program in _PROGRAMS:
+        cpio.add(f"bin/{program.rsplit('/', 1)[1]}", stat.S_IFREG | 0o755,
+                 (root.path / program).read_bytes())
+        listed = root.run(["ldd", f"/{program}"], capture_output=True, text=True)
+        libraries |= set(re.findall(r"(/lib\S+)", listed.stdout))
+    for library in sorted(libraries):
+        cpio.add(library.lstrip("/"), stat.S_IFREG | 0o755,
+                 (root.path / ("usr" + library)).read_bytes())
+    if module and module.exists():
+        cpio.add("pvsched.ko", stat.S_IFREG | 0o644, module.read_bytes())
+    return cpio.bytes()

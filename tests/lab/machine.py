@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine the host under test runs on: hardware KVM if it nests, else emulation."""
+
+import fcntl
+import os
+import pathlib
+
+_KVM_GET_API_VERSION = 0xAE00
+_KVM_CREATE_VM = 0xAE01
+
+
+def cpu_flags():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("flags"):
+            return set(line.split(":", 1)[1].split())
+    return set()
+
+
+def why_no_kvm():
+    """Why the host under test must be emulated here; None if hardware KVM will do."""
+    if not cpu_flags() & {"vmx", "svm"}:
+        return "the processor shows neither vmx nor svm"
+    try:
+        kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return f"/dev/kvm does not open: {error.strerror}"
+    try:
+        if fcntl.ioctl(kvm, _KVM_GET_API_VERSION) != 12:
+            return "/dev/kvm speaks another API than 12"
+        os.close(fcntl.ioctl(kvm, _KVM_CREATE_VM, 0))
+    except OSError as error:
+        return f"/dev/kvm makes no VM: {error.strerror}"
+    finally:
+        os.close(kvm)
+    for module in ("kvm_amd", "kvm_intel"):
+        nested = pathlib.Path(f"/sys/module/{module}/parameters/nested")
+        if nested.exists() and nested.read_text().strip() in ("1", "Y"):
+            return None
+    return "KVM does not nest here: load kvm_amd or kvm_intel with nested=1"
+
+
+def accelerator(emulated):
+    if not emulated:
+        return ["-accel", "kvm", "-cpu", "host"]
+    # The emulator has AMD's SVM with nested paging, so KVM works in it.
+    return ["-accel", "tcg,thread=multi", "-cpu", "EPYC-Milan,+svm"]
+
+
+def qemu(image, emulated, interactive):
+    """QEMU's command line in the build root; /images and /run/lab-job are bound there."""
+    append = ("root=/dev/nvme0n1 rootwait rw init=/usr/local/sbin/lab-init console=ttyS0 "
+              "quiet loglevel=4 mitigations=off nowatchdog panic=-1 oops=panic")
+    job = "/run/lab-job"
+    return ["qemu-system-x86_64", "-M", "q35", *accelerator(emulated), "-smp", "2", "-m", "3G",
+            "-nodefaults", "-display", "none", "-no-reboot", "-name", "pvsched-host",
+            "-kernel", f"/images/{image.vmlinuz.name}", "-append", append,
+            "-serial", f"file:{job}/console.log",
+            # One NVMe disk only, so that its name is sure; the rest by serial number.
+            "-drive", f"file=/images/{image.disk.name},if=none,id=root,format=raw,snapshot=on",
+            "-device", "nvme,drive=root,serial=lab-root",
+            "-drive", f"file={job}/payload.tar,if=none,id=payload,format=raw,read-only=on",
+            "-device", "virtio-blk-pci,drive=payload,serial=lab-payload",
+            "-drive", f"file={job}/results.tar,if=none,id=results,format=raw",
+            "-device", "virtio-blk-pci,drive=results,serial=lab-results",
+            "-device", "virtio-serial-pci",
+            "-chardev", f"stdio,id=job,signal={'off' if interactive else 'on'}",
+            "-device", "virtconsole,chardev=job",
+            "-chardev", f"file,id=status,path={job}/status",
+            "-device", "virtserialport,chardev=status,name=lab.status"]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a job takes along to the host under test: pvsched, the guest, its own files."""
+
+import dataclasses
+import io
+import shlex
+import tarfile
+
+import initramfs
+import roots
+from settings import BUILD, INSIDE, LabError
+
+_TOOLS = ("lab-guest",)
+_DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device")
+
+
+@dataclasses.dataclass
+class Job:
+    command: list  # run as root; programs in /usr/local/bin
+    files: dict = dataclasses.field(default_factory=dict)  # path in the host -> bytes
+    interactive: bool = False
+    terminal: str = ""  # stty's settings for an interactive job
+    quiet: bool = False
+
+
+def write(job, path):
+    root = roots.build_root()
+    module = BUILD / "guest-driver" / root.kernel / "pvsched.ko"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        def add(name, data, mode=0o755):
+            entry = tarfile.TarInfo(name.lstrip("/"))
+            entry.size, entry.mode = len(data), mode
+            archive.addfile(entry, io.BytesIO(data))
+
+        for name in _DAEMONS:
+            program = BUILD / "bin" / name
+            if not program.exists():
+                raise LabError(f"{program} is not built: run ./lab build first")
+            add(f"usr/local/bin/{name}", program.read_bytes())
+        for name in _TOOLS:
+            add(f"usr/local/bin/{name}", (INSIDE / name).read_bytes())
+        add("lab/guest/initramfs", initramfs.make(root, module), 0o644)
+        if job.interactive:
+            add("lab/interactive", job.terminal.encode())
+        else:
+            add("lab/run", f"exec {shlex.join(job.command)}\n".encode())
+        for name, data in job.files.items():
+            add(name, data)
