@@ -92,7 +92,7 @@ static __always_inline void on_event(struct task_struct *task,
 	__u32 index = thread->slot, vm = thread->vm;
 	struct pvs_tunables *tunables;
 	struct pvs_slot *slot;
-	__u64 intent, waiting, before, grant;
+	__u64 intent, waiting, cpu_ns, before, grant;
 
 	slot = bpf_map_lookup_elem(&slots, &index);
 	tunables = bpf_map_lookup_elem(&vms, &vm);
@@ -112,10 +112,14 @@ static __always_inline void on_event(struct task_struct *task,
 	/* In this order: see struct pvsched_record. */
 	waiting = PVS_LOAD(record->waiting);
 	intent = PVS_LOAD(record->intent);
+	cpu_ns = task->se.sum_exec_runtime;
+	slot->events++;
+	if (pvs_stands(&slot->vcpu, event, cpu_ns, intent, waiting) &&
+	    slot->wanted == slot->vcpu.grant)
+		goto out;
 	before = slot->vcpu.grant;
 	grant = pvs_decide(tunables, &slot->vcpu, event, bpf_ktime_get_ns(),
-			   task->se.sum_exec_runtime, intent, waiting);
-	slot->events++;
+			   cpu_ns, intent, waiting);
 	if (grant != before) {
 		PVS_STORE(record->grant, grant);
 		PVS_STORE(record->boosted_ns, slot->vcpu.boosted_ns);
@@ -125,7 +129,7 @@ static __always_inline void on_event(struct task_struct *task,
 		grant = 0;
 	if (grant != slot->wanted)
 		publish(slot, index, grant);
-
+out:
 	barrier();
 	slot->busy = 0;
 }

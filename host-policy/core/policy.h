@@ -91,8 +91,12 @@ struct pvs_vcpu {
 	__u32 throttles; /* times throttled */
 	__u32 reserved;
 	__u64 grant; /* the last decision, PVSCHED_GRANT_* flags included */
-	__u32 used[PVS_SLICES + 1];
+	__u64 intent; /* what it was made from */
+	__u64 waiting;
+	__u32 event;
 	__u32 reserved1;
+	__u32 used[PVS_SLICES + 1];
+	__u32 reserved2;
 };
 
 /*
@@ -219,6 +223,19 @@ PVS_INLINE void pvs_account(const struct pvs_tunables *t, struct pvs_vcpu *v,
 }
 
 /*
+ * Whether nothing that counts has changed since the last decision, so that it
+ * still stands. The scheduler charges CPU time at each of the host's ticks and
+ * at each switch; time alone changes nothing in between. Most exits end here,
+ * before a clock is read.
+ */
+PVS_INLINE int pvs_stands(const struct pvs_vcpu *v, __u32 event, __u64 cpu_ns,
+			  __u64 intent, __u64 waiting)
+{
+	return event == v->event && cpu_ns == v->cpu_ns &&
+	       intent == v->intent && waiting == v->waiting;
+}
+
+/*
  * The decision: the grant that the vCPU thread should have from now on. With
  * PVSCHED_GRANT_BOOSTED in its flags its policy and rt_prio are to be applied,
  * else the thread's baseline is.
@@ -257,6 +274,9 @@ PVS_INLINE __u64 pvs_decide(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	__u64 demand, boost, ahead;
 	__u32 flags, ahead_prio = 0;
 
+	v->event = event;
+	v->intent = intent;
+	v->waiting = waiting;
 	if (t->mode == PVS_OFF) {
 		v->state = PVS_NORMAL;
 		v->cpu_ns = cpu_ns;

@@ -156,6 +156,16 @@ TEST_F(PolicyTest, YieldingBeforeEachTickUsesBudgetAllTheSame) {
   EXPECT_EQ(vcpu_.state, uint32_t{PVS_THROTTLED});
 }
 
+TEST_F(PolicyTest, DecisionStandsUntilAWordTheEventOrTheCpuTimeChanges) {
+  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_EXIT, 0, kRr80, 0));
+  On(PVS_EXIT, kRr80);
+  EXPECT_TRUE(pvs_stands(&vcpu_, PVS_EXIT, cpu_, kRr80, 0));
+  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_INJECT, cpu_, kRr80, 0));
+  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_EXIT, cpu_ + 1, kRr80, 0));
+  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_EXIT, cpu_, kRr3, 0));
+  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_EXIT, cpu_, kRr80, Waits(kRr3)));
+}
+
 TEST_F(PolicyTest, OffGivesEveryThreadItsBaseline) {
   On(PVS_EXIT, kRr80);
   tunables_.mode = PVS_OFF;
