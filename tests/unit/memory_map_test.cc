@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm-device/memory_map.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+
+#include "tests/unit/vfio_user_test_client.h"
+
+namespace pvsched {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kPage = MemoryMap::kPageSize;
+constexpr MemoryMap::Access kReadWrite{.read = true, .write = true};
+
+class MemoryMapTest : public ::testing::Test {
+ protected:
+  absl::StatusCode Add(uint64_t gpa, uint64_t size, uint64_t offset = 0) {
+    return map_.Add(gpa, size, offset, kReadWrite, MakeMemfd(offset + size)).code();
+  }
+  absl::StatusCode AddWithoutFile(uint64_t gpa, uint64_t size) {
+    return map_.Add(gpa, size, 0, kReadWrite, UniqueFd()).code();
+  }
+
+  MemoryMap map_;
+};
+
+using enum absl::StatusCode;
+
+TEST_F(MemoryMapTest, TranslatesWithinEachRegion) {
+  ASSERT_EQ(Add(0, kMiB), kOk);
+  ASSERT_EQ(Add(16 * kMiB, kMiB, 4 * kMiB), kOk);
+  const auto first = map_.Translate(kMiB - 256, 256);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first->offset, kMiB - 256);
+  const auto second = map_.Translate(16 * kMiB + kPage, 256);
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ(second->offset, 4 * kMiB + kPage);
+  EXPECT_TRUE(second->writable);
+  EXPECT_NE(first->file_ino, second->file_ino);
+}
+
+TEST_F(MemoryMapTest, DoesNotTranslateWhatIsNotWhollyInOneRegion) {
+  ASSERT_EQ(Add(kMiB, kMiB), kOk);
+  ASSERT_EQ(Add(2 * kMiB, kMiB), kOk);
+  EXPECT_EQ(map_.Translate(kMiB - 1, 2).status().code(), kNotFound);
+  EXPECT_EQ(map_.Translate(2 * kMiB - 128, 256).status().code(), kNotFound);
+  EXPECT_EQ(map_.Translate(3 * kMiB, 1).status().code(), kNotFound);
+  EXPECT_EQ(map_.Translate(0, 1).status().code(), kNotFound);
+  EXPECT_EQ(map_.Translate(UINT64_MAX, 2).status().code(), kNotFound);
+  EXPECT_EQ(map_.Translate(kMiB, UINT64_MAX).status().code(), kNotFound);
+}
+
+TEST_F(MemoryMapTest, RegionsWithoutAFileAreKnownButNotReachable) {
+  ASSERT_EQ(AddWithoutFile(kMiB, kMiB), kOk);
+  EXPECT_EQ(map_.Translate(kMiB, 256).status().code(), kNotFound);
+  EXPECT_EQ(Add(kMiB, kPage), kAlreadyExists);
+  EXPECT_TRUE(map_.Remove(kMiB, kMiB).ok());
+}
+
+TEST_F(MemoryMapTest, OverlapsAreRefusedFromBothSides) {
+  ASSERT_EQ(Add(4 * kMiB, 2 * kMiB), kOk);
+  EXPECT_EQ(Add(4 * kMiB, 2 * kMiB), kAlreadyExists);
+  EXPECT_EQ(Add(5 * kMiB, kMiB), kAlreadyExists);
+  EXPECT_EQ(Add(6 * kMiB - kPage, kMiB), kAlreadyExists);
+  EXPECT_EQ(Add(3 * kMiB, kMiB + kPage), kAlreadyExists);
+  EXPECT_EQ(Add(0, 64 * kMiB), kAlreadyExists);
+  EXPECT_EQ(Add(3 * kMiB, kMiB), kOk);
+  EXPECT_EQ(Add(6 * kMiB, kMiB), kOk);
+}
+
+TEST_F(MemoryMapTest, RemovesOnlyAnExactMatch) {
+  ASSERT_EQ(Add(kMiB, kMiB), kOk);
+  EXPECT_EQ(map_.Remove(kMiB, kMiB / 2).code(), kNotFound);
+  EXPECT_EQ(map_.Remove(kMiB + kPage, kMiB - kPage).code(), kNotFound);
+  EXPECT_EQ(map_.Remove(0, 4 * kMiB).code(), kNotFound);
+  EXPECT_TRUE(map_.Contains(kMiB, kMiB));
+  EXPECT_TRUE(map_.Remove(kMiB, kMiB).ok());
+  EXPECT_EQ(map_.Remove(kMiB, kMiB).code(), kNotFound);
+  EXPECT_EQ(map_.Translate(kMiB, 1).status().code(), kNotFound);
+}
+
+TEST_F(MemoryMapTest, RemovingClosesTheDescriptor) {
+  UniqueFd fd = MakeMemfd(kMiB);
+  const int number = fd.get();
+  ASSERT_TRUE(map_.Add(0, kMiB, 0, kReadWrite, std::move(fd)).ok());
+  ASSERT_NE(fcntl(number, F_GETFD), -1);
+  ASSERT_TRUE(map_.Remove(0, kMiB).ok());
+  EXPECT_EQ(fcntl(number, F_GETFD), -1);
+}
+
+TEST_F(MemoryMapTest, ARefusedRegionClosesItsDescriptor) {
+  UniqueFd fd = MakeMemfd(kMiB);
+  const int number = fd.get();
+  EXPECT_FALSE(map_.Add(0, 2 * kMiB, 0, kReadWrite, std::move(fd)).ok());
+  EXPECT_EQ(fcntl(number, F_GETFD), -1);
+}
+
+TEST_F(MemoryMapTest, SizesAndAlignmentAreJudged) {
+  EXPECT_EQ(AddWithoutFile(0, 0), kInvalidArgument);
+  EXPECT_EQ(AddWithoutFile(0, MemoryMap::kMaxRegionSize + kPage), kInvalidArgument);
+  EXPECT_EQ(AddWithoutFile(1, kPage), kInvalidArgument);
+  EXPECT_EQ(AddWithoutFile(0, kPage + 1), kInvalidArgument);
+  EXPECT_EQ(map_.Add(0, kPage, 1, kReadWrite, MakeMemfd(kMiB)).code(), kInvalidArgument);
+  EXPECT_EQ(AddWithoutFile(0, MemoryMap::kMaxRegionSize), kOk);
+}
+
+TEST_F(MemoryMapTest, WrapAroundIsRefusedButTheLastPageIsNot) {
+  EXPECT_EQ(AddWithoutFile(UINT64_MAX - kPage + 1, 2 * kPage), kInvalidArgument);
+  EXPECT_EQ(AddWithoutFile(UINT64_MAX - kPage + 1, kPage), kOk);
+  EXPECT_EQ(map_.Add(0, kPage, UINT64_MAX - kPage + 1, kReadWrite, MakeMemfd(kPage)).code(),
+            kInvalidArgument);
+}
+
+TEST_F(MemoryMapTest, TheNumberOfRegionsIsLimited) {
+  for (size_t i = 0; i < MemoryMap::kMaxRegions; ++i)
+    ASSERT_EQ(AddWithoutFile(i * kPage, kPage), kOk);
+  EXPECT_EQ(AddWithoutFile(MemoryMap::kMaxRegions * kPage, kPage), kResourceExhausted);
+  ASSERT_TRUE(map_.Remove(0, kPage).ok());
+  EXPECT_EQ(AddWithoutFile(MemoryMap::kMaxRegions * kPage, kPage), kOk);
+}
+
+TEST_F(MemoryMapTest, ARegionBeyondTheEndOfItsFileIsRefused) {
+  EXPECT_EQ(map_.Add(0, kMiB, kPage, kReadWrite, MakeMemfd(kMiB)).code(), kInvalidArgument);
+  EXPECT_EQ(map_.Add(0, kMiB, 2 * kMiB, kReadWrite, MakeMemfd(kMiB)).code(), kInvalidArgument);
+  EXPECT_EQ(map_.Add(0, kMiB - kPage, kPage, kReadWrite, MakeMemfd(kMiB)).code(), kOk);
+}
+
+TEST_F(MemoryMapTest, OnlyRegularFilesAreMemory) {
+  int pipe_fds[2];
+  ASSERT_EQ(pipe(pipe_fds), 0);
+  UniqueFd writer(pipe_fds[1]);
+  EXPECT_EQ(map_.Add(0, kPage, 0, kReadWrite, UniqueFd(pipe_fds[0])).code(), kInvalidArgument);
+  EXPECT_EQ(map_.Add(0, kPage, 0, kReadWrite, UniqueFd(open("/dev/zero", O_RDWR))).code(),
+            kInvalidArgument);
+  EXPECT_EQ(map_.Add(0, kPage, 0, kReadWrite, UniqueFd(open("/tmp", O_RDONLY))).code(),
+            kInvalidArgument);
+}
+
+TEST_F(MemoryMapTest, ADescriptorThatCantBeReadIsRefused) {
+  const UniqueFd memory = MakeMemfd(kMiB);
+  const std::string path = "/proc/self/fd/" + std::to_string(memory.get());
+  EXPECT_EQ(map_.Add(0, kMiB, 0, kReadWrite, UniqueFd(open(path.c_str(), O_WRONLY))).code(),
+            kInvalidArgument);
+  EXPECT_EQ(map_.Add(0, kMiB, 0, kReadWrite, UniqueFd(open(path.c_str(), O_PATH))).code(),
+            kInvalidArgument);
+}
+
+TEST_F(MemoryMapTest, WritableNeedsTheFlagTheDescriptorAndNoSeal) {
+  const UniqueFd memory = MakeMemfd(kMiB);
+  const std::string path = "/proc/self/fd/" + std::to_string(memory.get());
+  ASSERT_TRUE(map_.Add(0, kMiB, 0, {.read = true, .write = false}, MakeMemfd(kMiB)).ok());
+  ASSERT_TRUE(map_.Add(kMiB, kMiB, 0, kReadWrite, UniqueFd(open(path.c_str(), O_RDONLY))).ok());
+  UniqueFd sealed = MakeMemfd(kMiB);
+  ASSERT_EQ(fcntl(sealed.get(), F_ADD_SEALS, F_SEAL_WRITE), 0);
+  ASSERT_TRUE(map_.Add(2 * kMiB, kMiB, 0, kReadWrite, std::move(sealed)).ok());
+  ASSERT_EQ(Add(3 * kMiB, kMiB), kOk);
+  EXPECT_FALSE(map_.Translate(0, 256)->writable);
+  EXPECT_FALSE(map_.Translate(kMiB, 256)->writable);
+  EXPECT_FALSE(map_.Translate(2 * kMiB, 256)->writable);
+  EXPECT_TRUE(map_.Translate(3 * kMiB, 256)->writable);
+}
+
+TEST_F(MemoryMapTest, MemoryThatMayNotBeReadIsNotReachable) {
+  ASSERT_TRUE(map_.Add(0, kMiB, 0, {.read = false, .write = true}, MakeMemfd(kMiB)).ok());
+  EXPECT_EQ(map_.Translate(0, 256).status().code(), kNotFound);
+}
+
+TEST_F(MemoryMapTest, TwoDescriptorsOfOneFileAreTheSameFile) {
+  const UniqueFd memory = MakeMemfd(kMiB);
+  ASSERT_TRUE(map_.Add(0, kMiB, 0, kReadWrite, UniqueFd(dup(memory.get()))).ok());
+  ASSERT_TRUE(map_.Add(kMiB, kMiB, 0, kReadWrite, UniqueFd(dup(memory.get()))).ok());
+  EXPECT_EQ(map_.Translate(0, 1)->file_ino, map_.Translate(kMiB, 1)->file_ino);
+}
+
+TEST_F(MemoryMapTest, ReadsWhatASharedMappingWroteAndNotWhatAPrivateOneDid) {
+  UniqueFd memory = MakeMemfd(kMiB);
+  auto* shared =
+      static_cast<char*>(mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0));
+  auto* hidden = static_cast<char*>(
+      mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, memory.get(), kPage));
+  ASSERT_NE(shared, MAP_FAILED);
+  ASSERT_NE(hidden, MAP_FAILED);
+  shared[5] = 'x';
+  hidden[5] = 'y';
+  ASSERT_TRUE(map_.Add(0, kMiB, 0, kReadWrite, std::move(memory)).ok());
+  char byte = 'z';
+  EXPECT_TRUE(map_.Read(*map_.Translate(5, 1), &byte, 1).ok());
+  EXPECT_EQ(byte, 'x');
+  EXPECT_TRUE(map_.Read(*map_.Translate(kPage + 5, 1), &byte, 1).ok());
+  EXPECT_EQ(byte, '\0');
+  munmap(shared, kPage);
+  munmap(hidden, kPage);
+}
+
+TEST_F(MemoryMapTest, ReadingAFileTruncatedSinceIsAnErrorNotASignal) {
+  UniqueFd memory = MakeMemfd(kMiB);
+  const UniqueFd same(dup(memory.get()));
+  ASSERT_TRUE(map_.Add(0, kMiB, 0, kReadWrite, std::move(memory)).ok());
+  ASSERT_EQ(ftruncate(same.get(), kPage), 0);
+  char bytes[64];
+  EXPECT_EQ(map_.Read(*map_.Translate(2 * kPage, 64), bytes, 64).code(), kOutOfRange);
+}
+
+}  // namespace
+}  // namespace pvsched
