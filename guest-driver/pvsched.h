@@ -9,7 +9,7 @@
 
 #include "pvsched_abi.h"
 
-/* Read from a register: the device is gone, or its VMM's server is. */
+/* What pvsched_set_record() returns if there is no device to answer. */
 #define PVSCHED_GONE (~0u)
 
 struct pvsched {
@@ -22,6 +22,12 @@ struct pvsched {
 	 * write there, so the memory must never be used for anything else.
 	 */
 	bool unconfirmed;
+	/*
+	 * Registers read all-ones: the device was pulled out, or what serves
+	 * it died or hangs. Each access to a hung one takes seconds, so there
+	 * are no more of them.
+	 */
+	bool gone;
 };
 
 /* pvsched_pci.c */

@@ -28,14 +28,30 @@
 /* The one there may be: the hooks and the records are the guest's. */
 static struct pvsched *pvsched_bound;
 
+/* No register of 32 bits reads all-ones. */
 static u32 pvsched_read(struct pvsched *pv, unsigned int reg)
 {
-	return readl(pv->bar0 + reg);
+	u32 value = pv->gone ? PVSCHED_GONE : readl(pv->bar0 + reg);
+
+	pv->gone = value == PVSCHED_GONE;
+	return value;
 }
 
 static void pvsched_write(struct pvsched *pv, unsigned int reg, u32 value)
 {
-	writel(value, pv->bar0 + reg);
+	if (!pv->gone)
+		writel(value, pv->bar0 + reg);
+}
+
+static u64 pvsched_readq(struct pvsched *pv, unsigned int reg)
+{
+	return pv->gone ? U64_MAX : readq(pv->bar0 + reg);
+}
+
+static void pvsched_writeq(struct pvsched *pv, unsigned int reg, u64 value)
+{
+	if (!pv->gone)
+		writeq(value, pv->bar0 + reg);
 }
 
 /*
@@ -49,12 +65,11 @@ u32 pvsched_set_record(struct pvsched *pv, u32 vcpu_id, u64 gpa, u64 *nonce)
 
 	mutex_lock(&pv->window);
 	pvsched_write(pv, PVSCHED_REG_VCPU_SELECT, vcpu_id);
-	writeq(gpa, pv->bar0 + PVSCHED_REG_RECORD_ADDR);
+	pvsched_writeq(pv, PVSCHED_REG_RECORD_ADDR, gpa);
 	/* Writes are posted; this read waits until they are done. */
 	result = pvsched_read(pv, PVSCHED_REG_RESULT);
-	/* Each access to a device that hangs costs seconds: no more of them. */
-	if (nonce && result != PVSCHED_GONE)
-		*nonce = readq(pv->bar0 + PVSCHED_REG_NONCE);
+	if (nonce)
+		*nonce = pvsched_readq(pv, PVSCHED_REG_NONCE);
 	mutex_unlock(&pv->window);
 	return result;
 }
@@ -66,6 +81,9 @@ static bool pvsched_reset(struct pvsched *pv)
 	u32 status;
 	int err;
 
+	/* Whoever found it gone has said so. */
+	if (pv->gone)
+		return false;
 	pvsched_write(pv, PVSCHED_REG_STATUS, 0);
 	err = read_poll_timeout(pvsched_read, status,
 				status == 0 || status == PVSCHED_GONE,
@@ -127,9 +145,9 @@ static int pvsched_negotiate(struct pvsched *pv)
 	status |= PVSCHED_STATUS_DRIVER;
 	pvsched_write(pv, PVSCHED_REG_STATUS, status);
 
-	offered = readq(pv->bar0 + PVSCHED_REG_DEVICE_FEATURES);
-	writeq(offered & PVSCHED_FEATURES,
-	       pv->bar0 + PVSCHED_REG_DRIVER_FEATURES);
+	offered = pvsched_readq(pv, PVSCHED_REG_DEVICE_FEATURES);
+	pvsched_writeq(pv, PVSCHED_REG_DRIVER_FEATURES,
+		       offered & PVSCHED_FEATURES);
 	pvsched_write(pv, PVSCHED_REG_DRIVER_VERSION, PVSCHED_VERSION);
 	status |= PVSCHED_STATUS_FEATURES_OK;
 	pvsched_write(pv, PVSCHED_REG_STATUS, status);
@@ -155,6 +173,7 @@ static int pvsched_start(struct pvsched *pv)
 {
 	int status, err;
 
+	pv->gone = false;
 	err = pvsched_check_device(pv);
 	if (err)
 		return err;
@@ -235,7 +254,7 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	version = pvsched_read(pv, PVSCHED_REG_VERSION);
 	dev_info(dev, "version %u.%u, features %#llx, %u vCPUs\n",
 		 version >> 16, version & 0xffff,
-		 readq(pv->bar0 + PVSCHED_REG_DRIVER_FEATURES),
+		 pvsched_readq(pv, PVSCHED_REG_DRIVER_FEATURES),
 		 pvsched_records_registered());
 	return 0;
 
