@@ -146,6 +146,10 @@ absl::Status Daemon::HandleEvent(int fd) {
 absl::Status Daemon::Accept() {
   absl::StatusOr<UniqueFd> socket = listener_->Accept();
   if (!socket.ok()) return absl::OkStatus();
+  // The one before may have left already, and its end not been looked at yet.
+  if (client_) {
+    if (absl::Status status = HandleClient(); !status.ok() || stopping_) return status;
+  }
   if (client_) {
     LOG_EVERY_N_SEC(WARNING, 1) << "a second client is turned away: each VM needs its own device";
     return absl::OkStatus();

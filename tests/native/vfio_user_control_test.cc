@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real pvsched-device between a VMM and a pvschedd that answers, refuses,
+// sleeps, ends and comes back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "tests/native/vfio_user_fake_pvschedd.h"
+#include "tests/native/vfio_user_process.h"
+#include "tests/unit/vfio_user_test_client.h"
+
+namespace pvsched {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kNonce = 0x1234567812345678;
+
+class VfioUserControlTest : public ::testing::Test {
+ protected:
+  void StartDevice() {
+    device_ = std::make_unique<DeviceProcess>(
+        std::vector<std::string>{"--socket", socket_, "--control", control_, "--name", "vm-a",
+                                 "--persist"},
+        directory_.path() + "/log");
+    StartVm();
+  }
+
+  // A VM with 4 MiB of memory whose driver is ready to register.
+  void StartVm() {
+    client_.emplace(ConnectTo(socket_));
+    ASSERT_EQ(client_->Negotiate().error(), 0);
+    ASSERT_EQ(client_->DmaMap(0, 4 * kMiB, 0, memory_.get()), 0);
+    client_->NegotiateFeatures();
+  }
+
+  void StartPvschedd() { pvschedd_.emplace(control_); }
+
+  uint32_t Register(uint32_t vcpu) {
+    PutRecord(memory_.get(), Gpa(vcpu), vcpu, kNonce);
+    return client_->Register(vcpu, Gpa(vcpu));
+  }
+  uint32_t Withdraw(uint32_t vcpu) { return client_->Register(vcpu, 0); }
+
+  static uint64_t Gpa(uint32_t vcpu) { return 0x1000 + vcpu * PVSCHED_RECORD_SIZE; }
+
+  std::map<uint32_t, FakePvschedd::Record> Expected(const std::vector<uint32_t>& vcpus) {
+    struct stat st{};
+    fstat(memory_.get(), &st);
+    std::map<uint32_t, FakePvschedd::Record> expected;
+    for (const uint32_t vcpu : vcpus) expected[vcpu] = {st.st_ino, Gpa(vcpu)};
+    return expected;
+  }
+
+  bool HasEventually(const std::vector<uint32_t>& vcpus) {
+    return Eventually([&] { return pvschedd_->records() == Expected(vcpus); });
+  }
+
+  const TemporaryDirectory directory_;
+  const std::string socket_ = directory_.path() + "/vm.sock";
+  std::string control_ = directory_.path() + "/pvschedd.sock";
+  const UniqueFd memory_ = MakeMemfd(4 * kMiB);
+  std::optional<FakePvschedd> pvschedd_;
+  std::unique_ptr<DeviceProcess> device_;
+  std::optional<VfioUserTestClient> client_;
+};
+
+TEST_F(VfioUserControlTest, IntroducesTheVmmsProcessByItsName) {
+  StartPvschedd();
+  StartDevice();
+  EXPECT_EQ(pvschedd_->hellos(), 1);
+  EXPECT_EQ(pvschedd_->vmm(), getpid()) << "who connected, not the device itself";
+  EXPECT_EQ(pvschedd_->name(), "vm-a");
+}
+
+TEST_F(VfioUserControlTest, HandsRecordsOverBeforeTheGuestIsAnswered) {
+  StartPvschedd();
+  StartDevice();
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
+  EXPECT_EQ(Register(3), PVSCHED_RESULT_OK);
+  EXPECT_EQ(pvschedd_->records(), Expected({0, 3}));
+}
+
+TEST_F(VfioUserControlTest, EachWayOutWithdrawsBeforeItIsAnswered) {
+  StartPvschedd();
+  StartDevice();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  ASSERT_EQ(Register(1), PVSCHED_RESULT_OK);
+  EXPECT_EQ(Withdraw(0), PVSCHED_RESULT_OK);
+  EXPECT_EQ(pvschedd_->records(), Expected({1}));
+
+  client_->Write32(PVSCHED_REG_STATUS, 0);
+  EXPECT_EQ(client_->Read32(PVSCHED_REG_STATUS), 0u);
+  EXPECT_THAT(pvschedd_->records(), IsEmpty());
+
+  client_->NegotiateFeatures();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  EXPECT_EQ(client_->Call(vfio_user::kReset, {}).error(), 0);
+  EXPECT_THAT(pvschedd_->records(), IsEmpty());
+
+  client_->NegotiateFeatures();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  EXPECT_EQ(client_->DmaUnmap(0, 4 * kMiB), 0);
+  EXPECT_THAT(pvschedd_->records(), IsEmpty());
+  EXPECT_EQ(client_->DmaMap(0, 4 * kMiB, 0, memory_.get()), 0);
+  EXPECT_EQ(pvschedd_->records(), Expected({0}));
+
+  client_->Close();
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->connections() == 0; }));
+  EXPECT_THAT(pvschedd_->records(), IsEmpty());
+}
+
+TEST_F(VfioUserControlTest, EachVmIsIntroducedAnew) {
+  StartPvschedd();
+  StartDevice();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  client_->Close();
+  StartVm();
+  EXPECT_EQ(pvschedd_->hellos(), 2);
+  EXPECT_THAT(pvschedd_->records(), IsEmpty());
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
+}
+
+TEST_F(VfioUserControlTest, ARefusedRecordIsRefusedToTheGuestAndTheReasonLogged) {
+  StartPvschedd();
+  StartDevice();
+  pvschedd_->Refuse(PVSCHED_CONTROL_REGISTER, ENOSPC, "this VM may have 1 vCPU");
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_REFUSED);
+  EXPECT_EQ(client_->Read32(PVSCHED_REG_REGISTERED), 0u);
+  EXPECT_THAT(device_->Log(), HasSubstr("this VM may have 1 vCPU"));
+}
+
+TEST_F(VfioUserControlTest, ARefusedVmIsOfferedToTheNextPvschedd) {
+  StartPvschedd();
+  pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, EPERM, "not this VM");
+  StartDevice();
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_REFUSED);
+  EXPECT_THAT(device_->Log(), HasSubstr("not this VM"));
+  pvschedd_.reset();
+  StartPvschedd();
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return Register(0) == PVSCHED_RESULT_OK; }));
+  EXPECT_EQ(pvschedd_->records(), Expected({0}));
+}
+
+TEST_F(VfioUserControlTest, SilenceIsATimeoutAndUnconfirmedUntilPvscheddAnswers) {
+  StartPvschedd();
+  StartDevice();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  ASSERT_EQ(Register(1), PVSCHED_RESULT_OK);
+
+  pvschedd_->BeSilent(true);
+  const auto start = steady_clock::now();
+  EXPECT_EQ(Withdraw(0), PVSCHED_RESULT_HOST_TIMEOUT);
+  const auto took = steady_clock::now() - start;
+  EXPECT_GE(took, milliseconds(490));
+  EXPECT_LT(took, milliseconds(3000)) << "well below the 5 s that QEMU waits";
+  EXPECT_EQ(Withdraw(0), PVSCHED_RESULT_HOST_TIMEOUT) << "asking again makes it no truer";
+
+  pvschedd_->BeSilent(false);
+  EXPECT_TRUE(Eventually([&] { return Withdraw(0) == PVSCHED_RESULT_OK; }));
+  EXPECT_TRUE(HasEventually({1})) << "what is still registered is handed over again";
+}
+
+TEST_F(VfioUserControlTest, ARegistrationThatTimesOutIsNotHeld) {
+  StartPvschedd();
+  StartDevice();
+  pvschedd_->BeSilent(true);
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_HOST_TIMEOUT);
+  EXPECT_EQ(client_->Read32(PVSCHED_REG_REGISTERED), 0u);
+  pvschedd_->BeSilent(false);
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 2; }));
+  EXPECT_THAT(pvschedd_->records(), IsEmpty());
+  EXPECT_TRUE(Eventually([&] { return Withdraw(0) == PVSCHED_RESULT_OK; }));
+}
+
+TEST_F(VfioUserControlTest, AnAnswerOutOfTurnEndsTheConnection) {
+  StartPvschedd();
+  StartDevice();
+  pvschedd_->AnswerOutOfTurn(true);
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_HOST_TIMEOUT);
+  pvschedd_->AnswerOutOfTurn(false);
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 2; }));
+}
+
+TEST_F(VfioUserControlTest, RecordsWaitForAPvscheddThatComesLater) {
+  StartDevice();
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
+  EXPECT_EQ(Register(1), PVSCHED_RESULT_OK);
+  EXPECT_EQ(Withdraw(1), PVSCHED_RESULT_OK);
+  StartPvschedd();
+  EXPECT_TRUE(HasEventually({0}));
+}
+
+TEST_F(VfioUserControlTest, ThatItsDirectoryIsMissingDoesNotMatter) {
+  const std::string parent = directory_.path() + "/run";
+  control_ = parent + "/pvsched/device.sock";
+  StartDevice();
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
+  for (int round = 0; round < 3; ++round) {
+    std::filesystem::create_directories(parent + "/pvsched");
+    StartPvschedd();
+    EXPECT_TRUE(HasEventually({0})) << "round " << round;
+    pvschedd_.reset();
+    std::filesystem::remove_all(parent);
+  }
+}
+
+TEST_F(VfioUserControlTest, RecordsAreHandedToTheNextPvschedd) {
+  StartPvschedd();
+  StartDevice();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  ASSERT_EQ(Register(1), PVSCHED_RESULT_OK);
+  for (int round = 0; round < 5; ++round) {
+    pvschedd_.reset();
+    EXPECT_EQ(client_->Read32(PVSCHED_REG_REGISTERED), 2u);
+    StartPvschedd();
+    EXPECT_TRUE(HasEventually({0, 1})) << "round " << round;
+    EXPECT_EQ(pvschedd_->hellos(), 1);
+  }
+}
+
+TEST_F(VfioUserControlTest, WithdrawalsWhilePvscheddIsAwayAreRemembered) {
+  StartPvschedd();
+  StartDevice();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  ASSERT_EQ(Register(1), PVSCHED_RESULT_OK);
+  pvschedd_.reset();
+  EXPECT_EQ(Withdraw(0), PVSCHED_RESULT_OK);
+  EXPECT_EQ(Register(2), PVSCHED_RESULT_OK);
+  StartPvschedd();
+  EXPECT_TRUE(HasEventually({1, 2}));
+}
+
+TEST_F(VfioUserControlTest, AConnectionThatIsClosedIsMadeAgain) {
+  StartPvschedd();
+  StartDevice();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  pvschedd_->CloseConnections();
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 2; }));
+  EXPECT_TRUE(HasEventually({0}));
+}
+
+// What a wake-up costs is small, but there are as many devices as VMs.
+TEST_F(VfioUserControlTest, IdleMeansNoWakeUpsAtAll) {
+  const auto wake_ups_in_two_seconds = [&] {
+    // What there was to do is done.
+    std::this_thread::sleep_for(milliseconds(3500));
+    const int64_t before = device_->Status("voluntary_ctxt_switches");
+    std::this_thread::sleep_for(milliseconds(2000));
+    return device_->Status("voluntary_ctxt_switches") - before;
+  };
+  if (PVSCHED_IS_SANITIZED) GTEST_SKIP() << "sanitizers have threads of their own";
+  StartDevice();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  EXPECT_EQ(wake_ups_in_two_seconds(), 0) << "without pvschedd";
+  StartPvschedd();
+  ASSERT_TRUE(HasEventually({0}));
+  EXPECT_EQ(wake_ups_in_two_seconds(), 0) << "with pvschedd";
+  EXPECT_LE(device_->Status("VmRSS"), 15 * 1024);
+  pvschedd_.reset();
+  EXPECT_EQ(wake_ups_in_two_seconds(), 0) << "after pvschedd";
+}
+
+}  // namespace
+}  // namespace pvsched

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/native/vfio_user_fake_pvschedd.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+namespace pvsched {
+namespace {
+
+void Wake(const UniqueFd& eventfd) {
+  const uint64_t one = 1;
+  (void)!write(eventfd.get(), &one, sizeof(one));
+}
+
+pid_t PidOf(int pidfd) {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd));
+  std::string line;
+  while (std::getline(info, line)) {
+    if (line.starts_with("Pid:")) return std::stoi(line.substr(4));
+  }
+  return -1;
+}
+
+}  // namespace
+
+FakePvschedd::FakePvschedd(const std::string& path)
+    : path_(path),
+      listener_(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_EQ(listen(listener_.get(), 4), 0);
+  thread_ = std::thread([this] { Serve(); });
+}
+
+FakePvschedd::~FakePvschedd() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  Wake(wake_);
+  thread_.join();
+  unlink(path_.c_str());
+}
+
+void FakePvschedd::Refuse(uint16_t type, int error, const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  refusals_[type] = {error, text};
+}
+
+void FakePvschedd::BeSilent(bool silent) {
+  const std::lock_guard lock(mutex_);
+  silent_ = silent;
+}
+
+void FakePvschedd::AnswerOutOfTurn(bool wrong) {
+  const std::lock_guard lock(mutex_);
+  out_of_turn_ = wrong;
+}
+
+void FakePvschedd::CloseConnections() {
+  {
+    const std::lock_guard lock(mutex_);
+    close_all_ = true;
+  }
+  Wake(wake_);
+}
+
+std::map<uint32_t, FakePvschedd::Record> FakePvschedd::records() const {
+  const std::lock_guard lock(mutex_);
+  return records_;
+}
+
+int FakePvschedd::hellos() const {
+  const std::lock_guard lock(mutex_);
+  return hellos_;
+}
+
+int FakePvschedd::connections() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int>(connections_.size());
+}
+
+pid_t FakePvschedd::vmm() const {
+  const std::lock_guard lock(mutex_);
+  return vmm_;
+}
+
+std::string FakePvschedd::name() const {
+  const std::lock_guard lock(mutex_);
+  return name_;
+}
+
+void FakePvschedd::Serve() {
+  for (;;) {
+    std::vector<pollfd> fds = {{.fd = wake_.get(), .events = POLLIN, .revents = 0},
+                               {.fd = listener_.get(), .events = POLLIN, .revents = 0}};
+    {
+      const std::lock_guard lock(mutex_);
+      if (stop_) {
+        connections_.clear();
+        return;
+      }
+      if (std::exchange(close_all_, false)) {
+        connections_.clear();
+        records_.clear();
+      }
+      for (const auto& [fd, owner] : connections_)
+        fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    }
+    poll(fds.data(), fds.size(), -1);
+
+    const std::lock_guard lock(mutex_);
+    uint64_t count;
+    (void)!read(wake_.get(), &count, sizeof(count));
+    for (size_t i = 2; i < fds.size(); ++i) {
+      if (fds[i].revents != 0) ServeConnection(fds[i].fd);
+    }
+    if (fds[1].revents & POLLIN) {
+      UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      const int number = fd.get();
+      connections_[number] = std::move(fd);
+    }
+  }
+}
+
+void FakePvschedd::ServeConnection(int fd) {
+  pvsched_control_msg request{};
+  iovec iov{.iov_base = &request, .iov_len = sizeof(request)};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr msg{};
+  msg.msg_iov = &iov;
+  msg.msg_iovlen = 1;
+  msg.msg_control = control;
+  msg.msg_controllen = sizeof(control);
+  const ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+  if (n <= 0) {
+    // There is only one VM in these tests.
+    connections_.erase(fd);
+    records_.clear();
+    return;
+  }
+  UniqueFd attached;
+  if (const cmsghdr* c = CMSG_FIRSTHDR(&msg); c != nullptr) {
+    int number;
+    memcpy(&number, CMSG_DATA(c), sizeof(number));
+    attached.reset(number);
+  }
+  EXPECT_EQ(n, static_cast<ssize_t>(sizeof(request)));
+  EXPECT_EQ(request.magic, PVSCHED_CONTROL_MAGIC);
+  EXPECT_EQ(request.version, PVSCHED_CONTROL_VERSION);
+  if (silent_) return;
+  pvsched_control_msg reply = Answer(request, attached.get());
+  if (out_of_turn_) reply.seq += 1;
+  EXPECT_EQ(send(fd, &reply, sizeof(reply), MSG_NOSIGNAL), static_cast<ssize_t>(sizeof(reply)));
+}
+
+pvsched_control_msg FakePvschedd::Answer(const pvsched_control_msg& request, int fd) {
+  pvsched_control_msg reply = request;
+  reply.type |= PVSCHED_CONTROL_REPLY;
+  reply.error = 0;
+  memset(reply.text, 0, sizeof(reply.text));
+  if (const auto it = refusals_.find(request.type); it != refusals_.end()) {
+    reply.error = it->second.first;
+    it->second.second.copy(reply.text, sizeof(reply.text) - 1);
+    return reply;
+  }
+  switch (request.type) {
+    case PVSCHED_CONTROL_HELLO:
+      ++hellos_;
+      vmm_ = PidOf(fd);
+      name_ = request.text;
+      break;
+    case PVSCHED_CONTROL_REGISTER: {
+      struct stat st{};
+      EXPECT_EQ(fstat(fd, &st), 0);
+      EXPECT_FALSE(records_.contains(request.vcpu_id)) << "vCPU " << request.vcpu_id;
+      records_[request.vcpu_id] = Record{st.st_ino, request.offset};
+      break;
+    }
+    case PVSCHED_CONTROL_WITHDRAW:
+      EXPECT_EQ(records_.erase(request.vcpu_id), 1u);
+      break;
+    case PVSCHED_CONTROL_WITHDRAW_ALL:
+      records_.clear();
+      break;
+    default:
+      ADD_FAILURE() << "a request of type " << request.type;
+  }
+  return reply;
+}
+
+}  // namespace pvsched

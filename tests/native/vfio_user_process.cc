@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/native/vfio_user_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+
+namespace pvsched {
+
+using std::chrono::milliseconds;
+
+TemporaryDirectory::TemporaryDirectory() {
+  char name[] = "/tmp/pvsched-test-XXXXXX";
+  EXPECT_NE(mkdtemp(name), nullptr);
+  path_ = name;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+DeviceProcess::DeviceProcess(const std::vector<std::string>& args, const std::string& log)
+    : log_(log) {
+  std::vector<std::string> all = {PVSCHED_DEVICE_PATH};
+  all.insert(all.end(), args.begin(), args.end());
+  // The filter knows nothing of what a sanitizer's runtime needs.
+  if (PVSCHED_IS_SANITIZED) all.emplace_back("--no-seccomp");
+  std::vector<char*> argv;
+  for (std::string& arg : all) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ == 0) {
+    const int fd = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+    execv(PVSCHED_DEVICE_PATH, argv.data());
+    _exit(126);
+  }
+}
+
+DeviceProcess::~DeviceProcess() {
+  if (Running()) Stop(SIGKILL);
+}
+
+bool DeviceProcess::Running() { return Wait(0) == -1; }
+
+int DeviceProcess::Wait(int timeout_ms) {
+  const auto deadline = std::chrono::steady_clock::now() + milliseconds(timeout_ms);
+  while (pid_ > 0) {
+    int status;
+    if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      pid_ = -1;
+    } else if (std::chrono::steady_clock::now() >= deadline) {
+      return -1;
+    } else {
+      std::this_thread::sleep_for(milliseconds(2));
+    }
+  }
+  return exit_code_;
+}
+
+int DeviceProcess::Stop(int signal) {
+  kill(pid_, signal);
+  return Wait();
+}
+
+std::string DeviceProcess::Log() const {
+  std::ifstream file(log_);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+int DeviceProcess::CountFds() const {
+  const std::filesystem::directory_iterator fds("/proc/" + std::to_string(pid_) + "/fd");
+  return static_cast<int>(std::distance(begin(fds), end(fds)));
+}
+
+int64_t DeviceProcess::Status(const std::string& key) const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/status");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.starts_with(key + ":")) return std::stoll(line.substr(key.size() + 1));
+  }
+  ADD_FAILURE() << "no " << key << " in /proc/" << pid_ << "/status";
+  return -1;
+}
+
+UniqueFd ConnectTo(const std::string& path) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const bool connected = Eventually([&] {
+    return connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  });
+  EXPECT_TRUE(connected) << "nobody listens on " << path;
+  return fd;
+}
+
+bool Eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return condition();
+}
+
+}  // namespace pvsched
