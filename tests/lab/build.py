@@ -9,7 +9,9 @@ import roots
 from progress import step
 from settings import BUILD, CHECKOUT, LabError
 
-def _logged(root, what, argv):
+DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device")
+
+def logged(root, what, argv):
     """Runs argv in the build root with its output in build/lab/*.log; shows it if it fails."""
     logs = BUILD / "lab"
     logs.mkdir(parents=True, exist_ok=True)
@@ -27,29 +29,37 @@ def _logged(root, what, argv):
     return log
 
 
-def cmake(root, folder="build", options=()):
-    """Configures and builds; `folder` is under the checkout."""
+def cmake(root, folder="build", options=(), targets=()):
+    """Configures and builds the targets, or all; `folder` is under the checkout."""
     cache = CHECKOUT / folder / "CMakeCache.txt"
     if not cache.exists():
-        _logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", *options])
+        logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", *options])
     elif "CMAKE_HOME_DIRECTORY:INTERNAL=/src\n" not in cache.read_text():
         raise LabError(f"{CHECKOUT / folder} was configured outside the lab's build root: "
                        "remove it, or build there by hand")
-    _logged(root, f"compiling {folder}", ["cmake", "--build", folder])
+    logged(root, f"compiling {' '.join(targets) or folder}",
+           ["cmake", "--build", folder, *(["--target", *targets] if targets else [])])
 
 
 def module(root, kernel):
     """Builds pvsched.ko for `kernel`; returns where it is, and kbuild's log."""
     folder = f"build/guest-driver/{kernel}"
-    log = _logged(root, f"building pvsched.ko for {kernel}",
+    log = logged(root, f"building pvsched.ko for {kernel}",
                   ["make", "-C", "guest-driver", f"KDIR=/usr/src/linux-headers-{kernel}",
                    f"OUT=../{folder}"])
     return CHECKOUT / folder / "pvsched.ko", log
 
 
 def everything():
-    """What the lab's host and guest run. Returns the build root and the module's path."""
+    """All there is to build. Returns the build root and the module's path."""
     root = roots.build_root()
     cmake(root)
     ko, _ = module(root, root.kernel)
     return root, ko
+
+
+def host_and_guest():
+    """Only what the host under test and its guests run: the tests take longer to compile."""
+    root = roots.build_root()
+    cmake(root, targets=DAEMONS)
+    module(root, root.kernel)

@@ -21,7 +21,7 @@ import roots
 from progress import say
 from settings import CACHE, LabError
 
-_RETRIES = 2
+RETRIES = 2
 _BOOT_S = 180
 _SILENCE_S = 90  # the host says "beat" every 5 s
 _RESULTS_BYTES = 1 << 30  # sparse
@@ -32,33 +32,37 @@ class HostDied(LabError):
     """The host under test went away in the middle of a job."""
 
 
+class EmulatorDied(HostDied):
+    """So it did, but under emulation, where that happens without the job's doing."""
+
+
 @dataclasses.dataclass
 class Outcome:
     status: int
     out: pathlib.Path  # what the job left in $OUT
     boot_s: float
+    kernel: str
+    emulated: bool
 
 
-def run(job, out, write=None):
+def run(job, out, write=None, retries=RETRIES):
     """Boots a host and runs `job` (a payload.Job) there; its output goes to write(bytes).
 
     An emulated host that dies is not the job's failure: the job is run again on
-    a fresh one, at most twice. On hardware a death counts.
+    a fresh one, at most `retries` times.
     """
     disk = image.host_image()
     reason = machine.why_no_kvm()
-    if reason and not job.quiet:
+    if reason:
         say(f"the host under test is emulated: {reason}")
-    for attempt in range(_RETRIES + 1):
+    for attempt in range(retries + 1):
         try:
             return _boot(disk, bool(reason), job, out, write)
-        except HostDied as death:
-            if not reason:
+        except EmulatorDied as death:
+            if attempt == retries:
                 raise
-            say(f"the emulated host died: {death}. That is the emulator's failure, not the job's")
-            if attempt == _RETRIES:
-                raise LabError(f"the emulated host died {attempt + 1} times, last: {death}") from death
-            say(f"starting over on a fresh host ({attempt + 1} of {_RETRIES} retries)")
+            say(f"the emulated host died: {death}. That is the emulator's failure, not the job's: "
+                f"starting over on a fresh host (retry {attempt + 1} of {retries})")
     raise AssertionError("unreachable")
 
 
@@ -81,10 +85,11 @@ def _boot(disk, emulated, job, out, write):
             death = watch.death()
             if "Attempted to kill init" in death:
                 raise LabError(f"host-init ended early: {death}; see {out.parent}/host-console.log")
-            raise HostDied(death)
+            raise (EmulatorDied if emulated else HostDied)(
+                f"{death}; its console: {out.parent}/host-console.log")
         with tarfile.open(folder / "results.tar") as archive:
             archive.extractall(out, filter="data")
-        return Outcome(outcome, out, watch.boot_s)
+        return Outcome(outcome, out, watch.boot_s, disk.kernel, emulated)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

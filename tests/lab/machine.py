@@ -49,11 +49,11 @@ def accelerator(emulated):
 def qemu(image, emulated, interactive):
     """QEMU's command line in the build root; /images and /run/lab-job are bound there."""
     append = ("root=/dev/nvme0n1 rootwait rw init=/usr/local/sbin/lab-init console=ttyS0 "
-              "quiet loglevel=4 mitigations=off nowatchdog panic=-1 oops=panic")
+              "quiet loglevel=4 mitigations=off nokaslr init_on_alloc=0 nowatchdog panic=-1 oops=panic")
     job = "/run/lab-job"
-    return ["qemu-system-x86_64", "-M", "q35", *accelerator(emulated), "-smp", "2", "-m", "3G",
+    return ["qemu-system-x86_64", "-M", "q35,sata=off,smbus=off,vmport=off", *accelerator(emulated), "-smp", "2", "-m", "3G",
             "-nodefaults", "-display", "none", "-no-reboot", "-name", "pvsched-host",
-            "-kernel", f"/images/{image.vmlinuz.name}", "-append", append,
+            "-kernel", f"/images/{image.vmlinux.name}", "-append", append,
             "-serial", f"file:{job}/console.log",
             # One NVMe disk only, so that its name is sure; the rest by serial number.
             "-drive", f"file=/images/{image.disk.name},if=none,id=root,format=raw,snapshot=on",

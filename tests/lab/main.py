@@ -8,10 +8,13 @@ import signal
 import sys
 
 import build
+import demo
+import doctor
 import host
 import payload
 import roots
 import settings
+import suite
 from progress import say
 from settings import LabError, UsageError
 
@@ -47,7 +50,7 @@ def _build(_args):
 
 
 def _exec(args):
-    build.everything()
+    build.host_and_guest()
     if args.script == "-":
         name, script = "stdin", sys.stdin.buffer.read()
     else:
@@ -64,11 +67,25 @@ def _exec(args):
 def _shell(_args):
     if not sys.stdin.isatty():
         raise UsageError("shell is for a terminal: to run a script on the host, use ./lab exec SCRIPT")
-    build.everything()
+    build.host_and_guest()
     size = os.get_terminal_size()
     say("the host's prompt follows; it powers off when you leave the shell")
     job = payload.Job([], interactive=True, terminal=f"sane rows {size.lines} cols {size.columns}")
     return host.run(job, settings.OUT / "out").status
+
+
+def _demo(args):
+    build.host_and_guest()
+    return demo.run(args.rounds, args.seconds, args.actuator,
+                    pathlib.Path(args.json), pathlib.Path(args.plot))
+
+
+def _test(args):
+    return suite.run(args.tiers or suite.TIERS)
+
+
+def _doctor(args):
+    return doctor.run(args.json)
 
 
 def _clean(_args):
@@ -78,6 +95,18 @@ def _clean(_args):
     if left:
         say(f"kept, as a lab is using them: {', '.join(left)}")
     return 1 if left else 0
+
+
+def _positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
+    return int(text)
+
+
+def _tier(text):
+    if text not in suite.TIERS:
+        raise argparse.ArgumentTypeError(f"'{text}' is no tier: {', '.join(suite.TIERS)} are")
+    return text
 
 
 def _parser():
@@ -95,6 +124,20 @@ def _parser():
     sub = verb("chroot", _chroot, "run a command in the build root, on this machine's own kernel, "
                "in the checkout (at /src)")
     sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="default: a shell")
+    sub = verb("demo", _demo, "measure a guest's and the host's latency on a busy host under EEVDF, "
+               "pvsched and static SCHED_RR, and print a table")
+    sub.add_argument("--rounds", type=_positive, default=3, metavar="N",
+                     help="rounds of the three policies (default: %(default)s)")
+    sub.add_argument("--seconds", type=_positive, default=30, metavar="S",
+                     help="measured time of each policy in each round (default: %(default)s)")
+    sub.add_argument("--actuator", default="agent", metavar="NAME",
+                     help="how pvschedd applies its decisions (default: %(default)s)")
+    sub.add_argument("--json", default=str(settings.OUT / "demo.json"), metavar="FILE",
+                     help="the figures (default: build/lab/demo.json)")
+    sub.add_argument("--plot", default=str(settings.OUT / "demo.svg"), metavar="FILE",
+                     help="the distributions, as SVG (default: build/lab/demo.svg)")
+    sub = verb("test", _test, "run the tests: everything, or the tiers named")
+    sub.add_argument("tiers", nargs="*", metavar="unit|native|nested", type=_tier)
     sub = verb("exec", _exec, "boot the host under test with pvsched in its PATH, run a script there "
                "as root, and return its exit status")
     sub.add_argument("--out", default=str(settings.OUT / "out"), metavar="DIR",
@@ -103,6 +146,8 @@ def _parser():
                      "It has lab-guest (try lab-guest --help) to start guests")
     sub.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")
     verb("shell", _shell, "the same, with a shell on this terminal")
+    sub = verb("doctor", _doctor, "say what this machine can run, and what it lacks")
+    sub.add_argument("--json", action="store_true", help="the same as JSON")
     verb("clean", _clean, "remove the cached systems, so that the next run makes them anew")
     return parser
 

@@ -6,12 +6,12 @@ import io
 import shlex
 import tarfile
 
+import build
 import initramfs
 import roots
 from settings import BUILD, INSIDE, LabError
 
-_TOOLS = ("lab-guest",)
-_DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device")
+_TOOLS = ("lab-guest", "run-tests", "demo-rounds")
 
 
 @dataclasses.dataclass
@@ -20,7 +20,6 @@ class Job:
     files: dict = dataclasses.field(default_factory=dict)  # path in the host -> bytes
     interactive: bool = False
     terminal: str = ""  # stty's settings for an interactive job
-    quiet: bool = False
 
 
 def write(job, path):
@@ -32,7 +31,7 @@ def write(job, path):
             entry.size, entry.mode = len(data), mode
             archive.addfile(entry, io.BytesIO(data))
 
-        for name in _DAEMONS:
+        for name in build.DAEMONS:
             program = BUILD / "bin" / name
             if not program.exists():
                 raise LabError(f"{program} is not built: run ./lab build first")

@@ -25,7 +25,7 @@ Pin-Priority: 600
 """
 
 _TOOLCHAIN = """
-    ca-certificates cmake ninja-build make pkg-config bc git file
+    ca-certificates cmake ninja-build make pkg-config bc git file zstd
     g++ gcc-12 clang llvm clang-format clang-tidy libclang-rt-dev
     libasan8 libubsan1 libtsan2 dwarves bpftool gdb strace
     libbpf-dev libelf-dev zlib1g-dev libabsl-dev libcli11-dev nlohmann-json3-dev

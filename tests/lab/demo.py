@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./lab demo: what pvsched does to a guest's latency on a busy host."""
+
+import json
+
+import host
+import latency
+import payload
+import plot
+from progress import say, step
+from settings import OUT, LabError
+
+POLICIES = ("eevdf", "pvsched", "rr")
+_TITLES = {"eevdf": "EEVDF", "pvsched": "pvsched", "rr": "static SCHED_RR"}
+_SIDES = (("guest", "guest_us"), ("host", "host_us"))
+_EMULATED = ("The host was itself emulated: compare the ratios; the raw figures say little about "
+             "real hardware.")
+
+
+def run(rounds, seconds, actuator, json_path, plot_path):
+    job = payload.Job(["demo-rounds", str(rounds), str(seconds), actuator, *POLICIES])
+    with step(f"the demo: {rounds} rounds of {', '.join(POLICIES)}"):
+        outcome = host.run(job, OUT / "demo")
+    if outcome.status:
+        raise LabError(f"the demo failed on the host with exit status {outcome.status}: "
+                       f"see above and {outcome.out}")
+    result = evaluate(outcome.out, rounds)
+    result["emulated"] = outcome.emulated
+    result["host_kernel"] = outcome.kernel
+    result["actuator"] = actuator
+    for path, text in ((json_path, json.dumps(result, indent=1) + "\n"),
+                       (plot_path, plot.svg(_curves(outcome.out, rounds), _TITLES))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    print(table(result))
+    say(f"wrote {json_path} and {plot_path}")
+    return 0
+
+
+def _folder(out, n, policy):
+    return out / f"round-{n}-{policy}"
+
+
+def _curves(out, rounds):
+    """side -> policy -> the latencies of all rounds together."""
+    return {side: {policy: latency.merged([latency.Distribution.from_cyclictest(
+        _folder(out, n, policy) / f"{side}.json") for n in range(1, rounds + 1)])
+        for policy in POLICIES} for side, _ in _SIDES}
+
+
+def evaluate(out, rounds):
+    """Figures of each round, their medians, and the medians of each round's ratio to EEVDF."""
+    raw = [{policy: _measured(_folder(out, n, policy)) for policy in POLICIES}
+           for n in range(1, rounds + 1)]
+    policies, ratios = {}, {}
+    for policy in POLICIES:
+        mine = [r[policy] for r in raw]
+        policies[policy] = {key: latency.median_figures([m[key] for m in mine]) for _, key in _SIDES}
+        policies[policy]["host_work"] = latency.median_figures(
+            [{"work": m["host_work"]} for m in mine])["work"]
+        # A round's policies are compared with each other: what drifts over the
+        # boot drops out.
+        ratios[policy] = {key: latency.median_figures([
+            {f: r[policy][key][f] / max(r["eevdf"][key][f], 1) for f in latency.FIGURES} for r in raw])
+            for _, key in _SIDES}
+        ratios[policy]["host_work"] = latency.median_figures(
+            [{"work": r[policy]["host_work"] / r["eevdf"]["host_work"]} for r in raw])["work"]
+    return {"policies": policies, "ratios": ratios, "rounds": raw}
+
+
+def _measured(folder):
+    figures = {}
+    for side, key in _SIDES:
+        distribution = latency.Distribution.from_cyclictest(folder / f"{side}.json")
+        figures[key] = distribution.figures()
+        figures[f"{side}_samples"] = distribution.total
+    rates = latency.work_done(folder / "work")
+    figures["host_work"] = latency.work_figure(rates)
+    figures["stressors"] = rates
+    return figures
+
+
+def table(result):
+    """Ratios to EEVDF, the raw figures beside them."""
+    lines = ["", f"Wake-up latency on a busy host, kernel {result['host_kernel']}: each figure as a "
+             "ratio to EEVDF's (and in us).",
+             f"cyclictest at SCHED_RR 8 in the guest and on the host at once; medians of "
+             f"{len(result['rounds'])} rounds."]
+    for side, key in _SIDES:
+        lines += ["", f"{side:18}" + "".join(f"{name:>18}" for name in latency.FIGURES)]
+        for policy in POLICIES:
+            cells = (f"{result['ratios'][policy][key][f]:.2f} ({result['policies'][policy][key][f]:.0f})"
+                     for f in latency.FIGURES)
+            lines.append(f"  {_TITLES[policy]:16}" + "".join(f"{cell:>18}" for cell in cells))
+    lines += ["", f"{'load':18}{'work done':>18}"]
+    lines += [f"  {_TITLES[policy]:16}{result['ratios'][policy]['host_work']:>18.2f}" for policy in POLICIES]
+    if result["emulated"]:
+        lines += ["", _EMULATED]
+    return "\n".join(lines)

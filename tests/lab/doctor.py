@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./lab doctor: what this machine can run, and what it lacks."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import machine
+import packages
+from settings import CACHE, LabError
+
+_DISK_GIB = 12  # roots, images, builds
+_MEMORY_GIB = 5  # a host of 3 GiB, or two compilers
+
+
+@dataclasses.dataclass
+class Finding:
+    name: str
+    result: str  # ok, limited or missing
+    found: str
+    advice: str = ""
+
+
+def run(as_json):
+    findings = [look() for look in (_root, _debian, _disk, _memory, _kvm, _native_kvm, _btf, _uptr,
+                                    _sched_ext, _tracing, _cache)]
+    if as_json:
+        print(json.dumps({"findings": [dataclasses.asdict(f) for f in findings],
+                          "can_run_lab": not _blocking(findings)}, indent=1))
+    else:
+        for f in findings:
+            print(f"{f.result:8} {f.name}: {f.found}")
+            if f.advice:
+                print(f"{'':9}-> {f.advice}")
+        blocking = _blocking(findings)
+        print("\nThe lab does not run here yet: see 'missing' above." if blocking else
+              "\nThe lab runs here. What is 'limited' costs time or skips tests, as said.")
+    return 1 if _blocking(findings) else 0
+
+
+def _blocking(findings):
+    return [f for f in findings if f.result == "missing"]
+
+
+def _root():
+    if os.geteuid() == 0:
+        return Finding("root", "ok", "yes")
+    return Finding("root", "missing", f"user id {os.geteuid()}", "run ./lab with sudo: it makes chroots")
+
+
+def _debian():
+    try:
+        return Finding("Debian mirror", "ok", packages.mirror())
+    except LabError as error:
+        return Finding("Debian mirror", "missing", "none", str(error))
+
+
+def _existing(path):
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _disk():
+    free = shutil.disk_usage(_existing(CACHE)).free / 2**30
+    text = f"{free:.0f} GiB free for {CACHE}"
+    if free >= _DISK_GIB or (CACHE / "roots").exists():
+        return Finding("disk", "ok", text)
+    return Finding("disk", "missing", text, f"free {_DISK_GIB} GiB, or name another place in PVSCHED_LAB_CACHE")
+
+
+def _memory():
+    kib = int(re.search(r"MemAvailable:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1])
+    text = f"{kib / 2**20:.0f} GiB available"
+    if kib / 2**20 >= _MEMORY_GIB:
+        return Finding("memory", "ok", text)
+    return Finding("memory", "missing", text, f"the host under test and the compilers want {_MEMORY_GIB} GiB")
+
+
+def _kvm():
+    reason = machine.why_no_kvm()
+    if not reason:
+        return Finding("host under test", "ok", "hardware KVM, nested")
+    return Finding("host under test", "limited", f"emulated: {reason}",
+                   "works; slow and noisy, so compare ratios, not raw figures")
+
+
+def _native_kvm():
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return Finding("native tests' KVM", "ok", "/dev/kvm opens")
+    return Finding("native tests' KVM", "limited", "/dev/kvm does not open", "the native tests of KVM are skipped")
+
+
+def _btf():
+    if pathlib.Path("/sys/kernel/btf/vmlinux").exists():
+        return Finding("BTF", "ok", "the kernel describes its types")
+    return Finding("BTF", "limited", "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)",
+                   "the native tests of BPF are skipped; the nested ones run")
+
+
+def _release():
+    return tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
+
+
+def _uptr():
+    if _release() >= packages.OLDEST_HOST_KERNEL:
+        return Finding("uptr", "ok", f"kernel {os.uname().release} is 6.13 or later")
+    return Finding("uptr", "limited", f"kernel {os.uname().release} is older than 6.13",
+                   "the native tests of pvschedd are skipped; the nested ones run")
+
+
+def _sched_ext():
+    if pathlib.Path("/sys/kernel/sched_ext").exists():
+        return Finding("sched_ext", "ok", "the kernel has it")
+    return Finding("sched_ext", "limited", "this machine's kernel does not have it",
+                   "BPF schedulers are tried on the host under test only")
+
+
+def _tracing():
+    kinds = pathlib.Path("/proc/filesystems").read_text().split()
+    lacking = [k for k in ("bpf", "tracefs") if k not in kinds]
+    if not lacking:
+        return Finding("bpffs, tracefs", "ok", "both")
+    return Finding("bpffs, tracefs", "limited", f"no {' and no '.join(lacking)}",
+                   "native tests that look there are skipped")
+
+
+def _cache():
+    roots = sorted(p.name for p in (CACHE / "roots").glob("*") if not p.name.startswith("making-"))
+    if roots:
+        return Finding("cached systems", "ok", ", ".join(roots))
+    return Finding("cached systems", "limited", "none yet", "the first run makes them: some minutes")

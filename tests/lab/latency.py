@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Latency distributions out of cyclictest, and what is said of them."""
+
+import json
+import math
+import re
+import statistics
+
+from settings import LabError
+
+PERCENTILES = (("p50", 0.50), ("p99", 0.99), ("p99.9", 0.999))
+FIGURES = tuple(name for name, _ in PERCENTILES) + ("max",)
+
+
+class Distribution:
+    """Counts of latencies in whole microseconds."""
+
+    def __init__(self, counts, maximum):
+        self.counts = dict(sorted(counts.items()))
+        self.total = sum(self.counts.values())
+        self.maximum = maximum
+
+    @classmethod
+    def from_cyclictest(cls, path):
+        try:
+            thread = json.loads(path.read_text())["thread"]["0"]
+            counts = {int(us): n for us, n in thread["histogram"].items()}
+            # Beyond the histogram's end only the number and the maximum are known.
+            beyond = thread["cycles"] - sum(counts.values())
+            if beyond > 0:
+                counts[thread["max"]] = counts.get(thread["max"], 0) + beyond
+            if not counts:
+                raise ValueError("it measured nothing")
+            return cls(counts, thread["max"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LabError(f"{path} is no result of cyclictest: {error}") from error
+
+    def percentile(self, fraction):
+        """The smallest latency that at least `fraction` of all do not exceed."""
+        wanted, seen = math.ceil(fraction * self.total), 0
+        for us, n in self.counts.items():
+            seen += n
+            if seen >= wanted:
+                return us
+        return self.maximum
+
+    def figures(self):
+        return {**{name: self.percentile(f) for name, f in PERCENTILES}, "max": self.maximum}
+
+    def exceeding(self):
+        """(latency, share of all that are longer): what the plot shows."""
+        left = self.total
+        for us, n in self.counts.items():
+            left -= n
+            yield us, left / self.total
+
+
+def merged(distributions):
+    counts = {}
+    for one in distributions:
+        for us, n in one.counts.items():
+            counts[us] = counts.get(us, 0) + n
+    return Distribution(counts, max(d.maximum for d in distributions))
+
+
+def median_figures(figures):
+    """The median over rounds, figure by figure."""
+    return {name: statistics.median(f[name] for f in figures) for name in figures[0]}
+
+
+def work_done(path):
+    """stress-ng's bogo-ops/s by stressor, from its --metrics."""
+    rates = {}
+    for line in path.read_text(errors="replace").splitlines():
+        # stress-ng: metrc: [pid] NAME bogo-ops real usr sys bogo-ops/s(real) bogo-ops/s(cpu) ...
+        found = re.match(r"stress-ng: metrc: \[\d+\] (\S+)\s+(\d+)\s+([\d.]+)\s+[\d.]+\s+[\d.]+\s+([\d.]+)", line)
+        if found:
+            rates[found[1]] = float(found[4])
+    if not rates or min(rates.values()) <= 0:
+        raise LabError(f"{path} shows no work done by stress-ng")
+    return rates
+
+
+def work_figure(rates):
+    """One figure for stressors of different kinds: the geometric mean of their rates."""
+    return math.exp(statistics.fmean(math.log(r) for r in rates.values()))

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+import pathlib
+import tempfile
+import unittest
+import xml.dom.minidom
+
+import latency
+import plot
+from settings import LabError
+
+
+def _file(text):
+    path = pathlib.Path(tempfile.mkstemp()[1])
+    path.write_text(text)
+    return path
+
+
+def _cyclictest(histogram, cycles, maximum):
+    return _file(json.dumps({"thread": {"0": {"histogram": histogram, "cycles": cycles, "max": maximum}}}))
+
+
+class DistributionTest(unittest.TestCase):
+    def test_percentiles_are_the_smallest_latency_not_exceeded_by_the_share(self):
+        d = latency.Distribution({1: 500, 2: 490, 50: 9, 700: 1}, 700)
+        self.assertEqual(d.figures(), {"p50": 1, "p99": 2, "p99.9": 50, "max": 700})
+
+    def test_what_the_histogram_does_not_hold_counts_as_the_maximum(self):
+        d = latency.Distribution.from_cyclictest(_cyclictest({"10": 97}, 100, 250000))
+        self.assertEqual(d.percentile(0.97), 10)
+        self.assertEqual(d.percentile(0.99), 250000)
+
+    def test_an_empty_or_broken_result_is_refused_by_name(self):
+        for path in (_cyclictest({}, 0, 0), _file("cyclictest: no"), pathlib.Path("/nowhere")):
+            with self.assertRaisesRegex(LabError, str(path)):
+                latency.Distribution.from_cyclictest(path)
+
+    def test_merging_adds_counts(self):
+        d = latency.merged([latency.Distribution({1: 1}, 1), latency.Distribution({1: 2, 9: 1}, 9)])
+        self.assertEqual((d.counts, d.maximum, d.total), ({1: 3, 9: 1}, 9, 4))
+
+    def test_exceeding_ends_at_none(self):
+        self.assertEqual(list(latency.Distribution({1: 3, 5: 1}, 5).exceeding()), [(1, 0.25), (5, 0.0)])
+
+
+class WorkTest(unittest.TestCase):
+    METRICS = """\
+stress-ng: info:  [1] dispatching hogs: 2 cpu
+stress-ng: metrc: [1] stressor       bogo ops real time  usr time  sys time   bogo ops/s     bogo ops/s
+stress-ng: metrc: [1]                           (secs)    (secs)    (secs)   (real time) (usr+sys time)
+stress-ng: metrc: [1] cpu                1000     10.00     19.00      0.10       100.00          52.36
+stress-ng: metrc: [1] fork                 40     10.00      1.00      0.10         4.00           3.64
+"""
+
+    def test_the_rates_come_from_the_metrics_in_real_time(self):
+        rates = latency.work_done(_file(self.METRICS))
+        self.assertEqual(rates, {"cpu": 100.0, "fork": 4.0})
+        self.assertAlmostEqual(latency.work_figure(rates), 20.0)
+
+    def test_no_metrics_is_an_error(self):
+        with self.assertRaises(LabError):
+            latency.work_done(_file("stress-ng: fail\n"))
+
+
+class PlotTest(unittest.TestCase):
+    def test_it_is_well_formed_and_has_a_curve_for_each_series(self):
+        d = latency.Distribution({100: 90, 2000: 9, 30000: 1}, 30000)
+        text = plot.svg({"guest": {"a": d, "b": d}, "host": {"a": d, "b": d}}, {"a": "A & B"})
+        paths = xml.dom.minidom.parseString(text).getElementsByTagName("path")
+        self.assertEqual(sum(p.getAttribute("stroke-width") == "2" for p in paths), 4)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# For nested tests. Each runs as root on the host under test, with no guest and
+# no pvschedd running at its start; what it leaves behind is cleaned up.
+set -u
+
+fail() { echo "FAIL: $*" >&2; exit 1; }
+skip() { echo "skipped: $*"; exit 77; }
+
+# expect WHAT GOT WANTED
+expect() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
+
+# eventually SECONDS WHAT CMD...: CMD succeeds before the time is over.
+eventually() {
+  local end=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt "$end" ] || fail "$what: not so in time ($*)"
+    sleep 0.1
+  done
+}
+
+# The result of a pipeline, as a command: holds 'SHELL TEXT'
+holds() { eval "$1"; }
+
+start_pvschedd() {
+  pvschedd "$@" </dev/null >>"$OUT/pvschedd.log" 2>&1 &
+  echo $! >/run/lab/pvschedd.pid
+  eventually 30 "pvschedd answers" pvschedctl --json vm list
+}
+
+pvschedd_pid() { cat /run/lab/pvschedd.pid; }
+
+stop_pvschedd() {
+  local pid
+  pid=$(pvschedd_pid)
+  kill "-${1:-TERM}" "$pid"
+  wait "$pid"
+}
+
+# vcpu NAME ID FIELD: a field of one vCPU as pvschedd sees it; a jq path.
+vcpu() {
+  pvschedctl --json vcpu list |
+    jq -r --arg vm "$1" --argjson id "$2" ".[] | select(.vm == \$vm and .vcpu == \$id) | $3"
+}
+
+# The number of vCPUs of a VM whose thread pvschedd knows.
+bound() { pvschedctl --json vcpu list | jq --arg vm "$1" '[.[] | select(.vm == $vm and .tid != null)] | length'; }
+
+# params TID: what the kernel says of a thread, such as "TS 0 -" or "RR - 8".
+params() { awk -v tid="$1" '$1 == tid { print $2, $3, $4 }' <(ps -eL -o tid=,cls=,ni=,rtprio=); }
+
+thread() { lab-guest threads "$1" | sed -n "$(($2 + 1))p"; }
+
+# A SCHED_RR task that computes on the guest's CPU $2 until unspin. The guest
+# has a second CPU, so that its other tasks still run.
+spin() { lab-guest exec "$1" "taskset -c $2 chrt -r 8 sh -c 'while :; do :; done' >/dev/null 2>&1 & echo \$! >/tmp/spin"; }
+unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin)'; }
+
+ORDINARY="TS 0 -"

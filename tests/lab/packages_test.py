@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import unittest
+
+import initramfs
+import packages
+
+
+def _index(*names):
+    index = packages.Index.__new__(packages.Index)
+    index.names = set(names)
+    return index
+
+
+class KernelTest(unittest.TestCase):
+    def test_the_newest_comes_first_by_number_not_by_letter(self):
+        index = _index("linux-headers-6.18.9+deb13-cloud-amd64", "linux-image-6.18.9+deb13-cloud-amd64",
+                       "linux-headers-6.18.15+deb13-cloud-amd64", "linux-image-6.18.15+deb13-cloud-amd64")
+        self.assertEqual(index.kernels(), ["6.18.15+deb13-cloud-amd64", "6.18.9+deb13-cloud-amd64"])
+
+    def test_headers_without_an_image_and_old_kernels_are_passed_over(self):
+        index = _index("linux-headers-7.3.4+deb13-cloud-amd64",
+                       "linux-headers-6.12.94+deb13-cloud-amd64", "linux-image-6.12.94+deb13-cloud-amd64",
+                       "linux-headers-7.2.6+deb13-cloud-amd64", "linux-modules-7.2.6+deb13-cloud-amd64",
+                       "linux-binary-unsigned-7.2.6+deb13-cloud-amd64")
+        self.assertEqual(index.kernels(), ["7.2.6+deb13-cloud-amd64"])
+        self.assertEqual(index.image_packages("7.2.6+deb13-cloud-amd64"),
+                         ["linux-binary-unsigned-7.2.6+deb13-cloud-amd64",
+                          "linux-modules-7.2.6+deb13-cloud-amd64"])
+
+    def test_the_oldest_guest_is_the_newest_6_1(self):
+        index = _index("linux-headers-6.1.0-47-cloud-amd64", "linux-headers-6.1.0-50-cloud-amd64")
+        self.assertEqual(index.oldest_guest_headers(), ["linux-headers-6.1.0-50-cloud-amd64"])
+
+
+class CpioTest(unittest.TestCase):
+    def test_entries_are_padded_to_four_bytes_and_end_with_the_trailer(self):
+        cpio = initramfs.Cpio()
+        cpio.add("a", 0o100644, b"xyz")
+        data = cpio.bytes()
+        self.assertEqual(len(data) % 4, 0)
+        self.assertEqual(data[:6], b"070701")
+        self.assertEqual(data[110:112], b"a\0")
+        self.assertEqual(data[112:115], b"xyz")
+        self.assertIn(b"TRAILER!!!\0", data)
+
+
+if __name__ == "__main__":
+    unittest.main()

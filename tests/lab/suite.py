@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./lab test: all tiers, one summary line."""
+
+import re
+import subprocess
+import sys
+
+import build
+import host
+import payload
+from progress import say, step
+from settings import BUILD, CHECKOUT, LAB, OUT, LabError
+
+TIERS = ("unit", "native", "nested")
+_SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
+_SOURCES = ("vmm-device", "host-policy", "tests")
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def add(self, result, name):
+        word = {"pass": "passed", "fail": "failed", "skip": "skipped"}[result]
+        setattr(self, word, getattr(self, word) + 1)
+        if result == "fail":
+            self.failures.append(name)
+
+    def check(self, name, run):
+        """One thing that passes unless it raises."""
+        try:
+            run()
+            self.add("pass", name)
+            print(f"pass {name}", flush=True)
+        except LabError as error:
+            self.add("fail", name)
+            print(f"fail {name}\n{error}", flush=True)
+
+
+def run(tiers):
+    tally = Tally()
+    root, _ = build.everything()
+    if "unit" in tiers:
+        tally.check("format", lambda: _format(root))
+        tally.check("lab", _own_tests)
+    for tier in ("unit", "native"):
+        if tier in tiers:
+            _ctest(root, "build", tier, tally)
+    for sanitizer, tier in _SANITIZERS:
+        if tier in tiers:
+            folder = f"build/{sanitizer.replace(',', '-')}"
+            build.cmake(root, folder, [f"-DPVSCHED_SANITIZE={sanitizer}", "-DCMAKE_BUILD_TYPE=Debug"])
+            _ctest(root, folder, tier, tally)
+    if "nested" in tiers:
+        _nested(tally)
+    for name in tally.failures:
+        print(f"failed: {name}")
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
+    return 1 if tally.failed or not tally.passed else 0
+
+
+def _format(root):
+    files = [str(p.relative_to(CHECKOUT)) for folder in _SOURCES
+             for p in sorted((CHECKOUT / folder).rglob("*")) if p.suffix in (".cc", ".h")]
+    build.logged(root, "checking the C++ format", ["clang-format", "--dry-run", "--Werror", *files])
+
+
+def _own_tests():
+    """The lab's own unit tests, on the Python that runs the lab."""
+    done = subprocess.run([sys.executable, "-m", "unittest", "discover", "-s", str(LAB), "-p", "*_test.py"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(done.stderr)
+
+
+def _ctest(root, folder, tier, tally):
+    """Runs a tier's programs by ctest and counts their cases from its output."""
+    log = BUILD / "lab" / f"{folder.replace('/', '-')}-{tier}.log"
+    shown_as = tier if folder == "build" else f"{tier}, {folder.rpartition('/')[2]}"
+    with step(f"running the {shown_as} tests"), open(log, "w", encoding="utf-8") as file:
+        root.run(["ctest", "--test-dir", folder, "-L", f"^{tier}$", "--output-on-failure",
+                  "--no-tests=error"], stdout=file, stderr=file)
+    text = log.read_text(errors="replace")
+    cases = re.findall(r"^ *\d+/\d+ Test +#\d+: (.+?) \.*[ *]*(Passed|Skipped|Failed|Timeout|Not Run|"
+                       r"Exception|Subprocess)", text, re.M)
+    before = tally.failed
+    for name, word in cases:
+        result = {"Passed": "pass", "Skipped": "skip"}.get(word, "fail")
+        tally.add(result, f"{shown_as}: {name}")
+        if result == "skip":
+            print(f"skip {shown_as}: {name}", flush=True)
+    if not cases:
+        tally.add("fail", f"{shown_as}: ctest found no test")
+    if tally.failed > before:
+        print(text, flush=True)
+    print(f"{shown_as}: {len(cases)} cases, {tally.failed - before} failed ({log})", flush=True)
+
+
+def _nested(tally):
+    """Runs the nested tests in one boot; in another if the emulated host dies."""
+    folder = LAB / "nested"
+    tests = sorted(p.stem for p in folder.glob("[0-9]*.sh"))
+    files = {f"/lab/tests/{p.name}": p.read_bytes() for p in folder.glob("*.sh")}
+    deaths = {}
+    while tests:
+        results = _Results()
+        job = payload.Job(["run-tests", *tests], files)
+        death = None
+        with step(f"running {len(tests)} nested tests"):
+            try:
+                host.run(job, OUT / "nested", results, retries=0)
+            except host.HostDied as error:
+                death = error
+        for result, name in results.done:
+            tally.add(result, f"nested: {name}")
+        left = [t for t in tests if t not in {name for _, name in results.done}]
+        if left and not death:
+            death = LabError("the host powered off in the middle of it")
+        tests = _after_death(death, left, deaths, tally) if left else []
+
+
+def _after_death(death, left, deaths, tally):
+    """What to run next, when the host died in left[0]; thrice in a test is its failure."""
+    culprit = left[0]
+    deaths[culprit] = deaths.get(culprit, 0) + 1
+    if isinstance(death, host.EmulatorDied) and deaths[culprit] <= host.RETRIES:
+        say(f"the emulated host died in {culprit}: {death}. That is the emulator's failure: "
+            "going on with it on a fresh host")
+        return left
+    tally.add("fail", f"nested: {culprit}: {death}")
+    print(f"fail {culprit}: {death}", flush=True)
+    return left[1:]
+
+
+class _Results:
+    """Passes the runner's output on, and takes each test's result from it."""
+
+    def __init__(self):
+        self.done = []
+        self._rest = b""
+
+    def __call__(self, data):
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace")
+            print(text, flush=True)
+            found = re.match(r"(pass|fail|skip) (\S+) \d+$", text)
+            if found:
+                self.done.append((found[1], found[2]))
