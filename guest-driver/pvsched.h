@@ -18,7 +18,7 @@ struct pvsched {
 	struct mutex window; /* VCPU_SELECT, RECORD_ADDR and the answer */
 	enum cpuhp_state hotplug; /* 0: the device holds no records */
 	/*
-	 * The host did not confirm that it lets go of a record: it may still
+	 * The host did not confirm that it lets go of the records: it may still
 	 * write there, so the memory must never be used for anything else.
 	 */
 	bool unconfirmed;

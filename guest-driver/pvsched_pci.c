@@ -164,8 +164,7 @@ static int pvsched_negotiate(struct pvsched *pv)
 static void pvsched_stop(struct pvsched *pv)
 {
 	pvsched_records_forget(pv);
-	if (!pvsched_reset(pv))
-		pv->unconfirmed = true;
+	pv->unconfirmed = !pvsched_reset(pv);
 }
 
 /* From a device in whatever state to one that holds our records. */
@@ -233,8 +232,7 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_set_drvdata(pdev, pv);
 
 	if (cmpxchg(&pvsched_bound, NULL, pv)) {
-		dev_err(dev, "this guest already uses the pvsched device %s; remove one of the two\n",
-			pci_name(pvsched_bound->pdev));
+		dev_err(dev, "this guest already uses another pvsched device; one serves all its vCPUs, so remove this one\n");
 		return -ENODEV;
 	}
 

@@ -95,12 +95,10 @@ static void pvsched_withdraw(struct pvsched *pv, unsigned int cpu)
 		return;
 
 	result = pvsched_set_record(pv, vcpu_id, 0, NULL);
-	if (result != PVSCHED_RESULT_OK) {
+	if (result != PVSCHED_RESULT_OK)
 		dev_warn(&pv->pdev->dev,
 			 "cannot withdraw the record of vCPU %u (CPU %u): %s\n",
 			 vcpu_id, cpu, pvsched_explain(result));
-		pv->unconfirmed = true;
-	}
 }
 
 static int pvsched_register(struct pvsched *pv, unsigned int cpu)
@@ -127,10 +125,6 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 		pvsched_withdraw(pv, cpu);
 		result = PVSCHED_RESULT_BAD_RECORD;
 	}
-	/* The host may have taken what it did not confirm in time. */
-	if (result == PVSCHED_RESULT_HOST_TIMEOUT || result == PVSCHED_GONE)
-		pv->unconfirmed = true;
-
 	dev_err(&pv->pdev->dev, "cannot register vCPU %u (CPU %u): %s\n",
 		vcpu_id, cpu, pvsched_explain(result));
 	return -ENODEV;
