@@ -105,8 +105,7 @@ void ControlClient::HandleEvents() {
   }
   if (lost && connected()) {
     LOG(WARNING) << "pvschedd is gone: " << records_.size() << " records are kept for the next one";
-    Disconnect();
-    RetryLater(/*somebody_listens=*/true);
+    Lose();
   } else if (try_now && vmm_ && !connected()) {
     TryToConnect();
   }
@@ -128,12 +127,14 @@ void ControlClient::TryToConnect() {
     return;
   }
   VLOG(1) << "no connection to pvschedd: " << status;
-  if (absl::IsNotFound(status)) return;  // the watch tells
-  RetryLater(/*somebody_listens=*/!absl::IsUnavailable(status));
+  // For what is not there the watch tells; what was lost is retried already.
+  if (absl::IsUnavailable(status)) RetryLater(/*somebody_listens=*/false);
+  if (absl::IsResourceExhausted(status)) RetryLater(/*somebody_listens=*/true);
 }
 
 // NotFound: no socket to connect to. Unavailable: nobody listens on it.
-// PermissionDenied: the VM is not wanted.
+// ResourceExhausted: somebody does, but lets us wait. PermissionDenied: the VM
+// is not wanted. Others: lost in conversation.
 absl::Status ControlClient::Connect() {
   UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return absl::ErrnoToStatus(errno, "socket");
@@ -141,7 +142,7 @@ absl::Status ControlClient::Connect() {
   address.sun_family = AF_UNIX;
   memcpy(address.sun_path, options_.path.data(), options_.path.size());
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    if (errno == EAGAIN) return absl::DeadlineExceededError("pvschedd does not accept");
+    if (errno == EAGAIN) return absl::ResourceExhaustedError("pvschedd does not accept");
     // A pvschedd that does not listen any more has ended, and with it all use.
     if (errno == ENOENT || errno == ECONNREFUSED) unsettled_ = false;
     if (errno == ECONNREFUSED) return absl::UnavailableError("nobody listens");
@@ -177,8 +178,15 @@ void ControlClient::Disconnect() {
   connection_.reset();  // leaves the epoll set with it
 }
 
-void ControlClient::RetryLater(bool somebody_listens) {
+// The watch must be there before the next attempt, and not be made anew while
+// it stands: what it has seen would be lost.
+void ControlClient::Lose() {
+  Disconnect();
   watch_->Arm();
+  RetryLater(/*somebody_listens=*/true);
+}
+
+void ControlClient::RetryLater(bool somebody_listens) {
   if (somebody_listens && Clock::now() - connected_since_ > kStable) retry_delay_ = kFirstRetry;
   if (!somebody_listens && retry_delay_ > kLastRetryWithoutListener) return;
   const auto delay = std::chrono::duration_cast<std::chrono::nanoseconds>(retry_delay_).count();
@@ -245,10 +253,9 @@ absl::Status ControlClient::Request(uint16_t type, uint32_t vcpu, uint64_t offse
   }
   // A late answer would be taken for the next one's: begin anew.
   LOG(WARNING) << "connection to pvschedd is given up: " << reply.status().message();
-  Disconnect();
+  Lose();
   const bool ended = absl::IsUnavailable(reply.status());
   if (!ended) unsettled_ = true;
-  RetryLater(/*somebody_listens=*/true);
   return ended ? reply.status() : absl::DeadlineExceededError(reply.status().message());
 }
 

@@ -64,6 +64,7 @@ class ControlClient : public RecordSink {
   absl::Status Introduce();
   void TryToConnect();
   void Disconnect();
+  void Lose();
   void RetryLater(bool somebody_listens);
 
   absl::Status SendRegister(uint32_t vcpu, const Place& place);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm-device/device.h"
 
+#include <array>
 #include <cstddef>
 
 #include "absl/log/log.h"
@@ -12,6 +13,10 @@ namespace {
 constexpr uint32_t kKnownStatus = PVSCHED_STATUS_ACKNOWLEDGE | PVSCHED_STATUS_DRIVER |
                                   PVSCHED_STATUS_DRIVER_OK | PVSCHED_STATUS_FEATURES_OK |
                                   PVSCHED_STATUS_FAILED;
+
+constexpr std::array<const char*, PVSCHED_RESULT_HOST_TIMEOUT + 1> kResultNames = {
+    "OK",        "NOT_READY", "BAD_VCPU",   "ALREADY", "UNALIGNED",   "NOT_MAPPED",
+    "READ_ONLY", "IN_USE",    "BAD_RECORD", "REFUSED", "HOST_TIMEOUT"};
 
 // The part of a record that is judged: line 0.
 constexpr size_t kHeaderSize = offsetof(pvsched_record, intent);
@@ -261,8 +266,8 @@ absl::Status Device::Reattach(uint32_t vcpu, Record& record) {
 void Device::Account(pvsched_result result) {
   if (result == PVSCHED_RESULT_OK) return;
   ++counters_.results[result];
-  LOG_EVERY_N_SEC(WARNING, 1) << "a request of the guest for vCPU " << vcpu_select_
-                              << " came to nothing: result " << result;
+  LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu_select_ << ": what the guest's driver asks for is "
+                              << "answered with " << kResultNames[result];
 }
 
 uint32_t Device::CountAttached() const {

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -132,6 +133,8 @@ absl::Status Daemon::Run() {
 absl::Status Daemon::HandleEvent(int fd) {
   if (fd == signals_.get()) {
     LOG(INFO) << "told to stop";
+    // QEMU 11.1 aborts if the connection ends while it waits for an answer.
+    if (client_) (void)client_->HandleInput();
     stopping_ = true;
     return absl::OkStatus();
   }
@@ -176,7 +179,13 @@ absl::Status Daemon::HandleClient() {
   if (!left) LOG(ERROR) << "the connection to the VM is given up: " << status.message();
   client_.reset();
   if (control_) control_->EndSession();
-  if (left && was_vm) LOG(INFO) << "the VM has left";
+  if (left && was_vm) {
+    const Device::Counters& counters = device_->counters();
+    LOG(INFO) << "the VM has left; of its requests "
+              << std::accumulate(counters.results.begin(), counters.results.end(),
+                                 counters.bad_accesses)
+              << " came to nothing";
+  }
   if (config_.persist || !was_vm) return absl::OkStatus();
   stopping_ = true;
   return left ? absl::OkStatus() : status;
