@@ -116,7 +116,7 @@ enum pvsched_result {
  * and written whole. Zero is SCHED_NORMAL, nice 0, no flags.
  *
  *   bits  0-7   policy   Linux's SCHED_* number
- *   bits  8-15  nice     signed, -20..19; for NORMAL and BATCH
+ *   bits  8-15  nice     signed, -20..19; for NORMAL, BATCH and EXT
  *   bits 16-23  rt_prio  1..99; for FIFO and RR
  *   bits 24-31  flags    PVSCHED_INTENT_*, PVSCHED_WAITING_* or
  *                        PVSCHED_GRANT_*, by the word it stands in
@@ -150,6 +150,8 @@ enum pvsched_result {
 #define PVSCHED_GRANT_HALTED 0x04
 #define PVSCHED_GRANT_PREEMPTED 0x08
 #define PVSCHED_GRANT_INJECTED 0x10
+#define PVSCHED_GRANT_LOWERED 0x20 /* below the thread's own parameters */
+#define PVSCHED_GRANT_CRITICAL 0x40 /* boosted for a critical section */
 
 static inline __u64 pvsched_word(__u32 policy, __s32 nice, __u32 rt_prio,
 				 __u32 flags)
@@ -189,7 +191,7 @@ struct pvsched_record {
 	__u32 reserved0;
 	__u64 nonce; /* random, new for each registration */
 	__u64 preempt_count_addr; /* PVSCHED_F_PREEMPT_COUNT: gpa of a u32 */
-	__u32 preempt_count_mask; /* bits that mean "do not preempt me" */
+	__u32 preempt_count_mask; /* its bits that mean "do not preempt me" */
 	__u32 reserved1[7];
 
 	/*

@@ -34,6 +34,12 @@ enum pvsched_control_type {
 	 * Believed only for a thread of the VMM's own process.
 	 */
 	PVSCHED_CONTROL_THREAD = 5,
+	/*
+	 * fd: memory. vcpu_id, offset, mask: where the guest counts the
+	 * reasons not to preempt the vCPU, a u32, and which bits of it count.
+	 * Comes before the vCPU's REGISTER and is part of it.
+	 */
+	PVSCHED_CONTROL_PREEMPT_COUNT = 6,
 };
 
 struct pvsched_control_msg {
@@ -45,7 +51,9 @@ struct pvsched_control_msg {
 	__u32 vcpu_id; /* APIC id */
 	__s32 tid;
 	__u64 offset; /* bytes into the memory fd */
-	char text[96]; /* NUL-terminated: a name, or why it was refused */
+	__u32 mask;
+	__u32 features; /* REGISTER: what guest and device negotiated */
+	char text[88]; /* NUL-terminated: a name, or why it was refused */
 };
 
 PVSCHED_STATIC_ASSERT(sizeof(struct pvsched_control_msg) == 128,

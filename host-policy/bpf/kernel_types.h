@@ -22,10 +22,23 @@ struct task_struct {
 	struct sched_entity se;
 };
 
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[];
+};
+
 struct kvm_vcpu {
 	int vcpu_id;
+	struct pid *pid; /* of the thread that runs it */
 };
 
 #pragma clang attribute pop
+
+extern struct task_struct *bpf_task_from_pid(__s32 pid) __attribute__((section(".ksyms")));
+extern void bpf_task_release(struct task_struct *task) __attribute__((section(".ksyms")));
 
 #endif /* PVSCHED_KERNEL_TYPES_H */

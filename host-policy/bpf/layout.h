@@ -19,15 +19,28 @@
 #define PVS_MAX_VCPUS 4096
 #define PVS_MAX_VMS 1024
 
+/* The guest's own count of reasons not to preempt, in its per-CPU memory. */
+struct pvs_preempt_count {
+	__u32 count;
+};
+
 /*
- * Task storage of a vCPU thread. The kernel pins the record's page for as
- * long as this entry lives, which is at most as long as the thread.
+ * Task storage of a vCPU thread. The kernel pins the pages for as long as this
+ * entry lives, which is at most as long as the thread.
  */
 struct pvs_thread {
 	struct pvsched_record PVS_UPTR *record;
+	struct pvs_preempt_count PVS_UPTR *preempt; /* NULL: not given */
+	__u32 preempt_mask;
+	__u32 acks; /* the guest acknowledges interrupts */
 	__u32 slot; /* index into `slots` */
 	__u32 vm; /* index into `vms` */
+	__u32 vcpu_id;
+	__u32 reserved;
 };
+
+/* Buckets of a histogram by powers of two: bucket i is [2^i, 2^(i+1)) us. */
+#define PVS_BUCKETS 20
 
 /*
  * A vCPU on the host: one writer at a time (the programs), which `busy` makes
@@ -38,8 +51,11 @@ struct pvs_slot {
 	__u64 wanted; /* the grant that the actuator was last told of */
 	__u64 events;
 	__u64 lost; /* events that came while one was being handled */
+	__u64 woken_at; /* 0: not waiting for a CPU after a wake-up */
 	__u32 busy;
-	__u32 reserved[3];
+	__u32 reserved;
+	/* From wake-up to running, by whether it was boosted. */
+	__u64 wakeup_us[2][PVS_BUCKETS];
 } __attribute__((aligned(64)));
 
 /* A registered vCPU whose thread has not been seen. */
@@ -60,6 +76,25 @@ struct pvs_seen {
 struct pvs_decision {
 	__u32 slot;
 	__u32 reserved;
+};
+
+/* `trace` ring, while tracing: a decision, and what it was made from. */
+struct pvs_trace {
+	__u64 now;
+	__u64 intent;
+	__u64 waiting;
+	__u64 before; /* the grant before it */
+	__u64 grant;
+	__u64 boost_used_ns; /* of the budget, in the window */
+	__u32 slot;
+	__u32 event; /* enum pvs_event */
+	__u32 state; /* enum pvs_state */
+	__u32 critical;
+};
+
+/* Argument of the program pvs_timer. */
+struct pvs_timer_args {
+	__s32 tid;
 };
 
 #endif /* PVSCHED_LAYOUT_H */

@@ -16,6 +16,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "host-policy/bpf/layout.h"
+#include "host-policy/core/default_policy.h"
 
 /* One access, of the whole word: the other side is not ours. */
 #define PVS_LOAD(x) (*(const volatile __typeof__(x) *)&(x))
@@ -28,9 +29,12 @@ char _license[] SEC("license") = "GPL";
  * the kernel must know the record to let programs into it.
  */
 struct pvsched_record pvs_record_type SEC(".data.type");
+struct pvs_preempt_count pvs_preempt_count_type SEC(".data.type");
 
 /* Registered vCPUs whose thread is unknown; 0 spares other VMs the look-up. */
 __u32 pvs_unbound_count;
+/* Somebody reads the `trace` ring. */
+__u32 pvs_tracing;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -71,6 +75,23 @@ struct {
 	__uint(max_entries, 64 * 1024);
 } decisions SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024);
+} trace SEC(".maps");
+
+/*
+ * The policy. Weak: an object that brings a function of this name takes its
+ * place when pvschedd links the two. A function of its own to the verifier,
+ * so that a policy is judged once and by itself.
+ */
+__weak __u64 pvs_policy(const struct pvs_view *view)
+{
+	if (!view)
+		return pvs_propose_keep();
+	return pvs_default_policy(view);
+}
+
 static void publish(struct pvs_slot *slot, __u32 index, __u64 grant)
 {
 	struct pvs_decision *decision;
@@ -85,53 +106,95 @@ static void publish(struct pvs_slot *slot, __u32 index, __u64 grant)
 	bpf_ringbuf_submit(decision, 0);
 }
 
+static void trace_decision(const struct pvs_slot *slot, __u32 index,
+			   const struct pvs_input *in, __u64 before)
+{
+	struct pvs_trace *entry;
+
+	entry = bpf_ringbuf_reserve(&trace, sizeof(*entry), 0);
+	if (!entry)
+		return;
+	entry->now = in->now;
+	entry->intent = in->intent;
+	entry->waiting = in->waiting;
+	entry->before = before;
+	entry->grant = slot->vcpu.grant;
+	entry->boost_used_ns = slot->vcpu.boost.used_ns;
+	entry->slot = index;
+	entry->event = in->event;
+	entry->state = slot->vcpu.state;
+	entry->critical = in->critical;
+	bpf_ringbuf_submit(entry, 0);
+}
+
+/* The slow half of on_event(): something has changed. */
+static void decide(struct pvs_thread *thread, struct pvsched_record *record,
+		   struct pvs_slot *slot, const struct pvs_tunables *tunables,
+		   struct pvs_input *in)
+{
+	__u64 before = slot->vcpu.grant, grant;
+	struct pvs_view view = {};
+
+	in->now = bpf_ktime_get_ns();
+	view.vcpu_id = thread->vcpu_id;
+	view.vm = thread->vm;
+	if (pvs_begin(tunables, &slot->vcpu, in, &view))
+		pvs_finish(tunables, &slot->vcpu, pvs_policy(&view));
+	grant = slot->vcpu.grant;
+
+	if (in->event == PVS_INJECT)
+		PVS_STORE(record->irq_ticket, slot->vcpu.irq_ticket);
+	if (grant != before) {
+		PVS_STORE(record->grant, grant);
+		PVS_STORE(record->boosted_ns, slot->vcpu.boosted_ns);
+		PVS_STORE(record->throttle_count, slot->vcpu.throttles);
+		if (pvs_tracing)
+			trace_decision(slot, thread->slot, in, before);
+	}
+	if (tunables->mode == PVS_OBSERVE)
+		grant = 0;
+	if (grant != slot->wanted)
+		publish(slot, thread->slot, grant);
+}
+
 static __always_inline void on_event(struct task_struct *task,
 				     struct pvs_thread *thread, __u32 event)
 {
 	struct pvsched_record *record = thread->record;
 	__u32 index = thread->slot, vm = thread->vm;
 	struct pvs_tunables *tunables;
+	struct pvs_input in = {};
 	struct pvs_slot *slot;
-	__u64 intent, waiting, cpu_ns, before, grant;
 
 	slot = bpf_map_lookup_elem(&slots, &index);
 	tunables = bpf_map_lookup_elem(&vms, &vm);
 	if (!record || !slot || !tunables)
 		return;
 	/*
-	 * Every event of a vCPU comes on its own thread, but a program can be
-	 * preempted, and sched_switch then comes in the middle of another.
+	 * A program can be preempted, and sched_switch then comes in the
+	 * middle of another; and a waker or an injector is on another CPU.
 	 */
-	if (slot->busy) {
+	if (__sync_lock_test_and_set(&slot->busy, 1)) {
 		slot->lost++;
 		return;
 	}
-	slot->busy = 1;
-	barrier();
-
+	in.event = event;
+	in.cpu_ns = task->se.sum_exec_runtime;
 	/* In this order: see struct pvsched_record. */
-	waiting = PVS_LOAD(record->waiting);
-	intent = PVS_LOAD(record->intent);
-	cpu_ns = task->se.sum_exec_runtime;
+	in.waiting = PVS_LOAD(record->waiting);
+	in.intent = PVS_LOAD(record->intent);
+	in.acks = thread->acks;
+	if (in.acks)
+		in.irq_ack = PVS_LOAD(record->irq_ack);
+	if (thread->preempt)
+		in.critical = PVS_LOAD(thread->preempt->count) &
+			      thread->preempt_mask;
 	slot->events++;
-	if (pvs_stands(&slot->vcpu, event, cpu_ns, intent, waiting) &&
-	    slot->wanted == slot->vcpu.grant)
-		goto out;
-	before = slot->vcpu.grant;
-	grant = pvs_decide(tunables, &slot->vcpu, event, bpf_ktime_get_ns(),
-			   cpu_ns, intent, waiting);
-	if (grant != before) {
-		PVS_STORE(record->grant, grant);
-		PVS_STORE(record->boosted_ns, slot->vcpu.boosted_ns);
-		PVS_STORE(record->throttle_count, slot->vcpu.throttles);
-	}
-	if (tunables->mode == PVS_OBSERVE)
-		grant = 0;
-	if (grant != slot->wanted)
-		publish(slot, index, grant);
-out:
+	if (!pvs_stands(&slot->vcpu, &in) ||
+	    slot->wanted != slot->vcpu.grant)
+		decide(thread, record, slot, tunables, &in);
 	barrier();
-	slot->busy = 0;
+	PVS_STORE(slot->busy, 0);
 }
 
 static void report_thread(struct task_struct *task, struct kvm_vcpu *vcpu)
@@ -193,9 +256,77 @@ int BPF_PROG(pvs_kvm_inj_virq)
 	return 0;
 }
 
+/* The bucket of a time, by powers of two of microseconds. */
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u64 us = ns / 1000;
+	__u32 bucket = 0;
+
+	if (us >> 16) {
+		bucket += 16;
+		us >>= 16;
+	}
+	if (us >> 8) {
+		bucket += 8;
+		us >>= 8;
+	}
+	if (us >> 4) {
+		bucket += 4;
+		us >>= 4;
+	}
+	if (us >> 2) {
+		bucket += 2;
+		us >>= 2;
+	}
+	bucket += us >> 1;
+	return bucket < PVS_BUCKETS ? bucket : PVS_BUCKETS - 1;
+}
+
+static __always_inline struct pvs_slot *slot_of(struct pvs_thread *thread)
+{
+	__u32 index = thread->slot;
+
+	return bpf_map_lookup_elem(&slots, &index);
+}
+
+/* Before the thread runs: what the guest wants of it may be known already. */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(pvs_sched_wakeup, struct task_struct *task)
+{
+	struct pvs_thread *thread;
+	struct pvs_slot *slot;
+
+	if (!task)
+		return 0;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!thread)
+		return 0;
+	slot = slot_of(thread);
+	if (slot)
+		slot->woken_at = bpf_ktime_get_ns();
+	on_event(task, thread, PVS_WAKE);
+	return 0;
+}
+
+static __always_inline void count_wakeup(struct pvs_thread *thread)
+{
+	struct pvs_slot *slot = slot_of(thread);
+	__u32 bucket;
+
+	if (!slot || !slot->woken_at)
+		return;
+	bucket = bucket_of(bpf_ktime_get_ns() - slot->woken_at);
+	slot->woken_at = 0;
+	if (slot->vcpu.state == PVS_BOOSTED)
+		slot->wakeup_us[1][bucket]++;
+	else
+		slot->wakeup_us[0][bucket]++;
+}
+
 /*
- * A vCPU's thread leaves its CPU. Asleep it halts, or waits for its VMM: what
- * wakes it then is an interrupt or an answer, that is, news for the guest.
+ * A vCPU's thread leaves its CPU, or takes one. Asleep it halts, or waits for
+ * its VMM: what wakes it then is an interrupt or an answer, that is, news for
+ * the guest.
  */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
@@ -203,11 +334,69 @@ int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
 {
 	struct pvs_thread *thread;
 
-	if (!prev)
+	if (!prev || !next)
 		return 0;
 	thread = bpf_task_storage_get(&threads, prev, 0, 0);
 	if (thread)
 		on_event(prev, thread,
 			 preempt || !prev_state ? PVS_PREEMPT : PVS_HALT);
+	thread = bpf_task_storage_get(&threads, next, 0, 0);
+	if (thread)
+		count_wakeup(thread);
+	return 0;
+}
+
+/*
+ * An interrupt for a vCPU, in the context of whoever raises it: the one event
+ * of a vCPU that is preempted, and so the only way to hear of its interrupt
+ * before it runs again. Two names because the function moved in 7.3.
+ */
+static __always_inline int on_kick(struct kvm_vcpu *vcpu)
+{
+	struct pvs_thread *thread;
+	struct task_struct *task;
+	struct pid *pid;
+
+	if (!vcpu)
+		return 0;
+	pid = vcpu->pid;
+	if (!pid)
+		return 0;
+	task = bpf_task_from_pid(BPF_CORE_READ(pid, numbers[0].nr));
+	if (!task)
+		return 0;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (thread)
+		on_event(task, thread, PVS_KICK);
+	bpf_task_release(task);
+	return 0;
+}
+
+SEC("?fentry/kvm_vcpu_kick")
+int BPF_PROG(pvs_kvm_vcpu_kick, struct kvm_vcpu *vcpu)
+{
+	return on_kick(vcpu);
+}
+
+SEC("?fentry/__kvm_vcpu_kick")
+int BPF_PROG(pvs_kvm_vcpu_kick_73, struct kvm_vcpu *vcpu)
+{
+	return on_kick(vcpu);
+}
+
+/* Called by pvschedd while a vCPU is boosted: a boost ends without an event. */
+SEC("syscall")
+int pvs_timer(struct pvs_timer_args *args)
+{
+	struct pvs_thread *thread;
+	struct task_struct *task;
+
+	task = bpf_task_from_pid(args->tid);
+	if (!task)
+		return 0;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (thread)
+		on_event(task, thread, PVS_TIMER);
+	bpf_task_release(task);
 	return 0;
 }

@@ -2,35 +2,24 @@
 /*
  * The policy core: what a vCPU thread should be given, and for how long.
  *
- * Pure functions over (tunables, state, event, time, CPU time used, the
- * guest's words). No clock, no lock, no map, no I/O: it compiles as BPF, as
+ *   pvs_stands()  does the last decision still stand? (most events end here)
+ *   pvs_begin()   accounts CPU time, throttles, makes the policy's view
+ *   pvs_policy()  proposes: the default one, or the admin's own
+ *   pvs_finish()  puts the proposal under the caps and the budgets
+ *
+ * Pure functions. No clock, no lock, no map, no I/O: it compiles as BPF, as
  * kernel C and as C++, and most tests are of it. docs/policy.md says the same
  * in prose.
  *
  * Times are nanoseconds. `now` is any monotonic clock; `cpu_ns` is the CPU
  * time that the vCPU thread has used so far and only ever grows.
- * Thread-safety: a state belongs to one caller at a time.
+ * Thread-safety: a pvs_vcpu belongs to one caller at a time.
  */
-#ifndef PVSCHED_POLICY_H
-#define PVSCHED_POLICY_H
+#ifndef PVSCHED_CORE_POLICY_H
+#define PVSCHED_CORE_POLICY_H
 
-#include "pvsched_abi.h"
-
-#define PVS_INLINE static inline __attribute__((always_inline))
-
-enum pvs_state {
-	PVS_NORMAL = 0, /* the thread has its own parameters */
-	PVS_BOOSTED = 1, /* the thread has what was granted */
-	PVS_THROTTLED = 2, /* over budget: its own parameters, for a while */
-};
-
-enum pvs_event {
-	PVS_ENTER = 0, /* the vCPU enters the guest */
-	PVS_EXIT = 1, /* it left the guest; the guest's words are current */
-	PVS_HALT = 2, /* its thread goes to sleep */
-	PVS_INJECT = 3, /* an interrupt is injected into it */
-	PVS_PREEMPT = 4, /* its thread is preempted on the host */
-};
+#include "host-policy/core/budget.h"
+#include "host-policy/core/view.h"
 
 enum pvs_mode {
 	PVS_ENFORCE = 0,
@@ -38,300 +27,263 @@ enum pvs_mode {
 	PVS_OFF = 2, /* decide nothing: every thread at its baseline */
 };
 
-/* What an admin sets, for a VM. */
+/*
+ * What an admin sets, for a VM. Names, units, ranges and defaults:
+ * host-policy/daemon/tunables.cc.
+ */
 struct pvs_tunables {
 	__u32 mode; /* enum pvs_mode */
-	__u32 max_policy; /* PVSCHED_POLICY_NORMAL (no boost), _RR or _FIFO */
-	__u32 max_rt_prio; /* 1..99: no vCPU thread gets more */
-	__u32 halt_rt_prio; /* 0 (off)..99: given ahead of a wake-up */
-	__u32 irq_rt_prio; /* 0 (off)..99: given at injection, and to a guest
-			    * that says it is in an interrupt */
-	__u32 reserved;
+	__u32 max_policy; /* PVSCHED_POLICY_NORMAL (no real-time), _RR, _FIFO */
+	__u32 max_rt_prio; /* no vCPU thread gets more */
+	__s32 min_nice; /* nor less than this */
+	__u32 halt_rt_prio;
+	__u32 irq_rt_prio;
+	__u32 critical_rt_prio;
+	__u32 weight; /* for policies that rank VMs */
 	__u64 budget_ns; /* boosted CPU time allowed in any window */
-	__u64 window_ns; /* at most 60 s: PVS_SLICES * 2^32 ns */
+	__u64 critical_budget_ns; /* the same, for critical sections */
+	__u64 window_ns;
 	__u64 throttle_ns; /* at least that long unboosted once over budget */
-	__u64 urgent_memory_ns; /* how long after urgent work a halt or an
-				 * interrupt still boosts ahead */
+	__u64 urgent_memory_ns;
+	__u64 inject_hold_ns;
 };
 
-/*
- * The defaults. RR 8 is what the first paravirtual scheduling patches used
- * for a boost: above ordinary tasks, below threaded interrupts (FIFO 50).
- * 700 of 1000 ms leaves the host's ordinary tasks more than the kernel's own
- * RT throttling would (950 of 1000 ms).
- */
-#define PVS_TUNABLES_DEFAULT                                              \
-	{                                                                 \
-		.mode = PVS_ENFORCE, .max_policy = PVSCHED_POLICY_RR,     \
-		.max_rt_prio = 8, .halt_rt_prio = 8, .irq_rt_prio = 8,    \
-		.reserved = 0, .budget_ns = 700 * 1000000ull,             \
-		.window_ns = 1000 * 1000000ull,                           \
-		.throttle_ns = 50 * 1000000ull,                           \
-		.urgent_memory_ns = 1000 * 1000000ull,                    \
-	}
-
-/*
- * Boosted CPU time over a sliding window, in slices of the window. The sum
- * covers PVS_SLICES whole slices and the running one, that is, never less
- * than the window: so in no window is more than the budget used, plus what
- * was used between two events (at most a host tick in guest mode).
- */
-#define PVS_SLICES 16
-
+/* A vCPU between two events. Zero is a new one. */
 struct pvs_vcpu {
 	__u32 state; /* enum pvs_state */
-	__u32 slice; /* index of the running slice */
-	__u64 slice_start;
-	__u64 used_ns; /* sum of used[] */
-	__u64 cpu_ns; /* at the last event */
-	__u64 throttled_until;
-	__u64 last_urgent; /* when urgent work was last seen; 0: never */
-	__u64 boosted_ns; /* total CPU time used while boosted */
-	__u64 boosts; /* times boosted */
-	__u32 throttles; /* times throttled */
-	__u32 reserved;
-	__u64 grant; /* the last decision, PVSCHED_GRANT_* flags included */
-	__u64 intent; /* what it was made from */
+	__u32 event; /* of the last decision, and what it was made from */
+	__u64 intent;
 	__u64 waiting;
-	__u32 event;
-	__u32 reserved1;
-	__u32 used[PVS_SLICES + 1];
-	__u32 reserved2;
+	__u32 critical;
+	__u32 irq_ack;
+	__u64 cpu_ns;
+	__u64 grant; /* the last decision, PVSCHED_GRANT_* flags included */
+
+	__u64 throttled_until;
+	__u64 last_urgent; /* when real-time demand was last seen; 0: never */
+	__u64 injected_at; /* oldest unacknowledged injection; 0: none */
+	__u32 irq_ticket; /* number of injections, wrapping */
+	__u32 throttles;
+	__u64 boosts;
+	__u64 boosted_ns; /* CPU time used while boosted, both budgets */
+	struct pvs_budget boost;
+	struct pvs_budget critical_boost;
 };
 
-/*
- * How urgent a word is: higher first. The classes in Linux's order; within
- * the real-time ones by rt_prio, within the fair one by nice.
- */
-PVS_INLINE __u32 pvs_rank(__u64 word)
-{
-	__u32 rt_prio = pvsched_word_rt_prio(word);
-	__s32 nice = pvsched_word_nice(word);
-
-	switch (pvsched_word_policy(word)) {
-	case PVSCHED_POLICY_DEADLINE:
-		return 400;
-	case PVSCHED_POLICY_FIFO:
-	case PVSCHED_POLICY_RR:
-		/* Prio 0 or above 99 is no real-time priority. */
-		if (rt_prio >= 1 && rt_prio <= 99)
-			return 200 + rt_prio;
-		break;
-	case PVSCHED_POLICY_IDLE:
-		return 10;
-	}
-	if (nice < -20 || nice > 19)
-		nice = 0;
-	return (__u32)(100 - nice);
-}
-
-/* "In an interrupt", as the guest says it. */
-#define PVS_INTENT_IRQ \
-	(PVSCHED_INTENT_HARDIRQ | PVSCHED_INTENT_SOFTIRQ | PVSCHED_INTENT_NMI)
-
-#define PVS_RANK_RT 200 /* ranks above this one are real-time */
-
-/* The more urgent of what runs and what waits; flags are `intent`'s. */
-PVS_INLINE __u64 pvs_demand(__u64 intent, __u64 waiting)
-{
-	__u64 flags = (__u64)pvsched_word_flags(intent)
-		      << PVSCHED_WORD_FLAGS_SHIFT;
-	__u64 running = intent & 0xffffff;
-
-	waiting = pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID ?
-			  waiting & 0xffffff :
-			  0;
-	if (pvsched_word_flags(intent) & PVSCHED_INTENT_IDLE)
-		return waiting | flags;
-	return (pvs_rank(waiting) > pvs_rank(running) ? waiting : running) |
-	       flags;
-}
-
-/* A boost under the caps; 0 where they allow none. */
-PVS_INLINE __u64 pvs_capped(const struct pvs_tunables *t, __u32 policy,
-			    __u32 rt_prio)
-{
-	if (rt_prio > t->max_rt_prio)
-		rt_prio = t->max_rt_prio;
-	if (!rt_prio || t->max_policy == PVSCHED_POLICY_NORMAL)
-		return 0;
-	if (policy != PVSCHED_POLICY_FIFO ||
-	    t->max_policy != PVSCHED_POLICY_FIFO)
-		policy = PVSCHED_POLICY_RR;
-	return pvsched_word(policy, 0, rt_prio, PVSCHED_GRANT_BOOSTED);
-}
-
-/* What the demanded priority is worth under the caps; 0: no boost. */
-PVS_INLINE __u64 pvs_boost_for(const struct pvs_tunables *t, __u64 demand)
-{
-	__u32 policy = pvsched_word_policy(demand);
-
-	if (pvs_rank(demand) <= PVS_RANK_RT)
-		return 0;
-	/* DEADLINE has no rt_prio: it gets all that the cap allows. */
-	return pvs_capped(t, policy,
-			  policy == PVSCHED_POLICY_DEADLINE ?
-				  t->max_rt_prio :
-				  pvsched_word_rt_prio(demand));
-}
-
-/* Moves the sliding window to `now`. */
-PVS_INLINE void pvs_budget_advance(const struct pvs_tunables *t,
-				   struct pvs_vcpu *v, __u64 now)
-{
-	__u64 slice_ns = t->window_ns / PVS_SLICES;
-	__u32 i;
-
-	if (now - v->slice_start < slice_ns)
-		return;
-	for (i = 0; i < PVS_SLICES + 1; i++) {
-		__u32 next;
-
-		if (now - v->slice_start < slice_ns)
-			return;
-		next = v->slice >= PVS_SLICES ? 0 : v->slice + 1;
-		v->used_ns -= v->used[next];
-		v->used[next] = 0;
-		v->slice = next;
-		v->slice_start += slice_ns;
-	}
-	/* Away for longer than the window: start anew. */
-	v->slice_start = now;
-}
-
-/* Charges the CPU time since the last event if it was used while boosted. */
-PVS_INLINE void pvs_account(const struct pvs_tunables *t, struct pvs_vcpu *v,
-			    __u64 now, __u64 cpu_ns)
-{
-	__u64 used = cpu_ns > v->cpu_ns ? cpu_ns - v->cpu_ns : 0;
-	__u32 slice;
-
-	v->cpu_ns = cpu_ns;
-	/*
-	 * Charge before the window moves: the time was used before now, so
-	 * it leaves the window too early by one event's distance at most.
-	 */
-	if (v->state == PVS_BOOSTED && used) {
-		slice = v->slice > PVS_SLICES ? 0 : v->slice;
-		if (used > 0xffffffffu - v->used[slice])
-			used = 0xffffffffu - v->used[slice];
-		v->used[slice] += (__u32)used;
-		v->used_ns += used;
-		v->boosted_ns += used;
-	}
-	pvs_budget_advance(t, v, now);
-}
+/* What happened, and what the guest's memory said then: each read once. */
+struct pvs_input {
+	__u32 event; /* enum pvs_event */
+	__u32 critical; /* preemption is off in the guest */
+	__u64 now;
+	__u64 cpu_ns;
+	__u64 intent;
+	__u64 waiting;
+	__u32 irq_ack;
+	__u32 acks; /* the guest acknowledges interrupts at all */
+};
 
 /*
  * Whether nothing that counts has changed since the last decision, so that it
  * still stands. The scheduler charges CPU time at each of the host's ticks and
  * at each switch; time alone changes nothing in between. Most exits end here,
- * before a clock is read.
+ * before a clock is read (`now` is not looked at).
  */
-PVS_INLINE int pvs_stands(const struct pvs_vcpu *v, __u32 event, __u64 cpu_ns,
-			  __u64 intent, __u64 waiting)
+PVS_INLINE int pvs_stands(const struct pvs_vcpu *v, const struct pvs_input *in)
 {
-	return event == v->event && cpu_ns == v->cpu_ns &&
-	       intent == v->intent && waiting == v->waiting;
+	return in->event == v->event && in->event != PVS_TIMER &&
+	       in->cpu_ns == v->cpu_ns && in->intent == v->intent &&
+	       in->waiting == v->waiting && in->critical == v->critical &&
+	       in->irq_ack == v->irq_ack;
 }
 
-/*
- * The decision: the grant that the vCPU thread should have from now on. With
- * PVSCHED_GRANT_BOOSTED in its flags its policy and rt_prio are to be applied,
- * else the thread's baseline is.
- *
- *   state      event   condition                       -> state      grant
- *   any        any     mode is off                      -> NORMAL     baseline
- *   BOOSTED    any     budget used up                   -> THROTTLED  baseline
- *   THROTTLED  any     throttle time not over, or
- *                      budget still used up             -> THROTTLED  baseline
- *   any        ENTER   (accounts)                       -> as before
- *   any        other   urgent task runs or waits        -> BOOSTED    its, capped
- *   any        EXIT    in an interrupt, urgent lately   -> BOOSTED    irq's
- *   any        EXIT    idle, nothing waits              -> as before
- *   any        EXIT    else                             -> NORMAL     baseline
- *   any        HALT    urgent lately                    -> BOOSTED    halt's
- *   any        HALT    else                             -> NORMAL     baseline
- *   any        INJECT  urgent lately                    -> BOOSTED    irq's
- *   any        INJECT  else                             -> as before
- *   any        PREEMPT in an interrupt, urgent lately   -> BOOSTED    irq's
- *   any        PREEMPT else                             -> as before
- *
- * Where two boosts apply the higher one is given. "Lately" is within
- * urgent_memory_ns, now included.
- *
- * PREEMPT never ends a boost: who preempts a boosted vCPU is often the thread
- * that has just applied the boost, before the guest could use it.
- *
- * An idle guest keeps its state at EXIT because HALT follows at once; to end
- * and renew a boost in each idle cycle would cost two decisions for nothing.
- * It cannot keep a boost so by spinning: that uses budget.
- */
-PVS_INLINE __u64 pvs_decide(const struct pvs_tunables *t, struct pvs_vcpu *v,
-			    __u32 event, __u64 now, __u64 cpu_ns, __u64 intent,
-			    __u64 waiting)
+/* Charges the CPU time since the last event to what it was used under. */
+PVS_INLINE void pvs_account(const struct pvs_tunables *t, struct pvs_vcpu *v,
+			    __u64 now, __u64 cpu_ns)
 {
-	__u64 demand, boost, ahead;
-	__u32 flags, ahead_prio = 0;
+	__u64 used = cpu_ns > v->cpu_ns ? cpu_ns - v->cpu_ns : 0;
 
-	v->event = event;
-	v->intent = intent;
-	v->waiting = waiting;
-	if (t->mode == PVS_OFF) {
-		v->state = PVS_NORMAL;
-		v->cpu_ns = cpu_ns;
-		v->grant = 0;
-		return 0;
+	v->cpu_ns = cpu_ns;
+	if (v->state == PVS_BOOSTED) {
+		v->boosted_ns += used;
+		if (pvsched_word_flags(v->grant) & PVSCHED_GRANT_CRITICAL)
+			pvs_budget_charge(&v->critical_boost, used);
+		else
+			pvs_budget_charge(&v->boost, used);
 	}
-	pvs_account(t, v, now, cpu_ns);
+	pvs_budget_advance(&v->boost, t->window_ns, now);
+	pvs_budget_advance(&v->critical_boost, t->window_ns, now);
+}
 
-	if (v->state == PVS_BOOSTED && v->used_ns >= t->budget_ns) {
+/* Whether the vCPU is over budget for now: then no policy is asked. */
+PVS_INLINE int pvs_throttle(const struct pvs_tunables *t, struct pvs_vcpu *v,
+			    __u64 now)
+{
+	int over = v->boost.used_ns >= t->budget_ns;
+
+	if (v->state == PVS_BOOSTED && over &&
+	    !(pvsched_word_flags(v->grant) & PVSCHED_GRANT_CRITICAL)) {
 		v->state = PVS_THROTTLED;
 		v->throttled_until = now + t->throttle_ns;
 		v->throttles++;
 	}
-	if (v->state == PVS_THROTTLED) {
-		if (now < v->throttled_until || v->used_ns >= t->budget_ns) {
-			v->grant = pvsched_word(0, 0, 0,
-						PVSCHED_GRANT_THROTTLED);
-			return v->grant;
-		}
-		v->state = PVS_NORMAL;
-		v->grant = 0;
+	if (v->state != PVS_THROTTLED)
+		return 0;
+	if (now < v->throttled_until || over) {
+		v->grant = pvsched_word(0, 0, 0, PVSCHED_GRANT_THROTTLED);
+		return 1;
 	}
+	v->state = PVS_NORMAL;
+	v->grant = 0;
+	return 0;
+}
 
-	if (event == PVS_ENTER)
-		return v->grant;
+/* Tickets: which injection the guest has not acknowledged, since when. */
+PVS_INLINE void pvs_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
+{
+	if (in->event == PVS_INJECT) {
+		v->irq_ticket++;
+		if (in->acks && !v->injected_at)
+			v->injected_at = in->now;
+	} else if (!in->acks || in->irq_ack == v->irq_ticket) {
+		v->injected_at = 0;
+	}
+}
 
-	demand = pvs_demand(intent, waiting);
-	flags = pvsched_word_flags(demand);
-	boost = pvs_boost_for(t, demand);
+/*
+ * Accounts for the event and makes the policy's view of it. Returns 1 if the
+ * policy is to be asked; else the grant stands in v->grant.
+ */
+PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
+			 const struct pvs_input *in, struct pvs_view *view)
+{
+	__u64 running, waiting, demand;
+	int idle;
+
+	v->event = in->event;
+	v->intent = in->intent;
+	v->waiting = in->waiting;
+	v->critical = in->critical;
+	v->irq_ack = in->irq_ack;
+	pvs_tickets(v, in);
+	if (t->mode == PVS_OFF) {
+		v->state = PVS_NORMAL;
+		v->cpu_ns = in->cpu_ns;
+		v->grant = 0;
+		return 0;
+	}
+	pvs_account(t, v, in->now, in->cpu_ns);
+	running = pvs_valid(in->intent);
+	waiting = pvs_valid(in->waiting);
+	demand = pvs_demand(running, waiting);
 	/*
 	 * Only tasks make work urgent for the time to come: else a guest of
 	 * ordinary tasks would be boosted ahead for ever by its own ticks.
 	 */
-	if (pvs_rank(demand) > PVS_RANK_RT)
-		v->last_urgent = now;
-	if (v->last_urgent && now - v->last_urgent <= t->urgent_memory_ns) {
-		if (event == PVS_HALT)
-			ahead_prio = t->halt_rt_prio;
-		else if (event == PVS_INJECT || flags & PVS_INTENT_IRQ)
-			ahead_prio = t->irq_rt_prio;
-	}
-	ahead = pvs_capped(t, PVSCHED_POLICY_RR, ahead_prio);
-	if (pvsched_word_rt_prio(ahead) > pvsched_word_rt_prio(boost))
-		boost = ahead;
+	if (pvs_rank(pvs_bare(demand)) > PVS_RANK_RT)
+		v->last_urgent = in->now;
+	if (pvs_throttle(t, v, in->now))
+		return 0;
 
-	if (!boost && (event == PVS_INJECT || event == PVS_PREEMPT ||
-		       (event == PVS_EXIT && !(demand & 0xffffff) &&
-			flags & PVSCHED_INTENT_IDLE)))
-		return v->grant;
-
-	if (boost && v->state != PVS_BOOSTED)
-		v->boosts++;
-	v->state = boost ? PVS_BOOSTED : PVS_NORMAL;
-	v->grant = boost;
-	return boost;
+	view->event = in->event;
+	view->state = v->state;
+	view->now = in->now;
+	view->running = running;
+	view->waiting = waiting;
+	view->demand = demand;
+	view->grant = v->grant;
+	view->last_urgent = v->last_urgent;
+	view->injected_at = v->injected_at;
+	/* Linux's idle loop has preemption off: that is no critical section. */
+	idle = pvsched_word_flags(running) & PVSCHED_INTENT_IDLE;
+	view->critical = (in->critical && !idle) ||
+			 pvsched_word_flags(running) & PVS_INTENT_IRQ;
+	view->weight = t->weight;
+	view->halt_rt_prio = t->halt_rt_prio;
+	view->irq_rt_prio = t->irq_rt_prio;
+	view->critical_rt_prio = t->critical_rt_prio;
+	view->reserved = 0;
+	view->urgent_memory_ns = t->urgent_memory_ns;
+	view->inject_hold_ns = t->inject_hold_ns;
+	return 1;
 }
 
-#endif /* PVSCHED_POLICY_H */
+/* A valid word under the caps, with the grant flags it has by its worth. */
+PVS_INLINE __u64 pvs_capped(const struct pvs_tunables *t, __u64 word)
+{
+	__u32 policy = pvsched_word_policy(word);
+	__u32 rt_prio = pvsched_word_rt_prio(word);
+	__s32 nice = pvsched_word_nice(word);
+
+	switch (policy) {
+	case PVSCHED_POLICY_DEADLINE:
+		/* It has no rt_prio: it gets all that the cap allows. */
+		rt_prio = t->max_rt_prio;
+		policy = PVSCHED_POLICY_RR;
+		break;
+	case PVSCHED_POLICY_FIFO:
+	case PVSCHED_POLICY_RR:
+		if (rt_prio > t->max_rt_prio)
+			rt_prio = t->max_rt_prio;
+		if (t->max_policy != PVSCHED_POLICY_FIFO)
+			policy = PVSCHED_POLICY_RR;
+		break;
+	case PVSCHED_POLICY_IDLE:
+		return pvsched_word(policy, 0, 0, PVSCHED_GRANT_LOWERED);
+	default:
+		rt_prio = 0;
+	}
+	if (rt_prio && t->max_policy != PVSCHED_POLICY_NORMAL)
+		return pvsched_word(policy, 0, rt_prio, PVSCHED_GRANT_BOOSTED);
+	/* Real-time work where none is allowed: the best of the fair class. */
+	if (policy == PVSCHED_POLICY_FIFO || policy == PVSCHED_POLICY_RR) {
+		policy = PVSCHED_POLICY_NORMAL;
+		nice = -20;
+	}
+	if (nice < t->min_nice)
+		nice = t->min_nice;
+	if (nice < 0)
+		return pvsched_word(policy, nice, 0, PVSCHED_GRANT_BOOSTED);
+	if (nice > 0 || policy == PVSCHED_POLICY_BATCH)
+		return pvsched_word(policy, nice, 0, PVSCHED_GRANT_LOWERED);
+	return 0;
+}
+
+/* The grant: the proposal, whoever made it, under the caps and budgets. */
+PVS_INLINE __u64 pvs_finish(const struct pvs_tunables *t, struct pvs_vcpu *v,
+			    __u64 proposal)
+{
+	__u32 flags = pvsched_word_flags(proposal);
+	int critical = flags & PVS_CRITICAL;
+	__u64 grant;
+
+	if (flags & PVS_KEEP) {
+		/* Under the caps of now, which may be other ones. */
+		proposal = pvs_bare(v->grant);
+		critical = pvsched_word_flags(v->grant) &
+			   PVSCHED_GRANT_CRITICAL;
+	}
+	grant = pvs_capped(t, pvs_valid(pvs_bare(proposal)));
+	if (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) {
+		if (critical) {
+			if (v->critical_boost.used_ns >= t->critical_budget_ns)
+				grant = 0;
+			else
+				grant |= (__u64)PVSCHED_GRANT_CRITICAL
+					 << PVSCHED_WORD_FLAGS_SHIFT;
+		} else if (v->boost.used_ns >= t->budget_ns) {
+			/* Used up by now, though not boosted at this event. */
+			grant = 0;
+		}
+	}
+	if (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) {
+		if (v->state != PVS_BOOSTED)
+			v->boosts++;
+		v->state = PVS_BOOSTED;
+	} else {
+		v->state = PVS_NORMAL;
+	}
+	v->grant = grant;
+	return grant;
+}
+
+#endif /* PVSCHED_CORE_POLICY_H */

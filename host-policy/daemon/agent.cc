@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -17,21 +19,40 @@
 namespace pvsched {
 namespace {
 
-// The thread's parameters under a grant. A baseline that is above the grant
-// stays: a boost never lowers.
+bool IsFair(const sched_attr& params) {
+  return params.sched_policy == PVSCHED_POLICY_NORMAL ||
+         params.sched_policy == PVSCHED_POLICY_BATCH;
+}
+
+// The thread's parameters under a grant. A boost never lowers: a baseline above
+// it stays. Neither does a lowering raise, nor touch a thread that an admin has
+// given a real-time policy.
 sched_attr Granted(const sched_attr& baseline, uint64_t grant) {
-  if ((pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) == 0) return baseline;
-  if (baseline.sched_policy == PVSCHED_POLICY_DEADLINE) return baseline;
-  // An ordinary thread's sched_priority is 0.
-  if (baseline.sched_priority >= pvsched_word_rt_prio(grant)) return baseline;
+  const uint32_t flags = pvsched_word_flags(grant);
+  const uint32_t policy = pvsched_word_policy(grant);
+  const int32_t nice = pvsched_word_nice(grant);
   sched_attr params;
   memset(&params, 0, sizeof(params));
   params.size = sizeof(params);
-  params.sched_policy = pvsched_word_policy(grant);
-  params.sched_priority = pvsched_word_rt_prio(grant);
+  params.sched_policy = policy;
+  if ((flags & PVSCHED_GRANT_LOWERED) != 0) {
+    if (!IsFair(baseline)) return baseline;
+    params.sched_flags = baseline.sched_flags;
+    params.sched_nice = std::max(baseline.sched_nice, nice);
+    return params;
+  }
+  if ((flags & PVSCHED_GRANT_BOOSTED) == 0) return baseline;
   // A VMM's vCPU thread must not hand its boost on to threads it starts.
   params.sched_flags = SCHED_FLAG_RESET_ON_FORK;
-  return params;
+  if (nice < 0) {
+    if (!IsFair(baseline) || baseline.sched_nice <= nice) return baseline;
+    params.sched_nice = nice;
+    return params;
+  }
+  if (baseline.sched_policy == PVSCHED_POLICY_DEADLINE) return baseline;
+  // An ordinary thread's sched_priority is 0.
+  params.sched_priority = pvsched_word_rt_prio(grant);
+  return baseline.sched_priority >= params.sched_priority ? baseline : params;
 }
 
 bool HasEnded(int thread_pidfd) {
@@ -49,6 +70,8 @@ Agent::~Agent() { Stop(); }
 absl::Status Agent::Start(int priority) {
   stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
   if (!stop_) return absl::ErrnoToStatus(errno, "eventfd");
+  timer_ = UniqueFd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer_) return absl::ErrnoToStatus(errno, "timerfd");
   decisions_ = programs_.Decisions([this](const pvs_decision& decision) { Apply(decision.slot); });
   thread_ = std::thread([this] { Run(); });
   const sched_param parameters = {.sched_priority = priority};
@@ -73,12 +96,38 @@ void Agent::Stop() {
 void Agent::Run() {
   pthread_setname_np(pthread_self(), "pvs-agent");
   pollfd fds[] = {{.fd = decisions_->WaitFd(), .events = POLLIN, .revents = 0},
-                  {.fd = stop_.get(), .events = POLLIN, .revents = 0}};
+                  {.fd = stop_.get(), .events = POLLIN, .revents = 0},
+                  {.fd = timer_.get(), .events = POLLIN, .revents = 0}};
   while (true) {
-    if (poll(fds, 2, -1) < 0 && errno != EINTR) PLOG(FATAL) << "poll";
+    if (poll(fds, 3, -1) < 0 && errno != EINTR) PLOG(FATAL) << "poll";
     if (fds[1].revents != 0) return;
     decisions_->Consume();
+    if (fds[2].revents != 0) OnTimer();
   }
+}
+
+void Agent::ArmTimer() {
+  if (is_timer_armed_) return;
+  const itimerspec after = {.it_interval = {}, .it_value = {.tv_sec = 0, .tv_nsec = kTimerMs * 1000000}};
+  timerfd_settime(timer_.get(), 0, &after, nullptr);
+  is_timer_armed_ = true;
+}
+
+void Agent::OnTimer() {
+  uint64_t expirations;
+  if (read(timer_.get(), &expirations, sizeof(expirations)) < 0) return;
+  is_timer_armed_ = false;
+  std::vector<pid_t> boosted;
+  {
+    std::lock_guard lock(mutex_);
+    for (const Target& target : targets_) {
+      if (target.tid != 0 && (pvsched_word_flags(target.wanted) & PVSCHED_GRANT_BOOSTED) != 0) {
+        boosted.push_back(target.tid);
+      }
+    }
+  }
+  for (pid_t tid : boosted) programs_.RunTimer(tid);
+  if (!boosted.empty()) ArmTimer();
 }
 
 absl::Status Agent::Add(uint32_t slot, pid_t tid, int thread_pidfd) {
@@ -125,12 +174,13 @@ void Agent::Apply(uint32_t slot) {
     entry.baseline = *current;
   }
 
+  if ((pvsched_word_flags(wanted) & PVSCHED_GRANT_BOOSTED) != 0) ArmTimer();
   const sched_attr next = Granted(entry.baseline, wanted);
-  const bool is_boost = !SameSchedParams(next, entry.baseline);
+  const bool is_changed = !SameSchedParams(next, entry.baseline);
   target.wanted = wanted;
   if (SameSchedParams(next, *current)) return;
   // Noted before it is done, so that a crash in between is mended too.
-  if (is_boost) {
+  if (is_changed) {
     entry.previous = *current;
     entry.applied = next;
     __atomic_store_n(&entry.is_applied, 1, __ATOMIC_RELEASE);
@@ -141,7 +191,7 @@ void Agent::Apply(uint32_t slot) {
     LOG_EVERY_N_SEC(WARNING, 10) << status.message();
     return;
   }
-  if (!is_boost) __atomic_store_n(&entry.is_applied, 0, __ATOMIC_RELEASE);
+  if (!is_changed) __atomic_store_n(&entry.is_applied, 0, __ATOMIC_RELEASE);
 }
 
 }  // namespace pvsched

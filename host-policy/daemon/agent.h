@@ -29,6 +29,11 @@ class Agent {
   // threaded interrupts (FIFO 50).
   static constexpr int kDefaultPriority = 49;
 
+  // While any vCPU is boosted, each boosted one is judged again this often,
+  // though nothing happens to it: so a boost ends on a CPU without a tick, and
+  // in a thread that neither sleeps nor enters its guest.
+  static constexpr int kTimerMs = 50;
+
   // Both must outlive the agent.
   Agent(Programs& programs, BaselineStore& baselines);
   ~Agent();
@@ -64,6 +69,8 @@ class Agent {
 
   void Run();
   void Apply(uint32_t slot);
+  void OnTimer();
+  void ArmTimer();
 
   Programs& programs_;
   BaselineStore& baselines_;
@@ -71,6 +78,8 @@ class Agent {
   std::vector<Target> targets_;
   std::unique_ptr<Programs::Ring> decisions_;
   UniqueFd stop_;
+  UniqueFd timer_;
+  bool is_timer_armed_ = false;  // the agent's thread only
   std::thread thread_;
   std::atomic<uint64_t> calls_ = 0;
   std::atomic<uint64_t> failures_ = 0;

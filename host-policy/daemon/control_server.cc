@@ -61,7 +61,7 @@ absl::StatusOr<pvsched_control_msg> Receive(int fd, UniqueFd& passed) {
 }
 
 // A name out of a stranger's mouth, fit for a log and a table.
-std::string CleanName(const char (&text)[96]) {
+std::string CleanName(const char (&text)[sizeof(pvsched_control_msg::text)]) {
   std::string name(text, strnlen(text, sizeof(text)));
   for (char& c : name) {
     if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) c = '_';
@@ -167,7 +167,12 @@ absl::Status ControlServer::Handle(Connection& connection, const pvsched_control
   switch (request.type) {
     case PVSCHED_CONTROL_REGISTER:
       if (!passed) return absl::InvalidArgumentError("REGISTER carries no memory");
-      return registry_.Register(vm, request.vcpu_id, std::move(passed), request.offset);
+      return registry_.Register(vm, request.vcpu_id, std::move(passed), request.offset,
+                                request.features);
+    case PVSCHED_CONTROL_PREEMPT_COUNT:
+      if (!passed) return absl::InvalidArgumentError("PREEMPT_COUNT carries no memory");
+      return registry_.SetPreemptCount(vm, request.vcpu_id, std::move(passed), request.offset,
+                                       request.mask);
     case PVSCHED_CONTROL_WITHDRAW:
       registry_.Withdraw(vm, request.vcpu_id);
       return absl::OkStatus();

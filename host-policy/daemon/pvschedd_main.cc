@@ -25,6 +25,7 @@
 #include "host-policy/daemon/control_server.h"
 #include "host-policy/daemon/event_loop.h"
 #include "host-policy/daemon/registry.h"
+#include "host-policy/daemon/tunables.h"
 #include "host-policy/loader/programs.h"
 #include "vmm-device/unique_fd.h"
 
@@ -37,6 +38,7 @@ struct Options {
   std::string admin_socket;
   std::string device_socket_mode = "0660";
   std::string actuator = "auto";
+  std::string config;
   int agent_priority = Agent::kDefaultPriority;
   bool restore_only = false;
 };
@@ -73,6 +75,9 @@ absl::Status Run(const Options& options) {
   }
   if (options.restore_only) return absl::OkStatus();
 
+  absl::StatusOr<TunableStore> tunables = TunableStore();
+  if (!options.config.empty()) tunables = TunableStore::FromFile(options.config);
+  if (!tunables.ok()) return tunables.status();
   RaiseDescriptorLimit();
   absl::StatusOr<UniqueFd> signals = BlockTerminationSignals();
   if (!signals.ok()) return signals.status();
@@ -83,7 +88,7 @@ absl::Status Run(const Options& options) {
   EventLoop loop;
   Agent agent(**programs, **baselines);
   if (absl::Status status = agent.Start(options.agent_priority); !status.ok()) return status;
-  Registry registry(loop, **programs, agent);
+  Registry registry(loop, **programs, agent, *std::move(tunables));
   ControlServer control(loop, registry);
   const mode_t mode = static_cast<mode_t>(std::stoul(options.device_socket_mode, nullptr, 8));
   if (absl::Status status = control.Listen(options.device_socket, mode); !status.ok()) {
@@ -135,6 +140,9 @@ int Main(int argc, char** argv) {
                  "How decisions are applied; auto takes the best that the host has")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "agent"}));
+  app.add_option("--config", options.config,
+                 "TOML file of tunables, under [host] and [vm.NAME]; pvschedctl tunable list\n"
+                 "shows which there are  [/etc/pvsched/pvsched.toml, if it is there]");
   app.add_option("--agent-priority", options.agent_priority,
                  "SCHED_FIFO priority of the agent's thread: above every boost")
       ->capture_default_str()
@@ -148,6 +156,9 @@ int Main(int argc, char** argv) {
   }
   if (options.device_socket.empty()) options.device_socket = options.state_dir + "/device.sock";
   if (options.admin_socket.empty()) options.admin_socket = options.state_dir + "/admin.sock";
+
+  constexpr char kDefaultConfig[] = "/etc/pvsched/pvsched.toml";
+  if (options.config.empty() && access(kDefaultConfig, F_OK) == 0) options.config = kDefaultConfig;
 
   absl::SetStderrThreshold(absl::LogSeverityAtLeast::kInfo);
   absl::InitializeLog();

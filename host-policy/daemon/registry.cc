@@ -51,7 +51,7 @@ bool HasThread(pid_t pid, pid_t tid) {
 
 // Memory that the kernel can pin for long and that nobody can make a page
 // fault hang on.
-absl::Status CheckMemory(int memory, uint64_t offset) {
+absl::Status CheckMemory(int memory, uint64_t offset, uint64_t length) {
   struct stat info;
   struct statfs file_system;
   if (fstat(memory, &info) != 0 || fstatfs(memory, &file_system) != 0) {
@@ -65,18 +65,17 @@ absl::Status CheckMemory(int memory, uint64_t offset) {
     return absl::InvalidArgumentError("guest memory must be open for reading and writing");
   }
   const uint64_t size = static_cast<uint64_t>(info.st_size);
-  if (offset % PVSCHED_RECORD_SIZE != 0 || size < PVSCHED_RECORD_SIZE ||
-      offset > size - PVSCHED_RECORD_SIZE) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("no record can be at offset ", offset, " of ", size, " bytes of memory"));
+  if (offset % length != 0 || size < length || offset > size - length) {
+    return absl::InvalidArgumentError(absl::StrCat("no ", length, " aligned bytes are at offset ",
+                                                   offset, " of ", size, " bytes of memory"));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-Registry::Registry(EventLoop& loop, Programs& programs, Agent& agent)
-    : loop_(loop), programs_(programs), agent_(agent) {
+Registry::Registry(EventLoop& loop, Programs& programs, Agent& agent, TunableStore tunables)
+    : loop_(loop), programs_(programs), agent_(agent), tunables_(std::move(tunables)) {
   for (uint32_t i = 0; i < PVS_MAX_VCPUS; ++i) free_slots_.push_back(i);
   for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vms_.push_back(i);
   seen_ = programs_.Seen([this](const pvs_seen& seen) { OnSeen(seen); });
@@ -115,10 +114,7 @@ absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name
   vm->uid = info.st_uid;
   vm->name = name.empty() ? absl::StrCat("pid-", *pid) : std::move(name);
   vm->pidfd = std::move(pidfd);
-  const pvs_tunables tunables = PVS_TUNABLES_DEFAULT;
-  if (absl::Status status = programs_.SetTunables(vm->index, tunables); !status.ok()) {
-    return status;
-  }
+  if (absl::Status status = ApplyTunables(*vm); !status.ok()) return status;
   // The records of a VMM that has ended are let go of at once; the VM itself
   // goes with its device's connection.
   Vm* raw = vm.get();
@@ -145,22 +141,59 @@ void Registry::RemoveVm(Vm* vm) {
   vms_.erase(vm->pid);
 }
 
-absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset) {
+absl::Status Registry::ApplyTunables(const Vm& vm) {
+  return programs_.SetTunables(vm.index, ToPolicy(tunables_.ForVm(vm.name, vm.uid)));
+}
+
+absl::Status Registry::SetTunable(absl::string_view vm, absl::string_view name,
+                                  absl::string_view text) {
+  if (absl::Status status = tunables_.Set(vm, name, text); !status.ok()) return status;
+  for (const auto& [pid, running] : vms_) {
+    if (absl::Status status = ApplyTunables(*running); !status.ok()) return status;
+    // A vCPU that sleeps has no event: it must not keep what is allowed no more.
+    for (const auto& [id, vcpu] : running->vcpus) {
+      if (vcpu.tid != 0) programs_.RunTimer(vcpu.tid);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Registry::SetPreemptCount(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
+                                       uint32_t mask) {
+  if (vm.preempt_counts.size() >= kMaxVcpusPerVm) {
+    return absl::ResourceExhaustedError("too many preempt counts without a record");
+  }
+  if (absl::Status status = CheckMemory(memory.get(), offset, sizeof(pvs_preempt_count));
+      !status.ok()) {
+    return status;
+  }
+  vm.preempt_counts[vcpu_id] = {.place = {std::move(memory), offset}, .mask = mask};
+  return absl::OkStatus();
+}
+
+absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
+                                uint32_t features) {
   if (vm.vcpus.contains(vcpu_id)) {
     return absl::AlreadyExistsError(absl::StrCat("vCPU ", vcpu_id, " has a record already"));
   }
   if (vm.vcpus.size() >= kMaxVcpusPerVm || free_slots_.empty()) {
-    return absl::ResourceExhaustedError(absl::StrCat("no room for another vCPU: at most ",
-                                                     kMaxVcpusPerVm, " for each VM and ",
-                                                     PVS_MAX_VCPUS, " for the host"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no room for another vCPU: at most ", kMaxVcpusPerVm, " for each VM and ",
+                     PVS_MAX_VCPUS, " for the host"));
   }
-  if (absl::Status status = CheckMemory(memory.get(), offset); !status.ok()) return status;
+  if (absl::Status status = CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE);
+      !status.ok()) {
+    return status;
+  }
   if (absl::Status status = programs_.Expect(vm.pid, vcpu_id); !status.ok()) return status;
   Vcpu vcpu;
   vcpu.id = vcpu_id;
   vcpu.slot = free_slots_.front();
-  vcpu.memory = std::move(memory);
-  vcpu.offset = offset;
+  vcpu.record = {std::move(memory), offset};
+  if (auto preempt = vm.preempt_counts.extract(vcpu_id); !preempt.empty()) {
+    vcpu.preempt_count = std::move(preempt.mapped());
+  }
+  vcpu.acknowledges_irqs = (features & PVSCHED_F_IRQ_TICKET) != 0;
   free_slots_.pop_front();
   vm.vcpus.emplace(vcpu_id, std::move(vcpu));
   return absl::OkStatus();
@@ -178,6 +211,7 @@ void Registry::WithdrawAll(Vm& vm) {
   if (vm.vcpus.empty()) return;
   for (auto& [id, vcpu] : vm.vcpus) Release(vm, vcpu);
   vm.vcpus.clear();
+  vm.preempt_counts.clear();
   programs_.Fence();
 }
 
@@ -217,8 +251,16 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
         absl::StrCat("thread ", tid, " is not one of the VMM's, process ", vm.pid));
   }
   if (absl::Status status = agent_.Add(vcpu.slot, tid, pidfd.get()); !status.ok()) return status;
-  absl::Status status =
-      programs_.Bind(pidfd.get(), vcpu.memory.get(), vcpu.offset, vcpu.slot, vm.index);
+  absl::Status status = programs_.Bind({
+      .thread_pidfd = pidfd.get(),
+      .vcpu_id = vcpu.id,
+      .slot = vcpu.slot,
+      .vm = vm.index,
+      .record = {vcpu.record.memory.get(), vcpu.record.offset},
+      .preempt_count = {vcpu.preempt_count.place.memory.get(), vcpu.preempt_count.place.offset},
+      .preempt_mask = vcpu.preempt_count.mask,
+      .acknowledges_irqs = vcpu.acknowledges_irqs,
+  });
   if (status.ok()) {
     status = loop_.Add(pidfd.get(), [this, pid = vm.pid, id = vcpu.id] { OnThreadEnd(pid, id); });
     if (!status.ok()) programs_.Unbind(pidfd.get());

@@ -12,19 +12,33 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "host-policy/daemon/agent.h"
 #include "host-policy/daemon/event_loop.h"
+#include "host-policy/daemon/tunables.h"
 #include "host-policy/loader/programs.h"
 #include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 
+struct GuestPlace {
+  UniqueFd memory;  // none: not given
+  uint64_t offset = 0;
+};
+
+// Where a guest counts a vCPU's reasons not to preempt it.
+struct PreemptCount {
+  GuestPlace place;
+  uint32_t mask = 0;
+};
+
 // A registered vCPU. Bound once its thread is known.
 struct Vcpu {
   uint32_t id = 0;    // APIC id
   uint32_t slot = 0;  // of Programs and of the actuator
-  UniqueFd memory;
-  uint64_t offset = 0;
+  GuestPlace record;
+  PreemptCount preempt_count;
+  bool acknowledges_irqs = false;
   pid_t tid = 0;  // 0: not bound
   UniqueFd thread_pidfd;
 };
@@ -36,6 +50,7 @@ struct Vm {
   UniqueFd pidfd;
   std::string name;
   std::map<uint32_t, Vcpu> vcpus;
+  std::map<uint32_t, PreemptCount> preempt_counts;  // given, for a REGISTER to come
 };
 
 // Which VMs there are, which of their vCPUs have a record, and which thread
@@ -47,7 +62,7 @@ struct Vm {
 class Registry {
  public:
   // All must outlive the registry.
-  Registry(EventLoop& loop, Programs& programs, Agent& agent);
+  Registry(EventLoop& loop, Programs& programs, Agent& agent, TunableStore tunables);
   ~Registry();
 
   // The VM whose VMM `pidfd` is, spoken for by a process of user `peer`, who
@@ -56,16 +71,27 @@ class Registry {
   // Withdraws its vCPUs; `vm` is gone afterwards.
   void RemoveVm(Vm* vm);
 
-  absl::Status Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset);
+  // `features`: PVSCHED_F_* that guest and device negotiated.
+  absl::Status Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
+                        uint32_t features);
+  // Part of the vCPU's next Register().
+  absl::Status SetPreemptCount(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
+                               uint32_t mask);
   // When they return no program touches the record any more.
   void Withdraw(Vm& vm, uint32_t vcpu_id);
   void WithdrawAll(Vm& vm);
   // The VMM says which thread a vCPU is, where the kernel does not show it.
   absl::Status SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid);
 
+  // `vm` empty: for the host, and so for each VM that has no value of its own.
+  // In force from the vCPUs' next events on.
+  absl::Status SetTunable(absl::string_view vm, absl::string_view name, absl::string_view text);
+  const TunableStore& tunables() const { return tunables_; }
+
   const std::map<pid_t, std::unique_ptr<Vm>>& vms() const { return vms_; }
 
  private:
+  absl::Status ApplyTunables(const Vm& vm);
   void OnSeen(const pvs_seen& seen);
   absl::Status Bind(Vm& vm, Vcpu& vcpu, pid_t tid);
   // Without Programs::Fence(), which the caller owes.
@@ -76,6 +102,7 @@ class Registry {
   EventLoop& loop_;
   Programs& programs_;
   Agent& agent_;
+  TunableStore tunables_;
   std::unique_ptr<Programs::Ring> seen_;
   std::map<pid_t, std::unique_ptr<Vm>> vms_;
   std::deque<uint32_t> free_slots_;

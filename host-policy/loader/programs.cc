@@ -17,7 +17,6 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "host-policy/loader/host_check.h"
 #include "pvsched.skel.h"
 
@@ -26,13 +25,25 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 
+// What libbpf and the verifier say, kept until it is known whether it matters.
+std::string& LibbpfLog() {
+  static std::string log;
+  return log;
+}
+
 int LogFromLibbpf(libbpf_print_level level, const char* format, va_list args) {
   if (level == LIBBPF_DEBUG) return 0;
-  char line[512];
+  char line[4096];
   vsnprintf(line, sizeof(line), format, args);
-  LOG(WARNING) << absl::StripTrailingAsciiWhitespace(line);
+  LibbpfLog().append(line);
   return 0;
 }
+
+// The hooks on an interrupt's way to a vCPU that does not run, best first: the
+// function's name from 7.3 on, the one before, and none, where the kernel lets
+// nobody in. Without one a preempted vCPU hears of its interrupt when it next
+// runs.
+constexpr const char* kKickHooks[] = {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", nullptr};
 
 absl::Status BpfError(const char* what, int error) {
   return absl::ErrnoToStatus(error < 0 ? -error : errno, what);
@@ -45,14 +56,29 @@ absl::StatusOr<std::unique_ptr<Programs>> Programs::Load() {
   libbpf_set_print(LogFromLibbpf);
 
   std::unique_ptr<Programs> programs(new Programs);
-  programs->skeleton_ = pvsched_bpf__open();
-  if (programs->skeleton_ == nullptr) return BpfError("cannot open the BPF programs", 0);
-  if (int error = pvsched_bpf__load(programs->skeleton_); error != 0) {
-    return BpfError("the kernel refused the BPF programs (its reason is above)", error);
+  int error = 0;
+  for (const char* hook : kKickHooks) {
+    LibbpfLog().clear();
+    programs->skeleton_ = pvsched_bpf__open();
+    if (programs->skeleton_ == nullptr) return BpfError("cannot open the BPF programs", 0);
+    if (hook != nullptr) {
+      bpf_program__set_autoload(
+          bpf_object__find_program_by_name(programs->skeleton_->obj, hook), true);
+    }
+    error = pvsched_bpf__load(programs->skeleton_);
+    if (error == 0) {
+      programs->kick_hook_ = hook != nullptr;
+      break;
+    }
+    pvsched_bpf__destroy(std::exchange(programs->skeleton_, nullptr));
+  }
+  if (error != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the kernel refused the BPF programs: ", strerror(-error), "\n", LibbpfLog()));
   }
   if (absl::Status status = programs->MapSlots(); !status.ok()) return status;
   if (absl::Status status = programs->MakeFence(); !status.ok()) return status;
-  if (int error = pvsched_bpf__attach(programs->skeleton_); error != 0) {
+  if (error = pvsched_bpf__attach(programs->skeleton_); error != 0) {
     return BpfError("cannot attach the BPF programs to the kernel's tracepoints", error);
   }
   return programs;
@@ -118,30 +144,86 @@ void Programs::Forget(pid_t tgid, uint32_t vcpu_id) {
   }
 }
 
-absl::Status Programs::Bind(int thread_pidfd, int memory, uint64_t offset, uint32_t slot,
-                            uint32_t vm) {
-  struct stat info;
-  if (fstat(memory, &info) != 0) return absl::ErrnoToStatus(errno, "fstat of guest memory");
-  // hugetlbfs maps whole huge pages only, and says their size here.
-  const uint64_t unit = std::max<uint64_t>(kPage, info.st_blksize);
-  const uint64_t base = offset / unit * unit;
-  void* address =
-      mmap(nullptr, unit, PROT_READ | PROT_WRITE, MAP_SHARED, memory, static_cast<off_t>(base));
-  if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, "mmap of the record's page");
-  // The kernel's pin outlives this mapping; a mapping kept could be made to
-  // fault by truncating the file.
-  const absl::Cleanup unmap = [address, unit] { munmap(address, unit); };
+namespace {
 
-  memset(&slots_[slot], 0, sizeof(pvs_slot));
+// A page of guest memory, mapped for as long as the kernel needs to pin it. Its
+// pin outlives the mapping; a mapping kept could be made to fault by truncating
+// the file.
+class MappedPlace {
+ public:
+  MappedPlace() = default;
+  MappedPlace(MappedPlace&& other) noexcept { *this = std::move(other); }
+  MappedPlace& operator=(MappedPlace&& other) noexcept {
+    std::swap(base_, other.base_);
+    std::swap(size_, other.size_);
+    std::swap(address_, other.address_);
+    return *this;
+  }
+  ~MappedPlace() {
+    if (base_ != nullptr) munmap(base_, size_);
+  }
+
+  static absl::StatusOr<MappedPlace> Map(const Programs::Place& place) {
+    struct stat info;
+    if (fstat(place.memory, &info) != 0) return absl::ErrnoToStatus(errno, "fstat of guest memory");
+    MappedPlace mapped;
+    // hugetlbfs maps whole huge pages only, and says their size here.
+    mapped.size_ = std::max<uint64_t>(kPage, static_cast<uint64_t>(info.st_blksize));
+    const uint64_t start = place.offset / mapped.size_ * mapped.size_;
+    void* base = mmap(nullptr, mapped.size_, PROT_READ | PROT_WRITE, MAP_SHARED, place.memory,
+                      static_cast<off_t>(start));
+    if (base == MAP_FAILED) return absl::ErrnoToStatus(errno, "mmap of guest memory");
+    mapped.base_ = base;
+    mapped.address_ = static_cast<char*>(base) + (place.offset - start);
+    return mapped;
+  }
+
+  void* address() const { return address_; }
+
+ private:
+  void* base_ = nullptr;
+  size_t size_ = 0;
+  void* address_ = nullptr;
+};
+
+}  // namespace
+
+absl::Status Programs::Bind(const Binding& binding) {
+  absl::StatusOr<MappedPlace> record = MappedPlace::Map(binding.record);
+  if (!record.ok()) return record.status();
+  absl::StatusOr<MappedPlace> preempt = MappedPlace();
+  if (binding.preempt_count.memory >= 0) preempt = MappedPlace::Map(binding.preempt_count);
+  if (!preempt.ok()) return preempt.status();
+
+  memset(&slots_[binding.slot], 0, sizeof(pvs_slot));
   const pvs_thread value = {
-      .record = reinterpret_cast<pvsched_record*>(static_cast<char*>(address) + (offset - base)),
-      .slot = slot,
-      .vm = vm,
+      .record = static_cast<pvsched_record*>(record->address()),
+      .preempt = static_cast<pvs_preempt_count*>(preempt->address()),
+      .preempt_mask = binding.preempt_mask,
+      .acks = binding.acknowledges_irqs ? 1u : 0u,
+      .slot = binding.slot,
+      .vm = binding.vm,
+      .vcpu_id = binding.vcpu_id,
+      .reserved = 0,
   };
-  const int error = bpf_map__update_elem(skeleton_->maps.threads, &thread_pidfd,
-                                         sizeof(thread_pidfd), &value, sizeof(value), BPF_NOEXIST);
+  const int error = bpf_map__update_elem(skeleton_->maps.threads, &binding.thread_pidfd,
+                                         sizeof(binding.thread_pidfd), &value, sizeof(value),
+                                         BPF_NOEXIST);
   if (error != 0) return BpfError("cannot pin the record's page for its thread", error);
   return absl::OkStatus();
+}
+
+void Programs::RunTimer(pid_t tid) {
+  pvs_timer_args arguments = {.tid = tid};
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &arguments,
+              .ctx_size_in = sizeof(arguments));
+  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.pvs_timer), &options) != 0) {
+    LOG_EVERY_N_SEC(WARNING, 10) << "cannot run the timer's program: " << strerror(errno);
+  }
+}
+
+void Programs::SetTracing(bool tracing) {
+  __atomic_store_n(&skeleton_->bss->pvs_tracing, tracing ? 1 : 0, __ATOMIC_RELAXED);
 }
 
 void Programs::Unbind(int thread_pidfd) {
@@ -177,6 +259,14 @@ std::unique_ptr<Programs::Ring> Programs::Decisions(
       bpf_map__fd(skeleton_->maps.decisions),
       [on_event = std::move(on_event)](const void* data, size_t /*size*/) {
         on_event(*static_cast<const pvs_decision*>(data));
+      });
+}
+
+std::unique_ptr<Programs::Ring> Programs::Trace(std::function<void(const pvs_trace&)> on_event) {
+  return std::make_unique<Ring>(
+      bpf_map__fd(skeleton_->maps.trace),
+      [on_event = std::move(on_event)](const void* data, size_t /*size*/) {
+        on_event(*static_cast<const pvs_trace*>(data));
       });
 }
 

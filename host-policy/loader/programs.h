@@ -40,15 +40,39 @@ class Programs {
   absl::Status Expect(pid_t tgid, uint32_t vcpu_id);
   void Forget(pid_t tgid, uint32_t vcpu_id);
 
-  // Ties a thread to the record at `offset` (a multiple of 256) of `memory`,
-  // which the kernel pins. The slot starts anew.
-  absl::Status Bind(int thread_pidfd, int memory, uint64_t offset, uint32_t slot, uint32_t vm);
+  // A place in guest memory.
+  struct Place {
+    int memory = -1;
+    uint64_t offset = 0;
+  };
+  struct Binding {
+    int thread_pidfd = -1;
+    uint32_t vcpu_id = 0;
+    uint32_t slot = 0;
+    uint32_t vm = 0;
+    Place record;          // a multiple of 256
+    Place preempt_count;   // none if its memory is -1; else a multiple of 4
+    uint32_t preempt_mask = 0;
+    bool acknowledges_irqs = false;
+  };
+  // Ties a thread to its record, whose page the kernel pins. The slot starts
+  // anew.
+  absl::Status Bind(const Binding& binding);
   // No program touches the record of an unbound thread after the next Fence().
   void Unbind(int thread_pidfd);
   // Waits until every program that runs now has ended.
   void Fence();
 
+  // Whether an interrupt for a preempted vCPU is seen before it runs.
+  bool has_kick_hook() const { return kick_hook_; }
+
   const pvs_slot& slot(uint32_t index) const { return slots_[index]; }
+
+  // Lets the policy judge a vCPU again though nothing has happened to it.
+  void RunTimer(pid_t tid);
+
+  // The programs tell Trace() of each decision while `tracing`.
+  void SetTracing(bool tracing);
 
   // A ring buffer of events out of the programs.
   class Ring {
@@ -68,6 +92,7 @@ class Programs {
   };
   std::unique_ptr<Ring> Seen(std::function<void(const pvs_seen&)> on_event);
   std::unique_ptr<Ring> Decisions(std::function<void(const pvs_decision&)> on_event);
+  std::unique_ptr<Ring> Trace(std::function<void(const pvs_trace&)> on_event);
 
  private:
   Programs() = default;
@@ -76,6 +101,7 @@ class Programs {
 
   pvsched_bpf* skeleton_ = nullptr;
   pvs_slot* slots_ = nullptr;
+  bool kick_hook_ = false;
   UniqueFd fence_outer_;
   UniqueFd fence_inner_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each test is a row of pvs_decide()'s table, named by condition and outcome;
-// the properties at the end hold over random events and hostile words.
+// Each test is a row of the default policy's table or a rule of the core, named
+// by condition and outcome; the properties at the end hold over random events
+// and hostile words.
 #include "host-policy/core/policy.h"
 
 #include <cstdint>
@@ -8,6 +9,8 @@
 #include <random>
 
 #include "gtest/gtest.h"
+#include "host-policy/core/default_policy.h"
+#include "host-policy/daemon/tunables.h"
 
 namespace {
 
@@ -25,7 +28,24 @@ class PolicyTest : public testing::Test {
               bool busy = true) {
     now_ += after;
     if (busy) cpu_ += after;
-    return pvs_decide(&tunables_, &vcpu_, event, now_, cpu_, intent, waiting);
+    return Decide(Input(event, intent, waiting));
+  }
+  pvs_input Input(uint32_t event, uint64_t intent, uint64_t waiting = 0) const {
+    return {.event = event, .critical = critical_, .now = now_, .cpu_ns = cpu_, .intent = intent,
+            .waiting = waiting, .irq_ack = irq_ack_, .acks = acks_};
+  }
+  // As the programs do it.
+  uint64_t Decide(const pvs_input& input) {
+    pvs_view view = {};
+    if (pvs_begin(&tunables_, &vcpu_, &input, &view) != 0) {
+      pvs_finish(&tunables_, &vcpu_, pvs_default_policy(&view));
+    }
+    return vcpu_.grant;
+  }
+  bool Stands(uint32_t event, uint64_t cpu_ns, uint64_t intent, uint64_t waiting) {
+    pvs_input input = Input(event, intent, waiting);
+    input.cpu_ns = cpu_ns;
+    return pvs_stands(&vcpu_, &input) != 0;
   }
 
   static uint64_t Boost(uint32_t policy, uint32_t rt_prio) {
@@ -35,10 +55,21 @@ class PolicyTest : public testing::Test {
     return word | uint64_t{PVSCHED_WAITING_VALID} << PVSCHED_WORD_FLAGS_SHIFT;
   }
 
-  pvs_tunables tunables_ = PVS_TUNABLES_DEFAULT;
+  static uint64_t Lowered(uint32_t policy, int nice) {
+    return pvsched_word(policy, nice, 0, PVSCHED_GRANT_LOWERED);
+  }
+  uint64_t Critical() const {
+    return pvsched_word(PVSCHED_POLICY_RR, 0, tunables_.critical_rt_prio,
+                        PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_CRITICAL);
+  }
+
+  pvs_tunables tunables_ = pvsched::ToPolicy(pvsched::DefaultTunables());
   pvs_vcpu vcpu_ = {};
   uint64_t now_ = 1000 * kMs;
   uint64_t cpu_ = 0;
+  uint32_t critical_ = 0;
+  uint32_t irq_ack_ = 0;
+  uint32_t acks_ = 0;
 };
 
 TEST_F(PolicyTest, ExitWithUrgentTaskBoostsUpToTheCap) {
@@ -157,13 +188,128 @@ TEST_F(PolicyTest, YieldingBeforeEachTickUsesBudgetAllTheSame) {
 }
 
 TEST_F(PolicyTest, DecisionStandsUntilAWordTheEventOrTheCpuTimeChanges) {
-  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_EXIT, 0, kRr80, 0));
+  EXPECT_FALSE(Stands(PVS_EXIT, 0, kRr80, 0));
   On(PVS_EXIT, kRr80);
-  EXPECT_TRUE(pvs_stands(&vcpu_, PVS_EXIT, cpu_, kRr80, 0));
-  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_INJECT, cpu_, kRr80, 0));
-  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_EXIT, cpu_ + 1, kRr80, 0));
-  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_EXIT, cpu_, kRr3, 0));
-  EXPECT_FALSE(pvs_stands(&vcpu_, PVS_EXIT, cpu_, kRr80, Waits(kRr3)));
+  EXPECT_TRUE(Stands(PVS_EXIT, cpu_, kRr80, 0));
+  EXPECT_FALSE(Stands(PVS_INJECT, cpu_, kRr80, 0));
+  EXPECT_FALSE(Stands(PVS_EXIT, cpu_ + 1, kRr80, 0));
+  EXPECT_FALSE(Stands(PVS_EXIT, cpu_, kRr3, 0));
+  EXPECT_FALSE(Stands(PVS_EXIT, cpu_, kRr80, Waits(kRr3)));
+  critical_ = 1;
+  EXPECT_FALSE(Stands(PVS_EXIT, cpu_, kRr80, 0));
+}
+
+TEST_F(PolicyTest, TimersDecisionNeverStands) {
+  On(PVS_TIMER, kRr80);
+  EXPECT_FALSE(Stands(PVS_TIMER, cpu_, kRr80, 0));
+}
+
+TEST_F(PolicyTest, NiceTaskLowersTheThread) {
+  EXPECT_EQ(On(PVS_EXIT, pvsched_word(PVSCHED_POLICY_NORMAL, 10, 0, 0)),
+            Lowered(PVSCHED_POLICY_NORMAL, 10));
+  EXPECT_EQ(vcpu_.state, uint32_t{PVS_NORMAL});
+}
+
+TEST_F(PolicyTest, IdlePolicyTaskLowersTheThreadToIdlePolicy) {
+  EXPECT_EQ(On(PVS_EXIT, pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, 0)),
+            Lowered(PVSCHED_POLICY_IDLE, 0));
+}
+
+TEST_F(PolicyTest, WaitingOrdinaryTaskEndsALowering) {
+  const uint64_t idle_policy = pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, 0);
+  On(PVS_EXIT, idle_policy);
+  EXPECT_EQ(On(PVS_EXIT, idle_policy, Waits(kOrdinary)), 0u);
+}
+
+TEST_F(PolicyTest, InterruptOrWakeUpEndsALowering) {
+  for (uint32_t event : {PVS_INJECT, PVS_KICK, PVS_WAKE}) {
+    ASSERT_NE(On(PVS_EXIT, pvsched_word(PVSCHED_POLICY_NORMAL, 19, 0, 0)), 0u);
+    EXPECT_EQ(On(event, pvsched_word(PVSCHED_POLICY_NORMAL, 19, 0, 0)), 0u) << event;
+  }
+}
+
+TEST_F(PolicyTest, NiceBoostReachesTheAdminsLimit) {
+  const uint64_t nice = pvsched_word(PVSCHED_POLICY_NORMAL, -15, 0, 0);
+  EXPECT_EQ(On(PVS_EXIT, nice), 0u);
+  tunables_.min_nice = -5;
+  EXPECT_EQ(On(PVS_EXIT, nice), pvsched_word(PVSCHED_POLICY_NORMAL, -5, 0, PVSCHED_GRANT_BOOSTED));
+  EXPECT_EQ(vcpu_.state, uint32_t{PVS_BOOSTED});
+}
+
+TEST_F(PolicyTest, UrgentWorkWhereNoRealTimeIsAllowedGetsTheLowestNice) {
+  tunables_.max_policy = PVSCHED_POLICY_NORMAL;
+  tunables_.min_nice = -5;
+  EXPECT_EQ(On(PVS_EXIT, kRr80),
+            pvsched_word(PVSCHED_POLICY_NORMAL, -5, 0, PVSCHED_GRANT_BOOSTED));
+}
+
+TEST_F(PolicyTest, WakeWithUrgentTaskBoostsBeforeItRuns) {
+  EXPECT_EQ(On(PVS_WAKE, kIdle, Waits(kRr3)), Boost(PVSCHED_POLICY_RR, 3));
+}
+
+TEST_F(PolicyTest, KickBoostsSoonAfterUrgentWork) {
+  EXPECT_EQ(On(PVS_KICK, kOrdinary), 0u);
+  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kOrdinary);
+  EXPECT_EQ(On(PVS_KICK, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, PreemptedInACriticalSectionIsBoostedUntilItLeavesIt) {
+  critical_ = 1;
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary), 0u);
+  EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), Critical());
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary), Critical());
+  critical_ = 0;
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary), 0u);
+}
+
+TEST_F(PolicyTest, PreemptedInASoftirqIsBoosted) {
+  EXPECT_EQ(On(PVS_PREEMPT, kSoftirq), Critical());
+}
+
+TEST_F(PolicyTest, IdleLoopIsNoCriticalSection) {
+  critical_ = 1;
+  EXPECT_EQ(On(PVS_PREEMPT, kIdle), 0u);
+}
+
+TEST_F(PolicyTest, CriticalSectionsHaveABudgetOfTheirOwn) {
+  critical_ = 1;
+  On(PVS_PREEMPT, kOrdinary);
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, tunables_.critical_budget_ns), 0u);
+  EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), 0u);
+  EXPECT_EQ(vcpu_.boost.used_ns, 0u);
+  EXPECT_EQ(On(PVS_EXIT, kRr80), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_PREEMPT, kOrdinary, 0, 2 * tunables_.window_ns, false),
+            Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, UnacknowledgedInterruptKeepsItsBoostForAWhile) {
+  acks_ = 1;
+  On(PVS_EXIT, kRr3);
+  EXPECT_EQ(On(PVS_INJECT, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, tunables_.inject_hold_ns / 2), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, tunables_.inject_hold_ns), 0u);
+}
+
+TEST_F(PolicyTest, AcknowledgementWithoutUrgentWorkEndsTheInterruptsBoost) {
+  acks_ = 1;
+  On(PVS_EXIT, kRr3);
+  On(PVS_INJECT, kOrdinary);
+  irq_ack_ = vcpu_.irq_ticket;
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, 1000), 0u);
+}
+
+TEST_F(PolicyTest, TimerEndsAHaltsBoostOnceUrgentWorkIsLongAgo) {
+  On(PVS_EXIT, kRr3);
+  ASSERT_NE(On(PVS_HALT, kIdle), 0u);
+  now_ += tunables_.urgent_memory_ns;
+  EXPECT_EQ(On(PVS_TIMER, kIdle, 0, kMs, false), 0u);
+}
+
+TEST_F(PolicyTest, LowerCapsHoldForAGrantThatIsKept) {
+  On(PVS_EXIT, kRr80);
+  tunables_.max_rt_prio = 2;
+  EXPECT_EQ(On(PVS_EXIT, kIdle), Boost(PVSCHED_POLICY_RR, 2));
 }
 
 TEST_F(PolicyTest, OffGivesEveryThreadItsBaseline) {
@@ -175,7 +321,7 @@ TEST_F(PolicyTest, OffGivesEveryThreadItsBaseline) {
 
 TEST_F(PolicyTest, CapOfNormalAllowsNoBoost) {
   tunables_.max_policy = PVSCHED_POLICY_NORMAL;
-  for (uint32_t event : {PVS_EXIT, PVS_HALT, PVS_INJECT, PVS_PREEMPT}) {
+  for (uint32_t event : {PVS_EXIT, PVS_HALT, PVS_INJECT, PVS_KICK, PVS_WAKE, PVS_PREEMPT}) {
     EXPECT_EQ(On(event, kRr80), 0u);
   }
 }
@@ -192,7 +338,10 @@ TEST_F(PolicyTest, ImpossiblePrioritiesAreOrdinary) {
 TEST_F(PolicyTest, RandomEventsNeverExceedCapsOrBudget) {
   std::mt19937_64 random(20240506);
   tunables_.budget_ns = 30 * kMs;
+  tunables_.critical_budget_ns = 10 * kMs;
   tunables_.window_ns = 100 * kMs;
+  tunables_.min_nice = -5;
+  acks_ = 1;
   constexpr uint64_t kTick = 4 * kMs;
   struct Used {
     uint64_t at;
@@ -205,7 +354,9 @@ TEST_F(PolicyTest, RandomEventsNeverExceedCapsOrBudget) {
     const uint64_t after = random() % 4 == 0 ? random() % kTick : random() % 100000;
     const bool busy = random() % 8 != 0;
     const uint64_t intent = random() % 2 == 0 ? kRr80 : random();
-    const uint32_t event = static_cast<uint32_t>(random() % 5);
+    const uint32_t event = static_cast<uint32_t>(random() % 9);
+    critical_ = static_cast<uint32_t>(random() % 3 == 0);
+    irq_ack_ = static_cast<uint32_t>(random() % 2 == 0 ? vcpu_.irq_ticket : random());
     const uint64_t grant = On(event, intent, random(), after, busy);
 
     if (was_boosted && busy) {
@@ -216,11 +367,17 @@ TEST_F(PolicyTest, RandomEventsNeverExceedCapsOrBudget) {
       in_window -= window.front().ns;
       window.pop_front();
     }
-    ASSERT_LE(in_window, tunables_.budget_ns + kTick) << "event " << i;
+    ASSERT_LE(in_window, tunables_.budget_ns + tunables_.critical_budget_ns + kTick) << "event " << i;
     ASSERT_LE(pvsched_word_rt_prio(grant), tunables_.max_rt_prio);
-    const uint32_t policy = pvsched_word_policy(grant);
-    ASSERT_TRUE(policy == PVSCHED_POLICY_NORMAL || policy == PVSCHED_POLICY_RR) << policy;
-    ASSERT_EQ(pvsched_word_nice(grant), 0);
+    const uint32_t flags = pvsched_word_flags(grant);
+    if ((flags & PVSCHED_GRANT_BOOSTED) != 0) {
+      ASSERT_TRUE(pvsched_word_policy(grant) == PVSCHED_POLICY_RR ||
+                  pvsched_word_nice(grant) >= tunables_.min_nice);
+    } else {
+      ASSERT_LE(pvs_rank(grant), pvs_rank(0));
+      ASSERT_EQ(pvs_bare(grant) != 0, (flags & PVSCHED_GRANT_LOWERED) != 0);
+    }
+    ASSERT_GE(pvsched_word_nice(grant), tunables_.min_nice);
     ASSERT_EQ((pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0,
               vcpu_.state == PVS_BOOSTED);
   }

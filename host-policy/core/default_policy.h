@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The policy that pvsched has where nobody brings another.
+ *
+ *   event    condition                               proposal
+ *   ENTER    any                                     as before
+ *   any      real-time demand                        its own
+ *   HALT     urgent lately                           halt_rt_prio
+ *   INJECT, KICK  urgent lately                      irq_rt_prio
+ *   any      in an interrupt, urgent lately          irq_rt_prio
+ *   any      interrupt not acknowledged, within
+ *            inject_hold_ns, boosted                 as before
+ *   PREEMPT  in a critical section, not boosted      critical_rt_prio
+ *   any      boosted for a critical section, in it   as before
+ *   EXIT, PREEMPT  idle, nothing waits               as before
+ *   HALT     else                                    baseline
+ *   TICK, TIMER  idle, nothing waits, urgent lately  as before
+ *   TICK, TIMER  idle, nothing waits, else           baseline
+ *   PREEMPT  boosted, else                           as before
+ *   INJECT, KICK, WAKE  lowered, else                baseline
+ *   INJECT, KICK, WAKE  else                         as before
+ *   any      else                                    its own nice or idle policy
+ *
+ * Where two boosts apply the higher one is proposed.
+ *
+ * PREEMPT never ends a boost: who preempts a boosted vCPU is often the thread
+ * that has just applied the boost, before the guest could use it. An idle
+ * guest keeps its state at EXIT because HALT follows at once; to end and renew
+ * a boost in each idle cycle would cost two decisions for nothing. It cannot
+ * keep a boost so by spinning: that uses budget.
+ */
+#ifndef PVSCHED_CORE_DEFAULT_POLICY_H
+#define PVSCHED_CORE_DEFAULT_POLICY_H
+
+#include "host-policy/core/view.h"
+
+#define PVS_RR(rt_prio) pvs_propose(PVSCHED_POLICY_RR, 0, rt_prio, 0)
+
+/* The priority to boost to ahead of the guest's own word; 0: none. */
+PVS_INLINE __u32 pvs_ahead(const struct pvs_view *view)
+{
+	if (!pvs_urgent_lately(view))
+		return 0;
+	if (view->event == PVS_HALT)
+		return view->halt_rt_prio;
+	if (view->event == PVS_INJECT || view->event == PVS_KICK ||
+	    pvsched_word_flags(view->demand) & PVS_INTENT_IRQ)
+		return view->irq_rt_prio;
+	return 0;
+}
+
+PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
+{
+	__u64 demand = pvs_bare(view->demand);
+	__u32 grant_flags = pvsched_word_flags(view->grant);
+	int boosted = view->state == PVS_BOOSTED;
+	int idle = !demand && pvsched_word_flags(view->demand) &
+				      PVSCHED_INTENT_IDLE;
+	__u32 ahead = pvs_ahead(view);
+
+	if (view->event == PVS_ENTER)
+		return pvs_propose_keep();
+	if (pvs_rank(demand) > PVS_RANK_RT)
+		return pvs_rank(demand) >= PVS_RANK_RT + ahead ? demand :
+								 PVS_RR(ahead);
+	if (ahead)
+		return PVS_RR(ahead);
+	if (boosted && view->injected_at &&
+	    view->now - view->injected_at < view->inject_hold_ns)
+		return pvs_propose_keep();
+
+	if (view->critical && view->critical_rt_prio) {
+		if (view->event == PVS_PREEMPT && !boosted)
+			return pvs_propose(PVSCHED_POLICY_RR, 0,
+					   view->critical_rt_prio,
+					   PVS_CRITICAL);
+		if (grant_flags & PVSCHED_GRANT_CRITICAL)
+			return pvs_propose_keep();
+	}
+
+	switch (view->event) {
+	case PVS_HALT:
+		return 0;
+	case PVS_INJECT:
+	case PVS_KICK:
+	case PVS_WAKE:
+		return grant_flags & PVSCHED_GRANT_LOWERED ?
+			       0 :
+			       pvs_propose_keep();
+	case PVS_PREEMPT:
+		if (boosted)
+			return pvs_propose_keep();
+		break;
+	case PVS_TICK:
+	case PVS_TIMER:
+		if (idle && !pvs_urgent_lately(view))
+			return 0;
+		break;
+	}
+	return idle ? pvs_propose_keep() : demand;
+}
+
+#endif /* PVSCHED_CORE_DEFAULT_POLICY_H */
