@@ -9,9 +9,8 @@
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
-#include "host-policy/daemon/sched_params.h"
+#include "host-policy/daemon/admin_json.h"
 #include "host-policy/daemon/unix_socket.h"
-#include "nlohmann/json.hpp"
 
 namespace pvsched {
 namespace {
@@ -19,58 +18,32 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxRequest = 4096;
+constexpr size_t kMaxTracers = 4;
 // How long an admin's client may keep the event loop waiting.
 constexpr timeval kPatience = {.tv_sec = 1, .tv_usec = 0};
 
-const char* StateName(uint32_t state) {
-  switch (state) {
-    case PVS_BOOSTED:
-      return "boosted";
-    case PVS_THROTTLED:
-      return "throttled";
-    default:
-      return "normal";
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string Field(const Json& request, const char* name) {
+  const auto it = request.find(name);
+  return it != request.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+bool SendAll(int fd, const std::string& text) {
+  for (size_t sent = 0; sent < text.size();) {
+    const ssize_t size = send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+    if (size <= 0) return false;
+    sent += static_cast<size_t>(size);
   }
-}
-
-Json ParamsToJson(const sched_attr& params) {
-  return {{"policy", PolicyName(params.sched_policy)},
-          {"rt_prio", params.sched_priority},
-          {"nice", params.sched_nice}};
-}
-
-Json VmToJson(const Vm& vm) {
-  size_t bound = 0;
-  for (const auto& [id, vcpu] : vm.vcpus) bound += vcpu.tid != 0 ? 1 : 0;
-  return {{"vm", vm.name},
-          {"pid", vm.pid},
-          {"uid", vm.uid},
-          {"vcpus", vm.vcpus.size()},
-          {"bound", bound}};
-}
-
-Json VcpuToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot, Agent& agent) {
-  Json json = {{"vm", vm.name}, {"vcpu", vcpu.id}, {"tid", nullptr}};
-  if (vcpu.tid == 0) {
-    json["state"] = "unbound";
-    return json;
-  }
-  const Agent::Applied applied = agent.applied(vcpu.slot);
-  json["tid"] = vcpu.tid;
-  json["state"] = StateName(slot.vcpu.state);
-  json["applied"] = ParamsToJson(applied.now);
-  json["baseline"] = ParamsToJson(applied.baseline);
-  json["boosts"] = slot.vcpu.boosts;
-  json["throttles"] = slot.vcpu.throttles;
-  json["boosted_ns"] = slot.vcpu.boosted_ns;
-  json["events"] = slot.events;
-  json["events_lost"] = slot.lost;
-  return json;
+  return true;
 }
 
 }  // namespace
 
 AdminServer::~AdminServer() {
+  while (!tracers_.empty()) StopTrace(tracers_.begin()->first);
   if (!listener_) return;
   loop_.Remove(listener_.get());
   unlink(path_.c_str());
@@ -89,42 +62,127 @@ void AdminServer::Accept() {
   if (!fd) return;
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
   setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));
-  std::string request;
-  while (request.size() < kMaxRequest && request.find('\n') == std::string::npos) {
+  std::string text;
+  while (text.size() < kMaxRequest && text.find('\n') == std::string::npos) {
     char buffer[kMaxRequest];
     const ssize_t size = read(fd.get(), buffer, sizeof(buffer));
     if (size <= 0) return;
-    request.append(buffer, static_cast<size_t>(size));
+    text.append(buffer, static_cast<size_t>(size));
   }
-  const std::string answer = absl::StrCat(Answer(request), "\n");
-  for (size_t sent = 0; sent < answer.size();) {
-    const ssize_t size = send(fd.get(), answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
-    if (size <= 0) return;
-    sent += static_cast<size_t>(size);
+  const Json request = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  absl::StatusOr<Json> result = Handle(request);
+  if (!result.ok()) {
+    SendAll(fd.get(), Dump({{"error", result.status().message()}}));
+    return;
   }
+  if (!SendAll(fd.get(), Dump({{"result", *result}}))) return;
+  if (Field(request, "command") == "trace") StartTrace(std::move(fd));
 }
 
-std::string AdminServer::Answer(const std::string& request) {
-  const Json json = Json::parse(request, nullptr, /*allow_exceptions=*/false);
-  const std::string command =
-      json.is_object() && json.contains("command") && json["command"].is_string()
-          ? json["command"].get<std::string>()
-          : "";
-  Json result = Json::array();
+absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
+  const std::string command = request.is_object() ? Field(request, "command") : "";
+  Json list = Json::array();
   if (command == "vm list") {
-    for (const auto& [pid, vm] : registry_.vms()) result.push_back(VmToJson(*vm));
-  } else if (command == "vcpu list") {
+    for (const auto& [pid, vm] : registry_.vms()) list.push_back(VmToJson(*vm));
+    return list;
+  }
+  if (command == "vcpu list" || command == "stats") {
     for (const auto& [pid, vm] : registry_.vms()) {
       for (const auto& [id, vcpu] : vm->vcpus) {
-        result.push_back(VcpuToJson(*vm, vcpu, programs_.slot(vcpu.slot), agent_));
+        const pvs_slot& slot = programs_.slot(vcpu.slot);
+        list.push_back(command == "stats" ? StatsToJson(*vm, vcpu, slot)
+                                          : VcpuToJson(*vm, vcpu, slot, agent_));
       }
     }
-  } else {
-    return Json({{"error", absl::StrCat("pvschedd knows no command '", command,
-                                        "'; is pvschedctl of another version?")}})
-        .dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (command == "vcpu list") return list;
+    return Json{{"actuator",
+                 {{"name", "agent"}, {"calls", agent_.calls()}, {"failures", agent_.failures()}}},
+                {"vcpus", list}};
   }
-  return Json({{"result", result}}).dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string vm = Field(request, "vm");
+  if (command == "tunable list") return TunablesToJson(vm);
+  if (command == "tunable set") {
+    const std::string name = Field(request, "name");
+    const std::string value = Field(request, "value");
+    absl::Status status = registry_.SetTunable(vm, name, value);
+    if (!status.ok()) return status;
+    LOG(INFO) << "tunable " << name << " = " << value << (vm.empty() ? "" : " for VM " + vm);
+    return TunablesToJson(vm);
+  }
+  if (command == "trace") {
+    if (tracers_.size() >= kMaxTracers) {
+      return absl::ResourceExhaustedError("too many traces are being taken already");
+    }
+    return Json::object();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("pvschedd knows no command '", command, "'; is pvschedctl of another version?"));
+}
+
+Json AdminServer::TunablesToJson(const std::string& vm) const {
+  TunableValues values = registry_.tunables().ForHost();
+  if (!vm.empty()) {
+    // A VM that runs has an owner, who may be shut out of a section.
+    uid_t uid = 0;
+    for (const auto& [pid, running] : registry_.vms()) {
+      if (running->name == vm) uid = running->uid;
+    }
+    values = registry_.tunables().ForVm(vm, uid);
+  }
+  Json list = Json::array();
+  const auto& infos = TunableInfos();
+  for (size_t i = 0; i < infos.size(); ++i) {
+    const TunableInfo& info = infos[i];
+    Json json = {{"name", info.name},
+                 {"value", FormatTunable(info, values[i])},
+                 {"unit", info.unit},
+                 {"default", FormatTunable(info, info.default_value)},
+                 {"help", info.help}};
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+void AdminServer::StartTrace(UniqueFd fd) {
+  const int number = fd.get();
+  // Readable means closed: a tracing client says nothing more.
+  if (!loop_.Add(number, [this, number] { StopTrace(number); }).ok()) return;
+  tracers_[number] = {.fd = std::move(fd)};
+  if (trace_ != nullptr) return;
+  trace_ = programs_.Trace([this](const pvs_trace& trace) { OnTrace(trace); });
+  if (!loop_.Add(trace_->WaitFd(), [this] { trace_->Consume(); }).ok()) {
+    trace_.reset();
+    return;
+  }
+  programs_.SetTracing(true);
+}
+
+void AdminServer::StopTrace(int fd) {
+  loop_.Remove(fd);
+  tracers_.erase(fd);
+  if (!tracers_.empty() || trace_ == nullptr) return;
+  programs_.SetTracing(false);
+  loop_.Remove(trace_->WaitFd());
+  trace_.reset();
+}
+
+void AdminServer::OnTrace(const pvs_trace& trace) {
+  for (const auto& [pid, vm] : registry_.vms()) {
+    for (const auto& [id, vcpu] : vm->vcpus) {
+      if (vcpu.slot != trace.slot) continue;
+      Json json = TraceToJson(*vm, vcpu, trace);
+      for (auto& [fd, tracer] : tracers_) {
+        json["dropped"] = tracer.dropped;
+        const std::string line = Dump(json);
+        // Whole lines or none: a slow reader loses decisions, not their form.
+        if (send(fd, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+            static_cast<ssize_t>(line.size())) {
+          ++tracer.dropped;
+        }
+      }
+      return;
+    }
+  }
 }
 
 }  // namespace pvsched

@@ -2,20 +2,26 @@
 #ifndef PVSCHED_HOST_POLICY_DAEMON_ADMIN_SERVER_H_
 #define PVSCHED_HOST_POLICY_DAEMON_ADMIN_SERVER_H_
 
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "host-policy/daemon/agent.h"
 #include "host-policy/daemon/event_loop.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/loader/programs.h"
+#include "nlohmann/json.hpp"
 #include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 
 // Answers pvschedctl: one request a connection, a line of JSON such as
-// {"command": "vcpu list"}; the answer is a line of JSON too, with either
-// "result" or "error" in it. The socket is root's alone.
+// {"command": "tunable set", "name": "budget", "value": "500"}; the answer is a
+// line of JSON too, with either "result" or "error" in it. After "trace" a line
+// for each decision follows until the client closes. The socket is root's alone.
 //
 // Thread-safety: the event loop's thread only.
 class AdminServer {
@@ -28,8 +34,17 @@ class AdminServer {
   absl::Status Listen(const std::string& path);
 
  private:
+  struct Tracer {
+    UniqueFd fd;
+    uint64_t dropped = 0;  // lines that the client was too slow for
+  };
+
   void Accept();
-  std::string Answer(const std::string& request);
+  absl::StatusOr<nlohmann::ordered_json> Handle(const nlohmann::ordered_json& request);
+  nlohmann::ordered_json TunablesToJson(const std::string& vm) const;
+  void StartTrace(UniqueFd fd);
+  void StopTrace(int fd);
+  void OnTrace(const pvs_trace& trace);
 
   EventLoop& loop_;
   Registry& registry_;
@@ -37,6 +52,8 @@ class AdminServer {
   Agent& agent_;
   std::string path_;
   UniqueFd listener_;
+  std::unique_ptr<Programs::Ring> trace_;  // while there are tracers
+  std::map<int, Tracer> tracers_;
 };
 
 }  // namespace pvsched

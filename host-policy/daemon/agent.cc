@@ -108,7 +108,8 @@ void Agent::Run() {
 
 void Agent::ArmTimer() {
   if (is_timer_armed_) return;
-  const itimerspec after = {.it_interval = {}, .it_value = {.tv_sec = 0, .tv_nsec = kTimerMs * 1000000}};
+  const itimerspec after = {.it_interval = {},
+                            .it_value = {.tv_sec = 0, .tv_nsec = kTimerMs * 1000000}};
   timerfd_settime(timer_.get(), 0, &after, nullptr);
   is_timer_armed_ = true;
 }

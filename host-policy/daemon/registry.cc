@@ -177,12 +177,11 @@ absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint6
     return absl::AlreadyExistsError(absl::StrCat("vCPU ", vcpu_id, " has a record already"));
   }
   if (vm.vcpus.size() >= kMaxVcpusPerVm || free_slots_.empty()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no room for another vCPU: at most ", kMaxVcpusPerVm, " for each VM and ",
-                     PVS_MAX_VCPUS, " for the host"));
+    return absl::ResourceExhaustedError(absl::StrCat("no room for another vCPU: at most ",
+                                                     kMaxVcpusPerVm, " for each VM and ",
+                                                     PVS_MAX_VCPUS, " for the host"));
   }
-  if (absl::Status status = CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE);
-      !status.ok()) {
+  if (absl::Status status = CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE); !status.ok()) {
     return status;
   }
   if (absl::Status status = programs_.Expect(vm.pid, vcpu_id); !status.ok()) return status;

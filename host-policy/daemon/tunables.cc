@@ -40,38 +40,78 @@ constexpr uint64_t kUs = 1000;
 // ordinary tasks more than the kernel's own RT throttling would (950 ms).
 const std::vector<TunableInfo>& TunableInfos() {
   static const auto* const infos = new std::vector<TunableInfo>{
-      {"mode", "", "enforce; observe: decide and count, apply nothing; off: decide nothing", 0, 2,
-       PVS_ENFORCE, {"enforce", "observe", "off"}},
-      {"max-policy", "", "highest policy a vCPU thread may get; normal: no real-time at all", 0, 2,
-       1, {"normal", "rr", "fifo"}},
+      {"mode",
+       "",
+       "enforce; observe: decide and count, apply nothing; off: decide nothing",
+       0,
+       2,
+       PVS_ENFORCE,
+       {"enforce", "observe", "off"}},
+      {"max-policy",
+       "",
+       "highest policy a vCPU thread may get; normal: no real-time at all",
+       0,
+       2,
+       1,
+       {"normal", "rr", "fifo"}},
       {"max-rt-prio", "", "highest real-time priority a vCPU thread may get", 0, 98, 8, {}},
-      {"min-nice", "", "lowest nice value a vCPU thread may get; 0: none below its own", -20, 0, 0,
+      {"min-nice",
+       "",
+       "lowest nice value a vCPU thread may get; 0: none below its own",
+       -20,
+       0,
+       0,
        {}},
-      {"halt-rt-prio", "", "priority ahead of the wake-up of a vCPU with urgent work lately; 0: none",
-       0, 98, 8, {}},
-      {"irq-rt-prio", "", "priority at an interrupt for a vCPU with urgent work lately; 0: none", 0,
-       98, 8, {}},
-      {"critical-rt-prio", "", "priority of a vCPU preempted in a critical section; 0: none", 0, 98,
-       1, {}},
+      {"halt-rt-prio",
+       "",
+       "priority ahead of the wake-up of a vCPU with urgent work lately; 0: none",
+       0,
+       98,
+       8,
+       {}},
+      {"irq-rt-prio",
+       "",
+       "priority at an interrupt for a vCPU with urgent work lately; 0: none",
+       0,
+       98,
+       8,
+       {}},
+      {"critical-rt-prio",
+       "",
+       "priority of a vCPU preempted in a critical section; 0: none",
+       0,
+       98,
+       1,
+       {}},
       {"weight", "", "the VM's weight, for policies that rank VMs", 1, 10000, 100, {}},
       {"budget", "ms", "CPU time a vCPU may use boosted in any window", 0, 60000, 700, {}},
       {"critical-budget", "ms", "the same, while boosted for critical sections", 0, 60000, 50, {}},
       {"window", "ms", "the window of the budgets", 10, 60000, 1000, {}},
       {"throttle", "ms", "least time without a boost once over budget", 0, 60000, 50, {}},
-      {"urgent-memory", "ms", "how long after urgent work a halt or an interrupt boosts ahead", 0,
-       60000, 1000, {}},
-      {"inject-hold", "us", "how long an interrupt that the guest has not acknowledged keeps a boost",
-       0, 1000000, 1000, {}},
+      {"urgent-memory",
+       "ms",
+       "how long after urgent work a halt or an interrupt boosts ahead",
+       0,
+       60000,
+       1000,
+       {}},
+      {"inject-hold",
+       "us",
+       "how long an interrupt that the guest has not acknowledged keeps a boost",
+       0,
+       1000000,
+       1000,
+       {}},
   };
   return *infos;
 }
 
 std::string TunablesAsMarkdown() {
-  std::string text = "| name | unit | default | range | what it does |\n| --- | --- | --- | --- | --- |\n";
+  std::string text =
+      "| name | unit | default | range | what it does |\n| --- | --- | --- | --- | --- |\n";
   for (const TunableInfo& info : TunableInfos()) {
-    const std::string range =
-        info.words.empty() ? absl::StrCat(info.minimum, "..", info.maximum)
-                           : absl::StrJoin(info.words, ", ");
+    const std::string range = info.words.empty() ? absl::StrCat(info.minimum, "..", info.maximum)
+                                                 : absl::StrJoin(info.words, ", ");
     absl::StrAppend(&text, "| ", info.name, " | ", info.unit, " | ",
                     FormatTunable(info, info.default_value), " | ", range, " | ", info.help,
                     " |\n");
@@ -115,20 +155,19 @@ absl::StatusOr<size_t> FindTunable(absl::string_view name) {
   for (size_t i = 0; i < infos.size(); ++i) {
     if (infos[i].name == name) return i;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "there is no tunable '", name, "'; there are ",
-      absl::StrJoin(infos, ", ", [](std::string* out, const TunableInfo& info) {
-        absl::StrAppend(out, info.name);
-      })));
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no tunable '", name, "'; there are ",
+                   absl::StrJoin(infos, ", ", [](std::string* out, const TunableInfo& info) {
+                     absl::StrAppend(out, info.name);
+                   })));
 }
 
 absl::StatusOr<int64_t> ParseTunable(const TunableInfo& info, absl::string_view text) {
   if (!info.words.empty()) {
     const auto it = std::find(info.words.begin(), info.words.end(), text);
     if (it != info.words.end()) return it - info.words.begin();
-    return absl::InvalidArgumentError(absl::StrCat(info.name, " is one of ",
-                                                   absl::StrJoin(info.words, ", "), ", not '", text,
-                                                   "'"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        info.name, " is one of ", absl::StrJoin(info.words, ", "), ", not '", text, "'"));
   }
   int64_t value = 0;
   if (!absl::SimpleAtoi(text, &value) || value < info.minimum || value > info.maximum) {
@@ -147,9 +186,9 @@ std::string FormatTunable(const TunableInfo& info, int64_t value) {
 absl::Status CheckTunables(const TunableValues& values) {
   for (Index budget : {kBudget, kCriticalBudget}) {
     if (values[budget] > values[kWindow]) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          TunableInfos()[budget].name, " (", values[budget], " ms) must not exceed window (",
-          values[kWindow], " ms)"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(TunableInfos()[budget].name, " (", values[budget],
+                       " ms) must not exceed window (", values[kWindow], " ms)"));
     }
   }
   return absl::OkStatus();
@@ -161,8 +200,8 @@ absl::StatusOr<TunableStore> TunableStore::FromFile(const std::string& path) {
   try {
     file = toml::parse_file(path);
   } catch (const toml::parse_error& error) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ":", error.source().begin.line, ": ",
-                                                   std::string(error.description())));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ":", error.source().begin.line, ": ", std::string(error.description())));
   }
   const auto fill = [&path](TunableStore& store, Section& section, const toml::table& table,
                             const std::string& where) -> absl::Status {
@@ -181,8 +220,7 @@ absl::StatusOr<TunableStore> TunableStore::FromFile(const std::string& path) {
       } else if (node.is_integer()) {
         status = store.SetIn(section, name, absl::StrCat(*node.value<int64_t>()));
       } else {
-        status = absl::InvalidArgumentError(
-            absl::StrCat(name, " takes a number or a word"));
+        status = absl::InvalidArgumentError(absl::StrCat(name, " takes a number or a word"));
       }
       if (!status.ok()) {
         return absl::InvalidArgumentError(
@@ -207,16 +245,16 @@ absl::StatusOr<TunableStore> TunableStore::FromFile(const std::string& path) {
               absl::StrCat(path, ":", name.source().begin.line, ": write [vm.NAME]"));
         }
         const std::string vm_name(name.str());
-        if (absl::Status status = fill(store, store.vms_[vm_name], *vm_table,
-                                       absl::StrCat("[vm.", vm_name, "]"));
+        if (absl::Status status =
+                fill(store, store.vms_[vm_name], *vm_table, absl::StrCat("[vm.", vm_name, "]"));
             !status.ok()) {
           return status;
         }
       }
     } else {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", key.source().begin.line, ": '", std::string(key.str()),
-                       "' is neither [host] nor [vm.NAME]"));
+      return absl::InvalidArgumentError(absl::StrCat(path, ":", key.source().begin.line, ": '",
+                                                     std::string(key.str()),
+                                                     "' is neither [host] nor [vm.NAME]"));
     }
   }
   if (absl::Status status = store.CheckAll(); !status.ok()) {
@@ -239,8 +277,7 @@ TunableValues TunableStore::ForVm(absl::string_view name, uid_t uid) const {
   return values;
 }
 
-absl::Status TunableStore::SetIn(Section& section, absl::string_view name,
-                                 absl::string_view text) {
+absl::Status TunableStore::SetIn(Section& section, absl::string_view name, absl::string_view text) {
   absl::StatusOr<size_t> index = FindTunable(name);
   if (!index.ok()) return index.status();
   absl::StatusOr<int64_t> value = ParseTunable(TunableInfos()[*index], text);

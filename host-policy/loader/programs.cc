@@ -62,8 +62,8 @@ absl::StatusOr<std::unique_ptr<Programs>> Programs::Load() {
     programs->skeleton_ = pvsched_bpf__open();
     if (programs->skeleton_ == nullptr) return BpfError("cannot open the BPF programs", 0);
     if (hook != nullptr) {
-      bpf_program__set_autoload(
-          bpf_object__find_program_by_name(programs->skeleton_->obj, hook), true);
+      bpf_program__set_autoload(bpf_object__find_program_by_name(programs->skeleton_->obj, hook),
+                                true);
     }
     error = pvsched_bpf__load(programs->skeleton_);
     if (error == 0) {
@@ -206,17 +206,16 @@ absl::Status Programs::Bind(const Binding& binding) {
       .vcpu_id = binding.vcpu_id,
       .reserved = 0,
   };
-  const int error = bpf_map__update_elem(skeleton_->maps.threads, &binding.thread_pidfd,
-                                         sizeof(binding.thread_pidfd), &value, sizeof(value),
-                                         BPF_NOEXIST);
+  const int error =
+      bpf_map__update_elem(skeleton_->maps.threads, &binding.thread_pidfd,
+                           sizeof(binding.thread_pidfd), &value, sizeof(value), BPF_NOEXIST);
   if (error != 0) return BpfError("cannot pin the record's page for its thread", error);
   return absl::OkStatus();
 }
 
 void Programs::RunTimer(pid_t tid) {
   pvs_timer_args arguments = {.tid = tid};
-  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &arguments,
-              .ctx_size_in = sizeof(arguments));
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &arguments, .ctx_size_in = sizeof(arguments));
   if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.pvs_timer), &options) != 0) {
     LOG_EVERY_N_SEC(WARNING, 10) << "cannot run the timer's program: " << strerror(errno);
   }

@@ -50,8 +50,8 @@ class Programs {
     uint32_t vcpu_id = 0;
     uint32_t slot = 0;
     uint32_t vm = 0;
-    Place record;          // a multiple of 256
-    Place preempt_count;   // none if its memory is -1; else a multiple of 4
+    Place record;         // a multiple of 256
+    Place preempt_count;  // none if its memory is -1; else a multiple of 4
     uint32_t preempt_mask = 0;
     bool acknowledges_irqs = false;
   };

@@ -31,8 +31,14 @@ class PolicyTest : public testing::Test {
     return Decide(Input(event, intent, waiting));
   }
   pvs_input Input(uint32_t event, uint64_t intent, uint64_t waiting = 0) const {
-    return {.event = event, .critical = critical_, .now = now_, .cpu_ns = cpu_, .intent = intent,
-            .waiting = waiting, .irq_ack = irq_ack_, .acks = acks_};
+    return {.event = event,
+            .critical = critical_,
+            .now = now_,
+            .cpu_ns = cpu_,
+            .intent = intent,
+            .waiting = waiting,
+            .irq_ack = irq_ack_,
+            .acks = acks_};
   }
   // As the programs do it.
   uint64_t Decide(const pvs_input& input) {
@@ -239,8 +245,7 @@ TEST_F(PolicyTest, NiceBoostReachesTheAdminsLimit) {
 TEST_F(PolicyTest, UrgentWorkWhereNoRealTimeIsAllowedGetsTheLowestNice) {
   tunables_.max_policy = PVSCHED_POLICY_NORMAL;
   tunables_.min_nice = -5;
-  EXPECT_EQ(On(PVS_EXIT, kRr80),
-            pvsched_word(PVSCHED_POLICY_NORMAL, -5, 0, PVSCHED_GRANT_BOOSTED));
+  EXPECT_EQ(On(PVS_EXIT, kRr80), pvsched_word(PVSCHED_POLICY_NORMAL, -5, 0, PVSCHED_GRANT_BOOSTED));
 }
 
 TEST_F(PolicyTest, WakeWithUrgentTaskBoostsBeforeItRuns) {
@@ -367,7 +372,8 @@ TEST_F(PolicyTest, RandomEventsNeverExceedCapsOrBudget) {
       in_window -= window.front().ns;
       window.pop_front();
     }
-    ASSERT_LE(in_window, tunables_.budget_ns + tunables_.critical_budget_ns + kTick) << "event " << i;
+    ASSERT_LE(in_window, tunables_.budget_ns + tunables_.critical_budget_ns + kTick)
+        << "event " << i;
     ASSERT_LE(pvsched_word_rt_prio(grant), tunables_.max_rt_prio);
     const uint32_t flags = pvsched_word_flags(grant);
     if ((flags & PVSCHED_GRANT_BOOSTED) != 0) {
@@ -378,8 +384,7 @@ TEST_F(PolicyTest, RandomEventsNeverExceedCapsOrBudget) {
       ASSERT_EQ(pvs_bare(grant) != 0, (flags & PVSCHED_GRANT_LOWERED) != 0);
     }
     ASSERT_GE(pvsched_word_nice(grant), tunables_.min_nice);
-    ASSERT_EQ((pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0,
-              vcpu_.state == PVS_BOOSTED);
+    ASSERT_EQ((pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0, vcpu_.state == PVS_BOOSTED);
   }
   EXPECT_GT(vcpu_.throttles, 10u);
 }

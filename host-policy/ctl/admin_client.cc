@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/ctl/admin_client.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "host-policy/daemon/unix_socket.h"
+
+namespace pvsched {
+namespace {
+
+absl::StatusOr<UniqueFd> Send(const std::string& socket_path, const Json& request) {
+  absl::StatusOr<UniqueFd> fd = ConnectUnix(socket_path, SOCK_STREAM);
+  if (!fd.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat(fd.status().message(),
+                     "; is pvschedd running, and are you root? (--socket names another)"));
+  }
+  const std::string text = request.dump() + "\n";
+  if (send(fd->get(), text.data(), text.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(text.size())) {
+    return absl::UnavailableError("pvschedd closed the connection");
+  }
+  return fd;
+}
+
+// A line of JSON a time.
+class LineReader {
+ public:
+  explicit LineReader(int fd) : fd_(fd) {}
+
+  absl::StatusOr<Json> Next() {
+    size_t end;
+    while ((end = buffer_.find('\n')) == std::string::npos) {
+      char chunk[16384];
+      const ssize_t size = read(fd_, chunk, sizeof(chunk));
+      if (size < 0 && errno == EINTR) return absl::CancelledError("interrupted");
+      if (size <= 0) return absl::UnavailableError("pvschedd closed the connection");
+      buffer_.append(chunk, static_cast<size_t>(size));
+    }
+    Json json = Json::parse(buffer_.substr(0, end), nullptr, /*allow_exceptions=*/false);
+    buffer_.erase(0, end + 1);
+    if (!json.is_object()) return absl::InternalError("pvschedd's answer is no JSON");
+    return json;
+  }
+
+ private:
+  int fd_;
+  std::string buffer_;
+};
+
+absl::StatusOr<Json> ResultOf(const absl::StatusOr<Json>& answer) {
+  if (!answer.ok()) return answer.status();
+  if (const auto error = answer->find("error"); error != answer->end() && error->is_string()) {
+    return absl::InvalidArgumentError(error->get<std::string>());
+  }
+  return answer->value("result", Json());
+}
+
+}  // namespace
+
+absl::StatusOr<Json> AdminClient::Ask(const Json& request) const {
+  absl::StatusOr<UniqueFd> fd = Send(socket_path_, request);
+  if (!fd.ok()) return fd.status();
+  return ResultOf(LineReader(fd->get()).Next());
+}
+
+absl::Status AdminClient::Trace(const std::function<bool(const Json&)>& on_decision) const {
+  absl::StatusOr<UniqueFd> fd = Send(socket_path_, {{"command", "trace"}});
+  if (!fd.ok()) return fd.status();
+  LineReader reader(fd->get());
+  if (absl::StatusOr<Json> result = ResultOf(reader.Next()); !result.ok()) return result.status();
+  while (true) {
+    absl::StatusOr<Json> decision = reader.Next();
+    if (absl::IsCancelled(decision.status())) return absl::OkStatus();
+    if (!decision.ok()) return decision.status();
+    if (!on_decision(*decision)) return absl::OkStatus();
+  }
+}
+
+}  // namespace pvsched

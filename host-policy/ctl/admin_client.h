@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_CTL_ADMIN_CLIENT_H_
+#define PVSCHED_HOST_POLICY_CTL_ADMIN_CLIENT_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
+#include "vmm-device/unique_fd.h"
+
+namespace pvsched {
+
+using Json = nlohmann::ordered_json;
+
+// Talks to pvschedd's admin socket. Errors are sentences for the user.
+class AdminClient {
+ public:
+  explicit AdminClient(std::string socket_path) : socket_path_(std::move(socket_path)) {}
+
+  absl::StatusOr<Json> Ask(const Json& request) const;
+  // Calls `on_decision` for each decision until it returns false, a signal
+  // comes or pvschedd ends.
+  absl::Status Trace(const std::function<bool(const Json&)>& on_decision) const;
+
+ private:
+  std::string socket_path_;
+};
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_CTL_ADMIN_CLIENT_H_

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/ctl/tables.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace pvsched {
+namespace {
+
+using Row = std::vector<std::string>;
+
+std::string Table(const std::vector<Row>& rows) {
+  std::vector<size_t> widths(rows[0].size(), 0);
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      absl::StrAppend(&text, row[i]);
+      if (i + 1 < row.size()) text.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    text.push_back('\n');
+  }
+  return text;
+}
+
+std::string Text(const Json& json, const char* key) {
+  if (!json.contains(key) || json[key].is_null()) return "-";
+  return json[key].is_string() ? json[key].get<std::string>() : json[key].dump();
+}
+
+uint64_t Number(const Json& json, const char* key) { return json.value(key, uint64_t{0}); }
+
+std::string Ms(const Json& json, const char* key) {
+  return json.contains(key) ? absl::StrCat(Number(json, key) / 1000000) : "-";
+}
+
+// "rr 8", "normal nice 0".
+std::string ParamsText(const Json& json, const char* key) {
+  if (!json.contains(key)) return "-";
+  const Json& params = json[key];
+  const std::string policy = params.value("policy", "?");
+  const int rt_prio = params.value("rt_prio", 0);
+  if (rt_prio > 0) return absl::StrCat(policy, " ", rt_prio);
+  return absl::StrCat(policy, " nice ", params.value("nice", 0));
+}
+
+std::string QuantileText(const Json& histogram, double quantile) {
+  const long us = BucketQuantile(histogram, quantile);
+  return us < 0 ? "-" : absl::StrCat("<", us);
+}
+
+}  // namespace
+
+std::string VmTable(const Json& vms) {
+  std::vector<Row> rows = {{"VM", "PID", "UID", "VCPUS", "BOUND"}};
+  for (const Json& vm : vms) {
+    rows.push_back(
+        {Text(vm, "vm"), Text(vm, "pid"), Text(vm, "uid"), Text(vm, "vcpus"), Text(vm, "bound")});
+  }
+  return Table(rows);
+}
+
+std::string VcpuTable(const Json& vcpus) {
+  std::vector<Row> rows = {
+      {"VM", "VCPU", "TID", "STATE", "APPLIED", "BASELINE", "BOOSTS", "THROTTLES", "BOOSTED_MS"}};
+  for (const Json& vcpu : vcpus) {
+    rows.push_back({Text(vcpu, "vm"), Text(vcpu, "vcpu"), Text(vcpu, "tid"), Text(vcpu, "state"),
+                    ParamsText(vcpu, "applied"), ParamsText(vcpu, "baseline"), Text(vcpu, "boosts"),
+                    Text(vcpu, "throttles"), Ms(vcpu, "boosted_ns")});
+  }
+  return Table(rows);
+}
+
+std::string TunableTable(const Json& tunables) {
+  std::vector<Row> rows = {{"NAME", "VALUE", "UNIT", "DEFAULT", "WHAT IT DOES"}};
+  for (const Json& tunable : tunables) {
+    rows.push_back({Text(tunable, "name"), Text(tunable, "value"), Text(tunable, "unit"),
+                    Text(tunable, "default"), Text(tunable, "help")});
+  }
+  return Table(rows);
+}
+
+long BucketQuantile(const Json& histogram, double quantile) {
+  uint64_t total = 0;
+  for (const Json& count : histogram) total += count.get<uint64_t>();
+  if (total == 0) return -1;
+  const double wanted = quantile * static_cast<double>(total);
+  uint64_t sum = 0;
+  for (size_t i = 0; i < histogram.size(); ++i) {
+    sum += histogram[i].get<uint64_t>();
+    if (static_cast<double>(sum) >= wanted) return 2L << i;
+  }
+  return 2L << (histogram.size() - 1);
+}
+
+std::string StatsTable(const Json& stats) {
+  std::vector<Row> rows = {{"VM", "VCPU", "STATE", "CPU_MS", "BOOSTED_MS", "BOOSTS", "THROTTLES",
+                            "IRQS", "EVENTS", "LOST", "WAKE_P50_US", "P99", "BOOSTED_P50_US",
+                            "P99"}};
+  for (const Json& vcpu : stats.value("vcpus", Json::array())) {
+    const Json wakeups = vcpu.value("wakeup_us", Json::object());
+    const Json normal = wakeups.value("normal", Json::array());
+    const Json boosted = wakeups.value("boosted", Json::array());
+    rows.push_back({Text(vcpu, "vm"), Text(vcpu, "vcpu"), Text(vcpu, "state"), Ms(vcpu, "cpu_ns"),
+                    Ms(vcpu, "boosted_ns"), Text(vcpu, "boosts"), Text(vcpu, "throttles"),
+                    Text(vcpu, "interrupts"), Text(vcpu, "events"), Text(vcpu, "events_lost"),
+                    QuantileText(normal, 0.5), QuantileText(normal, 0.99),
+                    QuantileText(boosted, 0.5), QuantileText(boosted, 0.99)});
+  }
+  const Json actuator = stats.value("actuator", Json::object());
+  return absl::StrCat(Table(rows), "actuator ", actuator.value("name", "?"), ": ",
+                      Number(actuator, "calls"), " changes applied, ", Number(actuator, "failures"),
+                      " failed\n");
+}
+
+std::string TopTable(const Json& before, const Json& after, double seconds) {
+  std::map<std::pair<std::string, uint64_t>, Json> old;
+  for (const Json& vcpu : before.value("vcpus", Json::array())) {
+    old[{vcpu.value("vm", ""), Number(vcpu, "vcpu")}] = vcpu;
+  }
+  std::vector<Row> rows = {
+      {"VM", "VCPU", "STATE", "CPU%", "BOOSTED%", "BOOSTS/S", "IRQS/S", "EVENTS/S", "THROTTLES"}};
+  for (const Json& vcpu : after.value("vcpus", Json::array())) {
+    const Json was = old[{vcpu.value("vm", ""), Number(vcpu, "vcpu")}];
+    const auto rate = [&](const char* key, double unit) {
+      const uint64_t now = Number(vcpu, key);
+      const uint64_t then = was.is_object() ? Number(was, key) : now;
+      // A vCPU that was registered again starts anew.
+      const double difference = now >= then ? static_cast<double>(now - then) : 0.0;
+      return absl::StrFormat("%.0f", difference / seconds / unit);
+    };
+    rows.push_back({Text(vcpu, "vm"), Text(vcpu, "vcpu"), Text(vcpu, "state"), rate("cpu_ns", 1e7),
+                    rate("boosted_ns", 1e7), rate("boosts", 1), rate("interrupts", 1),
+                    rate("events", 1), Text(vcpu, "throttles")});
+  }
+  return Table(rows);
+}
+
+}  // namespace pvsched
