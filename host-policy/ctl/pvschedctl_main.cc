@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -177,6 +178,27 @@ int Main(int argc, char** argv) {
                                             {"value", options.value},
                                             {"vm", options.vm}});
     status = result.status();
+  });
+
+  CLI::App* policy = app.add_subcommand("policy", "The function that decides");
+  policy->require_subcommand(1);
+  const auto policy_text = [](const Json& json) { return json.value("policy", "?") + "\n"; };
+  policy->add_subcommand("show", "Which one runs")->final_callback([&] {
+    status = Print(options, {{"command", "policy show"}}, policy_text);
+  });
+  CLI::App* load = policy->add_subcommand(
+      "load", "Put a policy of your own in place; one that is refused leaves the old one");
+  load->add_option("FILE", options.output, "BPF object, see docs/policy.md")
+      ->required()
+      ->check(CLI::ExistingFile);
+  load->final_callback([&] {
+    status = Print(
+        options,
+        {{"command", "policy load"}, {"path", std::filesystem::absolute(options.output).string()}},
+        policy_text);
+  });
+  policy->add_subcommand("reset", "Back to the default one")->final_callback([&] {
+    status = Print(options, {{"command", "policy load"}, {"path", ""}}, policy_text);
   });
 
   app.add_subcommand("stats", "Counters of every vCPU since it was registered, and its wake-ups")

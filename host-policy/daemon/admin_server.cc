@@ -109,6 +109,16 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
     LOG(INFO) << "tunable " << name << " = " << value << (vm.empty() ? "" : " for VM " + vm);
     return TunablesToJson(vm);
   }
+  if (command == "policy load") {
+    if (absl::Status status = programs_.SetPolicy(Field(request, "path")); !status.ok()) {
+      return status;
+    }
+    LOG(INFO) << "policy: "
+              << (programs_.policy_path().empty() ? "the default" : programs_.policy_path());
+  }
+  if (command == "policy show" || command == "policy load") {
+    return Json{{"policy", programs_.policy_path().empty() ? "default" : programs_.policy_path()}};
+  }
   if (command == "trace") {
     if (tracers_.size() >= kMaxTracers) {
       return absl::ResourceExhaustedError("too many traces are being taken already");

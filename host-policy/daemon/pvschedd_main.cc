@@ -39,6 +39,7 @@ struct Options {
   std::string device_socket_mode = "0660";
   std::string actuator = "auto";
   std::string config;
+  std::string policy;
   int agent_priority = Agent::kDefaultPriority;
   bool restore_only = false;
 };
@@ -81,7 +82,7 @@ absl::Status Run(const Options& options) {
   RaiseDescriptorLimit();
   absl::StatusOr<UniqueFd> signals = BlockTerminationSignals();
   if (!signals.ok()) return signals.status();
-  absl::StatusOr<std::unique_ptr<Programs>> programs = Programs::Load();
+  absl::StatusOr<std::unique_ptr<Programs>> programs = Programs::Load(options.policy);
   if (!programs.ok()) return programs.status();
 
   // Torn down in reverse: devices first, then the agent, then the programs.
@@ -143,6 +144,9 @@ int Main(int argc, char** argv) {
   app.add_option("--config", options.config,
                  "TOML file of tunables, under [host] and [vm.NAME]; pvschedctl tunable list\n"
                  "shows which there are  [/etc/pvsched/pvsched.toml, if it is there]");
+  app.add_option("--policy", options.policy,
+                 "BPF object with a policy of your own, in place of the default one")
+      ->check(CLI::ExistingFile);
   app.add_option("--agent-priority", options.agent_priority,
                  "SCHED_FIFO priority of the agent's thread: above every boost")
       ->capture_default_str()

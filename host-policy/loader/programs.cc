@@ -3,13 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -18,6 +17,7 @@
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "host-policy/loader/host_check.h"
+#include "host-policy/loader/policy_object.h"
 #include "pvsched.skel.h"
 
 namespace pvsched {
@@ -25,25 +25,46 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 
-// What libbpf and the verifier say, kept until it is known whether it matters.
-std::string& LibbpfLog() {
-  static std::string log;
-  return log;
-}
-
-int LogFromLibbpf(libbpf_print_level level, const char* format, va_list args) {
-  if (level == LIBBPF_DEBUG) return 0;
-  char line[4096];
-  vsnprintf(line, sizeof(line), format, args);
-  LibbpfLog().append(line);
-  return 0;
-}
-
 // The hooks on an interrupt's way to a vCPU that does not run, best first: the
 // function's name from 7.3 on, the one before, and none, where the kernel lets
 // nobody in. Without one a preempted vCPU hears of its interrupt when it next
 // runs.
 constexpr const char* kKickHooks[] = {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", nullptr};
+
+struct SkeletonDeleter {
+  void operator()(pvsched_bpf* skeleton) const { pvsched_bpf__destroy(skeleton); }
+};
+// Only for skeletons on their way: Programs keeps a plain pointer, because the
+// generated type is incomplete in its header.
+using SkeletonPtr = std::unique_ptr<pvsched_bpf, SkeletonDeleter>;
+
+// Opens pvsched's own programs, or, if `linked` is not empty, these bytes, which
+// hold the same programs and maps. They must live until the skeleton is loaded.
+pvsched_bpf* OpenSkeletonOf(const std::string& linked) {
+  if (linked.empty()) return pvsched_bpf__open();
+  auto* skeleton = static_cast<pvsched_bpf*>(calloc(1, sizeof(pvsched_bpf)));
+  if (skeleton == nullptr) return nullptr;
+  if (pvsched_bpf__create_skeleton(skeleton) != 0) {
+    pvsched_bpf__destroy(skeleton);
+    return nullptr;
+  }
+  skeleton->skeleton->data = linked.data();
+  skeleton->skeleton->data_sz = linked.size();
+  if (bpf_object__open_skeleton(skeleton->skeleton, nullptr) != 0) {
+    pvsched_bpf__destroy(skeleton);
+    return nullptr;
+  }
+  return skeleton;
+}
+SkeletonPtr OpenSkeleton(const std::string& linked) { return SkeletonPtr(OpenSkeletonOf(linked)); }
+
+void ReuseMaps(const bpf_object& from, const bpf_object& to) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, &to) {
+    bpf_map* old = bpf_object__find_map_by_name(&from, bpf_map__name(map));
+    if (old != nullptr && bpf_map__fd(old) >= 0) bpf_map__reuse_fd(map, bpf_map__fd(old));
+  }
+}
 
 absl::Status BpfError(const char* what, int error) {
   return absl::ErrnoToStatus(error < 0 ? -error : errno, what);
@@ -51,42 +72,59 @@ absl::Status BpfError(const char* what, int error) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Programs>> Programs::Load() {
+absl::StatusOr<std::unique_ptr<Programs>> Programs::Load(const std::string& policy_path) {
   if (absl::Status status = CheckHost(); !status.ok()) return status;
-  libbpf_set_print(LogFromLibbpf);
-
+  CaptureLibbpfLog();
   std::unique_ptr<Programs> programs(new Programs);
-  int error = 0;
-  for (const char* hook : kKickHooks) {
-    LibbpfLog().clear();
-    programs->skeleton_ = pvsched_bpf__open();
-    if (programs->skeleton_ == nullptr) return BpfError("cannot open the BPF programs", 0);
-    if (hook != nullptr) {
-      bpf_program__set_autoload(bpf_object__find_program_by_name(programs->skeleton_->obj, hook),
-                                true);
-    }
-    error = pvsched_bpf__load(programs->skeleton_);
-    if (error == 0) {
-      programs->kick_hook_ = hook != nullptr;
-      break;
-    }
-    pvsched_bpf__destroy(std::exchange(programs->skeleton_, nullptr));
-  }
-  if (error != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the kernel refused the BPF programs: ", strerror(-error), "\n", LibbpfLog()));
-  }
+  if (absl::Status status = programs->SetPolicy(policy_path); !status.ok()) return status;
   if (absl::Status status = programs->MapSlots(); !status.ok()) return status;
   if (absl::Status status = programs->MakeFence(); !status.ok()) return status;
-  if (error = pvsched_bpf__attach(programs->skeleton_); error != 0) {
-    return BpfError("cannot attach the BPF programs to the kernel's tracepoints", error);
-  }
+  malloc_trim(0);  // what the loader needed is a multiple of what the daemon does
   return programs;
 }
 
 Programs::~Programs() {
   if (slots_ != nullptr) munmap(slots_, PVS_MAX_VCPUS * sizeof(pvs_slot));
   pvsched_bpf__destroy(skeleton_);
+}
+
+absl::Status Programs::SetPolicy(const std::string& policy_path) {
+  std::string linked;
+  if (!policy_path.empty()) {
+    size_t size = 0;
+    const auto* own = static_cast<const char*>(pvsched_bpf__elf_bytes(&size));
+    absl::StatusOr<std::string> bytes = LinkPolicy(absl::string_view(own, size), policy_path);
+    if (!bytes.ok()) return bytes.status();
+    linked = *std::move(bytes);
+  }
+  TakeLibbpfLog();
+  int error = 0;
+  for (const char* hook : kKickHooks) {
+    SkeletonPtr skeleton = OpenSkeleton(linked);
+    if (skeleton == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("cannot open the BPF programs:\n", TakeLibbpfLog()));
+    }
+    if (hook != nullptr) {
+      bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj, hook), true);
+    }
+    // The same maps under new programs: nothing that is registered is lost.
+    if (skeleton_ != nullptr) ReuseMaps(*skeleton_->obj, *skeleton->obj);
+    error = pvsched_bpf__load(skeleton.get());
+    if (error == 0) error = pvsched_bpf__attach(skeleton.get());
+    if (error == 0) {
+      pvsched_bpf__destroy(skeleton_);
+      skeleton_ = skeleton.release();
+      has_kick_hook_ = hook != nullptr;
+      policy_path_ = policy_path;
+      TakeLibbpfLog();
+      return absl::OkStatus();
+    }
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      policy_path.empty() ? "the kernel refused the BPF programs"
+                          : absl::StrCat("the kernel refused the policy ", policy_path),
+      " (", strerror(-error), "):\n", TakeLibbpfLog()));
 }
 
 absl::Status Programs::MapSlots() {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,11 +28,17 @@ namespace pvsched {
 // fields change under the reader, each of them whole.
 class Programs {
  public:
+  // With the policy in the BPF object `policy_path`, or pvsched's own if empty.
   // Fails with a sentence that names what the host lacks.
-  static absl::StatusOr<std::unique_ptr<Programs>> Load();
+  static absl::StatusOr<std::unique_ptr<Programs>> Load(const std::string& policy_path);
   ~Programs();
   Programs(const Programs&) = delete;
   Programs& operator=(const Programs&) = delete;
+
+  // Puts another policy in place of the one that runs, which stays if this one
+  // is refused: the error then holds the verifier's reason.
+  absl::Status SetPolicy(const std::string& policy_path);
+  const std::string& policy_path() const { return policy_path_; }
 
   // What VM number `vm` (below PVS_MAX_VMS) may do, from the next event on.
   absl::Status SetTunables(uint32_t vm, const pvs_tunables& tunables);
@@ -64,7 +71,7 @@ class Programs {
   void Fence();
 
   // Whether an interrupt for a preempted vCPU is seen before it runs.
-  bool has_kick_hook() const { return kick_hook_; }
+  bool has_kick_hook() const { return has_kick_hook_; }
 
   const pvs_slot& slot(uint32_t index) const { return slots_[index]; }
 
@@ -101,7 +108,8 @@ class Programs {
 
   pvsched_bpf* skeleton_ = nullptr;
   pvs_slot* slots_ = nullptr;
-  bool kick_hook_ = false;
+  bool has_kick_hook_ = false;
+  std::string policy_path_;
   UniqueFd fence_outer_;
   UniqueFd fence_inner_;
 };
