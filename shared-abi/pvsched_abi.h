@@ -207,7 +207,7 @@ struct pvsched_record {
 	 */
 	__u64 intent; /* what runs */
 	__u64 waiting; /* the most urgent of what waits */
-	__u32 irq_ack; /* PVSCHED_F_IRQ_TICKET: last ticket handled */
+	__u32 irq_ack; /* PVSCHED_F_IRQ_TICKET: last ticket seen */
 	__u32 reserved2[11];
 
 	/* Line 2: host, hot (PVSCHED_F_GRANT). */

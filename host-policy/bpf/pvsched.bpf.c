@@ -180,12 +180,15 @@ static __always_inline void on_event(struct task_struct *task,
 	}
 	in.event = event;
 	in.cpu_ns = task->se.sum_exec_runtime;
-	/* In this order: see struct pvsched_record. */
-	in.waiting = PVS_LOAD(record->waiting);
-	in.intent = PVS_LOAD(record->intent);
+	/*
+	 * In this order: see struct pvsched_record for the words; and an
+	 * acknowledgement speaks of words at least as new as itself.
+	 */
 	in.acks = thread->acks;
 	if (in.acks)
 		in.irq_ack = PVS_LOAD(record->irq_ack);
+	in.waiting = PVS_LOAD(record->waiting);
+	in.intent = PVS_LOAD(record->intent);
 	if (thread->preempt)
 		in.critical = PVS_LOAD(thread->preempt->count) &
 			      thread->preempt_mask;

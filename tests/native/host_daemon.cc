@@ -71,15 +71,16 @@ int HostDaemon::Stop(int signal) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-nlohmann::json HostDaemon::Ctl(const std::string& object) {
+nlohmann::json HostDaemon::Ctl(const std::string& arguments, int* status) {
   const std::string command =
-      std::string(PVSCHEDCTL_PATH) + " --json --socket " + path("admin.sock") + " " + object;
+      std::string(PVSCHEDCTL_PATH) + " --json --socket " + path("admin.sock") + " " + arguments;
   FILE* pipe = popen(command.c_str(), "r");
   std::string output;
   char buffer[4096];
   size_t size;
   while ((size = fread(buffer, 1, sizeof(buffer), pipe)) > 0) output.append(buffer, size);
-  pclose(pipe);
+  const int ended = pclose(pipe);
+  if (status != nullptr) *status = WEXITSTATUS(ended);
   return nlohmann::json::parse(output, nullptr, false);
 }
 
@@ -97,8 +98,7 @@ pvsched_control_msg ControlConnection::Message(pvsched_control_type type) {
 }
 
 int ControlConnection::Ask(const pvsched_control_msg& message, int passed_fd) {
-  iovec data = {.iov_base = const_cast<pvsched_control_msg*>(&message),
-                .iov_len = sizeof(message)};
+  iovec data = {.iov_base = const_cast<pvsched_control_msg*>(&message), .iov_len = sizeof(message)};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   msghdr header = {};
   header.msg_iov = &data;
@@ -127,10 +127,19 @@ int ControlConnection::Hello(pid_t pid, const std::string& name) {
   return Ask(message, pidfd.get());
 }
 
-int ControlConnection::Register(uint32_t vcpu, int memory, uint64_t offset) {
+int ControlConnection::PreemptCount(uint32_t vcpu, int memory, uint64_t offset, uint32_t mask) {
+  pvsched_control_msg message = Message(PVSCHED_CONTROL_PREEMPT_COUNT);
+  message.vcpu_id = vcpu;
+  message.offset = offset;
+  message.mask = mask;
+  return Ask(message, memory);
+}
+
+int ControlConnection::Register(uint32_t vcpu, int memory, uint64_t offset, uint32_t features) {
   pvsched_control_msg message = Message(PVSCHED_CONTROL_REGISTER);
   message.vcpu_id = vcpu;
   message.offset = offset;
+  message.features = features;
   return Ask(message, memory);
 }
 

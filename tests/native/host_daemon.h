@@ -33,7 +33,8 @@ class HostDaemon {
   int Stop(int signal);
   pid_t pid() const { return pid_; }
 
-  nlohmann::json Ctl(const std::string& object);
+  // pvschedctl's answer to e.g. "vm list"; its exit status, if asked for.
+  nlohmann::json Ctl(const std::string& arguments, int* status = nullptr);
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
  private:
@@ -54,7 +55,8 @@ class ControlConnection {
   const std::string& reason() const { return reason_; }
 
   int Hello(pid_t pid, const std::string& name);
-  int Register(uint32_t vcpu, int memory, uint64_t offset);
+  int Register(uint32_t vcpu, int memory, uint64_t offset, uint32_t features = 0);
+  int PreemptCount(uint32_t vcpu, int memory, uint64_t offset, uint32_t mask);
   int Thread(uint32_t vcpu, pid_t tid);
   int Withdraw(uint32_t vcpu);
 

@@ -19,7 +19,7 @@ namespace {
 // Guest-physical layout, below 64 KiB so that real mode reaches it.
 constexpr uint64_t kRamSize = 0x40000;
 constexpr uint16_t kCode = 0x1000;
-constexpr uint16_t kMailboxes = 0x2000;  // 16 bytes for each vCPU
+constexpr uint16_t kMailboxes = 0x2000;  // 16 bytes a vCPU: its word, 8: its preempt count
 constexpr uint16_t kRecords = 0x4000;
 constexpr int kMaxVcpus = 32;
 
@@ -37,6 +37,14 @@ uint64_t MiniVm::record_offset(int vcpu) {
 
 pvsched_record& MiniVm::record(int vcpu) {
   return *reinterpret_cast<pvsched_record*>(ram_ + record_offset(vcpu));
+}
+
+uint64_t MiniVm::preempt_count_offset(int vcpu) {
+  return kMailboxes + static_cast<uint64_t>(vcpu) * 16 + 8;
+}
+
+uint32_t& MiniVm::preempt_count(int vcpu) {
+  return *reinterpret_cast<uint32_t*>(ram_ + preempt_count_offset(vcpu));
 }
 
 void MiniVm::SetIntent(int vcpu, uint64_t word) {
@@ -68,8 +76,7 @@ absl::StatusOr<std::unique_ptr<MiniVm>> MiniVm::Create(int vcpus) {
     auto vcpu = std::make_unique<VcpuThread>();
     vcpu->fd = UniqueFd(ioctl(vm->vm_.get(), KVM_CREATE_VCPU, i));
     if (!vcpu->fd) return Errno("KVM_CREATE_VCPU");
-    vcpu->run =
-        mmap(nullptr, vm->run_size_, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd.get(), 0);
+    vcpu->run = mmap(nullptr, vm->run_size_, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd.get(), 0);
     if (vcpu->run == MAP_FAILED) return Errno("mmap of kvm_run");
     kvm_sregs sregs;
     if (ioctl(vcpu->fd.get(), KVM_GET_SREGS, &sregs) != 0) return Errno("KVM_GET_SREGS");

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -33,6 +34,10 @@ class MiniVm {
   void SetIntent(int vcpu, uint64_t word);
   pvsched_record& record(int vcpu);
   static uint64_t record_offset(int vcpu);
+
+  // Where the vCPU's guest would count its reasons not to preempt.
+  uint32_t& preempt_count(int vcpu);
+  static uint64_t preempt_count_offset(int vcpu);
 
   int memory() const { return memory_.get(); }
   pid_t tid(int vcpu) const { return vcpus_[static_cast<size_t>(vcpu)]->tid; }

@@ -19,16 +19,13 @@
 #include <thread>
 
 #include "gtest/gtest.h"
-#include "host-policy/bpf/layout.h"
 #include "host-policy/daemon/sched_params.h"
 #include "tests/native/host_daemon.h"
 #include "tests/native/mini_vm.h"
+#include "tests/native/pvschedd_fixture.h"
 
 namespace pvsched {
 namespace {
-
-constexpr uint64_t kUrgent = static_cast<uint64_t>(PVSCHED_POLICY_RR) | (80u << 16);
-constexpr uint64_t kOrdinary = 0;
 
 size_t OpenDescriptors(pid_t pid) {
   const std::filesystem::directory_iterator files("/proc/" + std::to_string(pid) + "/fd");
@@ -43,46 +40,6 @@ uint64_t StatusField(pid_t pid, const std::string& name) {
   }
   return 0;
 }
-
-class PvscheddTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
-    auto vm = MiniVm::Create(2);
-    if (!vm.ok()) GTEST_SKIP() << "no KVM guest can run here: " << vm.status();
-    vm_ = *std::move(vm);
-    vm_->Run();
-    ASSERT_TRUE(daemon_.Start());
-  }
-
-  std::unique_ptr<ControlConnection> Connect(const std::string& name = "test-vm") {
-    auto connection = std::make_unique<ControlConnection>(daemon_.path("device.sock"));
-    EXPECT_TRUE(connection->connected());
-    EXPECT_EQ(connection->Hello(getpid(), name), 0) << connection->reason();
-    return connection;
-  }
-
-  std::unique_ptr<ControlConnection> ConnectAndBind() {
-    auto connection = Connect();
-    for (int i = 0; i < 2; ++i) {
-      const auto id = static_cast<uint32_t>(i);
-      EXPECT_EQ(connection->Register(id, vm_->memory(), MiniVm::record_offset(i)), 0)
-          << connection->reason();
-      EXPECT_EQ(connection->Thread(id, vm_->tid(i)), 0) << connection->reason();
-    }
-    return connection;
-  }
-
-  bool HasPolicy(int vcpu, uint32_t policy, uint32_t rt_prio) {
-    auto params = GetSchedParams(vm_->tid(vcpu));
-    return params.ok() && params->sched_policy == policy && params->sched_priority == rt_prio;
-  }
-  bool IsBoosted(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_RR, 8); }
-  bool IsOrdinary(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_NORMAL, 0); }
-
-  HostDaemon daemon_;
-  std::unique_ptr<MiniVm> vm_;
-};
 
 TEST_F(PvscheddTest, GuestsWordBoostsItsThreadWithinTheCapAndEndsIt) {
   auto connection = ConnectAndBind();

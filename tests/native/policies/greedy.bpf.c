@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Asks for everything, always. */
+#include "host-policy/core/view.h"
+
+__u64 pvs_policy(const struct pvs_view *view)
+{
+	return pvs_propose(PVSCHED_POLICY_FIFO, -20, 99, 0xff & ~PVS_KEEP &
+			   ~PVS_CRITICAL);
+}
+
+char _license[] __attribute__((section("license"))) = "GPL";

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policy as an admin sets it and a guest asks for it, through the real
+// programs: both directions of the translation, tunables, critical sections,
+// policies of one's own, what pvschedctl shows.
+
+#include <sched.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "gtest/gtest.h"
+#include "tests/native/pvschedd_fixture.h"
+
+namespace pvsched {
+namespace {
+
+using PolicyNativeTest = PvscheddTest;
+
+uint32_t GrantFlags(MiniVm& vm, int vcpu) {
+  return pvsched_word_flags(__atomic_load_n(&vm.record(vcpu).grant, __ATOMIC_RELAXED));
+}
+
+// Keeps a CPU busy with an ordinary thread, so that who shares it is preempted.
+class BusyCpu {
+ public:
+  explicit BusyCpu(int cpu)
+      : thread_([this, cpu] {
+          cpu_set_t cpus;
+          CPU_ZERO(&cpus);
+          CPU_SET(cpu, &cpus);
+          sched_setaffinity(0, sizeof(cpus), &cpus);
+          while (!stopping_) {
+          }
+        }) {}
+  ~BusyCpu() {
+    stopping_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+TEST_F(PolicyNativeTest, GuestOfNiceTasksLowersItsThreadAndGetsItBack) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, pvsched_word(PVSCHED_POLICY_NORMAL, 10, 0, 0));
+  EXPECT_TRUE(Eventually([&] { return HasNice(0, 10); }));
+  vm_->SetIntent(0, pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, 0));
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_IDLE, 0); }));
+  vm_->SetIntent(0, kOrdinary);
+  EXPECT_TRUE(Eventually([&] { return HasNice(0, 0); }));
+}
+
+TEST_F(PolicyNativeTest, LoweredThreadHasItsOwnBackWhenPvscheddStops) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, 0));
+  ASSERT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_IDLE, 0); }));
+  EXPECT_EQ(daemon_.Stop(SIGTERM), 0);
+  EXPECT_TRUE(HasNice(0, 0));
+}
+
+TEST_F(PolicyNativeTest, CapsChangeWhileBoosted) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  daemon_.Ctl("tunable set max-rt-prio 3");
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 3); }));
+  daemon_.Ctl("tunable set max-rt-prio 5 --vm test-vm");
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 5); }));
+  daemon_.Ctl("tunable set mode observe");
+  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
+  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vcpu list")[0]["state"] == "boosted"; }));
+  daemon_.Ctl("tunable set mode off");
+  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vcpu list")[0]["state"] == "normal"; }));
+}
+
+TEST_F(PolicyNativeTest, BadTunablesAreRefusedWithTheirBound) {
+  int status = 0;
+  daemon_.Ctl("tunable set max-rt-prio 99 2>/dev/null", &status);
+  EXPECT_EQ(status, 2);
+  daemon_.Ctl("tunable set budget 1001 2>/dev/null", &status);
+  EXPECT_EQ(status, 2);
+  daemon_.Ctl("tunable set colour 1 2>/dev/null", &status);
+  EXPECT_EQ(status, 2);
+  const nlohmann::json budget = daemon_.Ctl("tunable get budget", &status);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(budget["value"], "700");
+}
+
+TEST_F(PolicyNativeTest, ConfigurationFileSetsHostAndVm) {
+  daemon_.Stop(SIGTERM);
+  const std::string file = daemon_.path("pvsched.toml");
+  std::ofstream(file) << "[host]\nmax-rt-prio = 4\n[vm.other]\nuid = 12345\nmax-rt-prio = 6\n"
+                         "[vm.test-vm]\nmax-rt-prio = 2\n";
+  ASSERT_TRUE(daemon_.Start({"--config", file}));
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 2); }));
+  connection->Close();
+  ASSERT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
+  // Its section is another user's: the name alone opens nothing.
+  auto other = Connect("other");
+  ASSERT_EQ(other->Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
+  ASSERT_EQ(other->Thread(0, vm_->tid(0)), 0);
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 4); }));
+  unlink(file.c_str());
+}
+
+TEST_F(PolicyNativeTest, VcpuPreemptedWithPreemptionOffIsBoosted) {
+  vm_->SetPause(std::chrono::microseconds(0));
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(0, &cpus);
+  ASSERT_EQ(sched_setaffinity(vm_->tid(0), sizeof(cpus), &cpus), 0);
+  BusyCpu busy(0);
+  daemon_.Ctl("tunable set critical-rt-prio 3");
+  daemon_.Ctl("tunable set critical-budget 900");
+  auto connection = Connect();
+  ASSERT_EQ(connection->PreemptCount(0, vm_->memory(), MiniVm::preempt_count_offset(0), 0xffff), 0);
+  ASSERT_EQ(
+      connection->Register(0, vm_->memory(), MiniVm::record_offset(0), PVSCHED_F_PREEMPT_COUNT), 0);
+  ASSERT_EQ(connection->Thread(0, vm_->tid(0)), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_TRUE(IsOrdinary(0));
+  // Bits that the mask leaves out are no reason.
+  __atomic_store_n(&vm_->preempt_count(0), 0x80000000u, __ATOMIC_SEQ_CST);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_TRUE(IsOrdinary(0));
+  __atomic_store_n(&vm_->preempt_count(0), 1u, __ATOMIC_SEQ_CST);
+  EXPECT_TRUE(Eventually([&] {
+    return HasPolicy(0, PVSCHED_POLICY_RR, 3) &&
+           GrantFlags(*vm_, 0) == (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_CRITICAL);
+  }));
+  __atomic_store_n(&vm_->preempt_count(0), 0u, __ATOMIC_SEQ_CST);
+  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0) && GrantFlags(*vm_, 0) == 0; }));
+}
+
+TEST_F(PolicyNativeTest, BadPreemptCountIsRefused) {
+  auto connection = Connect();
+  EXPECT_EQ(connection->PreemptCount(0, vm_->memory(), 0x2002, ~0u), EINVAL);
+  EXPECT_EQ(connection->PreemptCount(0, vm_->memory(), uint64_t{1} << 50, ~0u), EINVAL);
+  EXPECT_EQ(connection->PreemptCount(0, -1, 0x2000, ~0u), EINVAL);
+}
+
+TEST_F(PolicyNativeTest, PolicyOfOnesOwnTakesTheDefaultsPlaceAndGivesItBack) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/critical_only.bpf.o");
+  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
+  daemon_.Ctl("tunable set weight 400");
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/by_weight.bpf.o");
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 3); }));
+  daemon_.Ctl("policy reset");
+  EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
+}
+
+TEST_F(PolicyNativeTest, RefusedPolicyLeavesTheOldOneInPlace) {
+  auto connection = ConnectAndBind();
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/critical_only.bpf.o");
+  int status = 0;
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/refused.bpf.o 2>/dev/null", &status);
+  EXPECT_NE(status, 0);
+  daemon_.Ctl(std::string("policy load ") + PVSCHEDD_PATH + " 2>/dev/null", &status);
+  EXPECT_NE(status, 0);
+  EXPECT_EQ(daemon_.Ctl("policy show")["policy"], PVSCHED_POLICIES "/critical_only.bpf.o");
+  vm_->SetIntent(0, kUrgent);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_TRUE(IsOrdinary(0));
+}
+
+TEST_F(PolicyNativeTest, PolicyCannotExceedTheCaps) {
+  auto connection = ConnectAndBind();
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/greedy.bpf.o");
+  EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  vm_->SetPause(std::chrono::microseconds(0));
+  EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) == PVSCHED_GRANT_THROTTLED; }));
+}
+
+TEST_F(PolicyNativeTest, BoostOfASilentThreadEndsByTime) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  // Asleep from now on, for longer than urgent work is remembered.
+  vm_->SetIntent(0, pvsched_word(0, 0, 0, PVSCHED_INTENT_IDLE));
+  vm_->SetPause(std::chrono::seconds(4));
+  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
+}
+
+TEST_F(PolicyNativeTest, TraceIsWrittenForPerfetto) {
+  auto connection = ConnectAndBind();
+  const std::string file = daemon_.path("trace.json");
+  std::thread tracer([&] { daemon_.Ctl("trace --seconds 1 --output " + file + " 2>/dev/null"); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  tracer.join();
+  std::ifstream stream(file);
+  const nlohmann::json trace = nlohmann::json::parse(stream, nullptr, false);
+  ASSERT_TRUE(trace.contains("traceEvents"));
+  bool found = false;
+  for (const auto& event : trace["traceEvents"]) {
+    found |= event["ph"] == "B" && event["name"] == "boosted to rr 8" &&
+             event["tid"] == vm_->tid(0) &&
+             event["args"]["reason"].get<std::string>().find("runs rr 80") != std::string::npos;
+  }
+  EXPECT_TRUE(found) << trace.dump(1);
+  unlink(file.c_str());
+}
+
+TEST_F(PolicyNativeTest, StatsCountBoostsAndWakeUps) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  EXPECT_TRUE(Eventually([&] {
+    const nlohmann::json vcpu = daemon_.Ctl("stats")["vcpus"][0];
+    uint64_t boosted = 0;
+    for (const auto& count : vcpu["wakeup_us"]["boosted"]) boosted += count.get<uint64_t>();
+    return vcpu["boosts"].get<uint64_t>() >= 1 && vcpu["boosted_ns"].get<uint64_t>() > 0 &&
+           boosted > 0;
+  }));
+  EXPECT_GE(daemon_.Ctl("stats")["actuator"]["calls"].get<uint64_t>(), 1u);
+}
+
+}  // namespace
+}  // namespace pvsched

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_TESTS_NATIVE_PVSCHEDD_FIXTURE_H_
+#define PVSCHED_TESTS_NATIVE_PVSCHEDD_FIXTURE_H_
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "host-policy/daemon/sched_params.h"
+#include "tests/native/host_daemon.h"
+#include "tests/native/mini_vm.h"
+
+namespace pvsched {
+
+inline constexpr uint64_t kUrgent = static_cast<uint64_t>(PVSCHED_POLICY_RR) | (80u << 16);
+inline constexpr uint64_t kOrdinary = 0;
+
+// A real pvschedd, and a real guest with two vCPUs.
+class PvscheddTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
+    auto vm = MiniVm::Create(2);
+    if (!vm.ok()) GTEST_SKIP() << "no KVM guest can run here: " << vm.status();
+    vm_ = *std::move(vm);
+    vm_->Run();
+    ASSERT_TRUE(daemon_.Start());
+  }
+
+  std::unique_ptr<ControlConnection> Connect(const std::string& name = "test-vm") {
+    auto connection = std::make_unique<ControlConnection>(daemon_.path("device.sock"));
+    EXPECT_TRUE(connection->connected());
+    EXPECT_EQ(connection->Hello(getpid(), name), 0) << connection->reason();
+    return connection;
+  }
+
+  std::unique_ptr<ControlConnection> ConnectAndBind() {
+    auto connection = Connect();
+    for (int i = 0; i < 2; ++i) {
+      const auto id = static_cast<uint32_t>(i);
+      EXPECT_EQ(connection->Register(id, vm_->memory(), MiniVm::record_offset(i)), 0)
+          << connection->reason();
+      EXPECT_EQ(connection->Thread(id, vm_->tid(i)), 0) << connection->reason();
+    }
+    return connection;
+  }
+
+  bool HasPolicy(int vcpu, uint32_t policy, uint32_t rt_prio) {
+    auto params = GetSchedParams(vm_->tid(vcpu));
+    return params.ok() && params->sched_policy == policy && params->sched_priority == rt_prio;
+  }
+  bool HasNice(int vcpu, int nice) {
+    auto params = GetSchedParams(vm_->tid(vcpu));
+    return params.ok() && params->sched_policy == PVSCHED_POLICY_NORMAL &&
+           params->sched_nice == nice;
+  }
+  bool IsBoosted(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_RR, 8); }
+  bool IsOrdinary(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_NORMAL, 0); }
+
+  HostDaemon daemon_;
+  std::unique_ptr<MiniVm> vm_;
+};
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_TESTS_NATIVE_PVSCHEDD_FIXTURE_H_
