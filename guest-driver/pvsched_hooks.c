@@ -5,6 +5,8 @@
  * vCPU: no lock, no atomic operation, no allocation, nothing shared.
  */
 #include <linux/interrupt.h> /* trace/events/irq.h needs it */
+#include <linux/jump_label.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/deadline.h>
@@ -16,7 +18,11 @@
 #include <asm/trace/irq_vectors.h>
 
 #include "pvsched.h"
+#include "pvsched_publish.h"
 #include "pvsched_urgency.h"
+
+#define CREATE_TRACE_POINTS
+#include "pvsched_trace.h"
 
 static_assert(PVSCHED_PRIO_RT == MAX_DL_PRIO);
 static_assert(PVSCHED_PRIO_FAIR == MAX_RT_PRIO);
@@ -27,6 +33,17 @@ static_assert(PVSCHED_POLICY_RR == SCHED_RR);
 static_assert(PVSCHED_POLICY_BATCH == SCHED_BATCH);
 static_assert(PVSCHED_POLICY_IDLE == SCHED_IDLE);
 static_assert(PVSCHED_POLICY_DEADLINE == SCHED_DEADLINE);
+
+/* Whether PVSCHED_F_IRQ_TICKET was taken. */
+static DEFINE_STATIC_KEY_FALSE(pvsched_acks);
+
+/* The grant that pvsched_grant was last traced with. */
+static DEFINE_PER_CPU(u64, pvsched_grant_seen);
+
+static struct pvsched_record *pvsched_own_record(void)
+{
+	return &pvsched_records[smp_processor_id()];
+}
 
 static u64 pvsched_word_of(const struct task_struct *p, u32 flags)
 {
@@ -42,11 +59,25 @@ static u64 pvsched_intent_of(const struct task_struct *p, u32 irq_flags)
 	return pvsched_word_of(p, irq_flags);
 }
 
-/* The host reads this line: leave it alone if there is nothing to say. */
-static void pvsched_publish(__u64 *word, u64 value)
+/* With interrupts off. The host's line is not looked at if nobody traces. */
+static void pvsched_notice_grant(const struct pvsched_record *record)
 {
-	if (READ_ONCE(*word) != value)
-		WRITE_ONCE(*word, value);
+	u64 grant;
+
+	if (!trace_pvsched_grant_enabled())
+		return;
+	grant = READ_ONCE(record->grant);
+	if (grant == __this_cpu_read(pvsched_grant_seen))
+		return;
+	__this_cpu_write(pvsched_grant_seen, grant);
+	trace_pvsched_grant(record->vcpu_id, grant);
+}
+
+/* With interrupts off, so that no older ticket comes after a newer one. */
+static void pvsched_acknowledge(struct pvsched_record *record)
+{
+	if (static_branch_likely(&pvsched_acks))
+		pvsched_publish_ack(record);
 }
 
 /*
@@ -61,12 +92,21 @@ static void pvsched_publish(__u64 *word, u64 value)
  */
 static void pvsched_change_flags(u32 clear, u32 set)
 {
-	__u64 *intent = &pvsched_records[smp_processor_id()].intent;
+	__u64 *intent = &pvsched_own_record()->intent;
 	u32 flags = pvsched_word_flags(READ_ONCE(*intent)) &
 		    (PVSCHED_INTENT_HARDIRQ | PVSCHED_INTENT_SOFTIRQ);
 
 	pvsched_publish(intent,
 			pvsched_intent_of(current, (flags & ~clear) | set));
+}
+
+static void pvsched_hardirq_entry(void)
+{
+	struct pvsched_record *record = pvsched_own_record();
+
+	pvsched_change_flags(0, PVSCHED_INTENT_HARDIRQ);
+	pvsched_acknowledge(record);
+	pvsched_notice_grant(record);
 }
 
 static void pvsched_hardirq_exit(void)
@@ -79,7 +119,7 @@ static void pvsched_hardirq_exit(void)
 
 static void pvsched_on_irq_entry(void *data, int irq, struct irqaction *action)
 {
-	pvsched_change_flags(0, PVSCHED_INTENT_HARDIRQ);
+	pvsched_hardirq_entry();
 }
 
 static void pvsched_on_irq_exit(void *data, int irq, struct irqaction *action,
@@ -90,12 +130,22 @@ static void pvsched_on_irq_exit(void *data, int irq, struct irqaction *action,
 
 static void pvsched_on_local_timer_entry(void *data, int vector)
 {
-	pvsched_change_flags(0, PVSCHED_INTENT_HARDIRQ);
+	pvsched_hardirq_entry();
 }
 
 static void pvsched_on_local_timer_exit(void *data, int vector)
 {
 	pvsched_hardirq_exit();
+}
+
+/*
+ * Inter-processor interrupts and irq_work set no flag: they are over at once,
+ * and what they are for is a task that is to run. That task shows in the words
+ * when they end, not when they begin.
+ */
+static void pvsched_on_ipi_exit(void *data, int vector)
+{
+	pvsched_acknowledge(pvsched_own_record());
 }
 
 static void pvsched_on_softirq_entry(void *data, unsigned int vec)
@@ -123,19 +173,14 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 				    struct task_struct *next,
 				    unsigned int prev_state)
 {
-	struct pvsched_record *record = &pvsched_records[smp_processor_id()];
+	struct pvsched_record *record = pvsched_own_record();
 	u64 waiting = 0;
 
 	if ((preempt || !prev_state) && !is_idle_task(prev))
 		waiting = pvsched_word_of(prev, PVSCHED_WAITING_VALID);
 
-	pvsched_publish(&record->intent, pvsched_intent_of(next, 0));
-	/*
-	 * The host reads `waiting` first and `intent` second: a task that was
-	 * waiting and runs now is seen in at least one of them.
-	 */
-	virt_wmb();
-	pvsched_publish(&record->waiting, waiting);
+	pvsched_publish_switch(record, pvsched_intent_of(next, 0), waiting);
+	pvsched_notice_grant(record);
 }
 
 /*
@@ -164,6 +209,7 @@ static struct pvsched_hook {
 	const char *name;
 	void *probe;
 	bool optional; /* built into x86 kernels only as CONFIG_* has it */
+	u64 feature; /* without it the hook is of no use; 0: always of use */
 	struct tracepoint *tp;
 	bool registered;
 } pvsched_hooks[] = {
@@ -177,9 +223,19 @@ static struct pvsched_hook {
 	/* The APIC timer does not come by irq_handler_entry. */
 	{ "local_timer_entry", pvsched_on_local_timer_entry, true },
 	{ "local_timer_exit", pvsched_on_local_timer_exit, true },
+	/* Nor do these. */
+	{ "reschedule_exit", pvsched_on_ipi_exit, true, PVSCHED_F_IRQ_TICKET },
+	{ "call_function_exit", pvsched_on_ipi_exit, true,
+	  PVSCHED_F_IRQ_TICKET },
+	{ "call_function_single_exit", pvsched_on_ipi_exit, true,
+	  PVSCHED_F_IRQ_TICKET },
+	{ "irq_work_exit", pvsched_on_ipi_exit, true, PVSCHED_F_IRQ_TICKET },
 };
 
-/* The kernel's own prototypes, since the table has none. */
+/*
+ * The kernel's own prototypes, since the table has none. All of the x86 vectors
+ * have local_timer's, whether or not this kernel has the vector.
+ */
 static void pvsched_check_types(void)
 {
 	check_trace_callback_type_sched_switch(pvsched_on_sched_switch);
@@ -191,6 +247,7 @@ static void pvsched_check_types(void)
 	check_trace_callback_type_softirq_exit(pvsched_on_softirq_exit);
 	check_trace_callback_type_local_timer_entry(pvsched_on_local_timer_entry);
 	check_trace_callback_type_local_timer_exit(pvsched_on_local_timer_exit);
+	check_trace_callback_type_local_timer_exit(pvsched_on_ipi_exit);
 }
 
 static void pvsched_match_tracepoint(struct tracepoint *tp, void *data)
@@ -205,17 +262,21 @@ static void pvsched_match_tracepoint(struct tracepoint *tp, void *data)
 }
 
 /* Modules are not given the tracepoints by symbol, but they may look. */
-int pvsched_hooks_register(struct device *dev)
+int pvsched_hooks_register(struct device *dev, u64 features)
 {
 	struct pvsched_hook *hook;
 	int err;
 
 	pvsched_check_types();
 	for_each_kernel_tracepoint(pvsched_match_tracepoint, NULL);
+	if (features & PVSCHED_F_IRQ_TICKET)
+		static_branch_enable(&pvsched_acks);
+	else
+		static_branch_disable(&pvsched_acks);
 
 	for (hook = pvsched_hooks;
 	     hook < pvsched_hooks + ARRAY_SIZE(pvsched_hooks); hook++) {
-		if (!hook->tp && hook->optional)
+		if ((hook->feature & ~features) || (!hook->tp && hook->optional))
 			continue;
 		if (!hook->tp) {
 			dev_err(dev, "this kernel has no tracepoint %s; it must be built with CONFIG_TRACEPOINTS\n",

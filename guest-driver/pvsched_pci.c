@@ -19,7 +19,8 @@
 #include "pvsched.h"
 
 /* What this driver implements, of PVSCHED_F_*. */
-#define PVSCHED_FEATURES PVSCHED_F_GRANT
+#define PVSCHED_FEATURES \
+	(PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET)
 
 /* A reset is answered at once, or after the host's daemon had its time. */
 #define PVSCHED_RESET_POLL_US 1000
@@ -146,8 +147,14 @@ static int pvsched_negotiate(struct pvsched *pv)
 	pvsched_write(pv, PVSCHED_REG_STATUS, status);
 
 	offered = pvsched_readq(pv, PVSCHED_REG_DEVICE_FEATURES);
-	pvsched_writeq(pv, PVSCHED_REG_DRIVER_FEATURES,
-		       offered & PVSCHED_FEATURES);
+	pv->features = offered & PVSCHED_FEATURES;
+	if ((pv->features & PVSCHED_F_PREEMPT_COUNT) &&
+	    !pvsched_preempt_counts_in_ram()) {
+		dev_info(&pv->pdev->dev,
+			 "this kernel keeps its preempt counts where the host cannot read them; going without\n");
+		pv->features &= ~PVSCHED_F_PREEMPT_COUNT;
+	}
+	pvsched_writeq(pv, PVSCHED_REG_DRIVER_FEATURES, pv->features);
 	pvsched_write(pv, PVSCHED_REG_DRIVER_VERSION, PVSCHED_VERSION);
 	status |= PVSCHED_STATUS_FEATURES_OK;
 	pvsched_write(pv, PVSCHED_REG_STATUS, status);
@@ -155,7 +162,7 @@ static int pvsched_negotiate(struct pvsched *pv)
 		dev_err(&pv->pdev->dev,
 			"the device does not take version %u.%u with features %#llx of its %#llx\n",
 			PVSCHED_VERSION_MAJOR, PVSCHED_VERSION_MINOR,
-			offered & PVSCHED_FEATURES, offered);
+			pv->features, offered);
 		return -ENODEV;
 	}
 	return status;
@@ -165,6 +172,7 @@ static void pvsched_stop(struct pvsched *pv)
 {
 	pvsched_records_forget(pv);
 	pv->unconfirmed = !pvsched_reset(pv);
+	pvsched_hooks_unregister();
 }
 
 /* From a device in whatever state to one that holds our records. */
@@ -180,7 +188,10 @@ static int pvsched_start(struct pvsched *pv)
 	/* Of what an earlier driver left; none of it is our memory. */
 	pvsched_reset(pv);
 	status = pvsched_negotiate(pv);
-	err = status < 0 ? status : pvsched_records_register(pv);
+	err = status < 0 ? status :
+			   pvsched_hooks_register(&pv->pdev->dev, pv->features);
+	if (!err)
+		err = pvsched_records_register(pv);
 	if (err) {
 		pvsched_stop(pv);
 		pvsched_write(pv, PVSCHED_REG_STATUS, PVSCHED_STATUS_FAILED);
@@ -242,22 +253,16 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pvsched_records_alloc();
 	if (err)
 		goto unbind;
-	err = pvsched_hooks_register(dev);
-	if (err)
-		goto free;
 	err = pvsched_start(pv);
 	if (err)
-		goto unhook;
+		goto free;
 
 	version = pvsched_read(pv, PVSCHED_REG_VERSION);
 	dev_info(dev, "version %u.%u, features %#llx, %u vCPUs\n",
 		 version >> 16, version & 0xffff,
-		 pvsched_readq(pv, PVSCHED_REG_DRIVER_FEATURES),
-		 pvsched_records_registered());
+		 pv->features, cpumask_weight(pvsched_records_registered()));
 	return 0;
 
-unhook:
-	pvsched_hooks_unregister();
 free:
 	pvsched_records_free(pv);
 unbind:
@@ -270,12 +275,11 @@ static void pvsched_remove(struct pci_dev *pdev)
 	struct pvsched *pv = pci_get_drvdata(pdev);
 
 	pvsched_stop(pv);
-	pvsched_hooks_unregister();
 	pvsched_records_free(pv);
 	pvsched_bound = NULL;
 }
 
-/* Reboot, power-off and kexec. The hooks go on, in memory that stays ours. */
+/* Reboot, power-off and kexec. */
 static void pvsched_shutdown(struct pci_dev *pdev)
 {
 	pvsched_stop(pci_get_drvdata(pdev));
@@ -307,6 +311,7 @@ static struct pci_driver pvsched_driver = {
 	.probe = pvsched_probe,
 	.remove = pvsched_remove,
 	.shutdown = pvsched_shutdown,
+	.dev_groups = pvsched_groups,
 	.driver.pm = pm_sleep_ptr(&pvsched_pm_ops),
 };
 module_pci_driver(pvsched_driver);

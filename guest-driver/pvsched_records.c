@@ -9,11 +9,12 @@
 #include <linux/cpumask.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/mm.h>
 #include <linux/random.h>
-#include <linux/version.h>
-#include <asm/processor.h>
+#include <asm/pgtable.h>
 
 #include "pvsched.h"
+#include "pvsched_kernels.h"
 
 struct pvsched_record *pvsched_records;
 
@@ -48,14 +49,29 @@ void pvsched_records_free(struct pvsched *pv)
 	pvsched_records = NULL;
 }
 
-/* KVM's vCPU ids are initial APIC ids. */
-static u32 pvsched_vcpu_id(unsigned int cpu)
+/*
+ * Where the host can read @cpu's preempt count; 0 if it can't. Per-CPU memory
+ * is not always in the kernel's direct mapping.
+ */
+static u64 pvsched_preempt_count_gpa(unsigned int cpu)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-	return cpu_data(cpu).topo.initial_apicid;
-#else
-	return cpu_data(cpu).initial_apicid;
-#endif
+	phys_addr_t gpa = slow_virt_to_phys(pvsched_preempt_count(cpu));
+
+	if (!IS_ALIGNED(gpa, sizeof(u32)) || !page_is_ram(PHYS_PFN(gpa)))
+		return 0;
+	return gpa;
+}
+
+/* Of all CPUs there may ever be, since features are taken for all of them. */
+bool pvsched_preempt_counts_in_ram(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (!pvsched_preempt_count_gpa(cpu))
+			return false;
+	}
+	return true;
 }
 
 static const char *pvsched_explain(u32 result)
@@ -88,9 +104,10 @@ static const char *pvsched_explain(u32 result)
 
 static void pvsched_withdraw(struct pvsched *pv, unsigned int cpu)
 {
-	u32 vcpu_id = pvsched_vcpu_id(cpu);
+	u32 vcpu_id = pvsched_initial_apicid(cpu);
 	u32 result;
 
+	pvsched_sysfs_remove(pv, cpu);
 	if (!cpumask_test_and_clear_cpu(cpu, &pvsched_registered))
 		return;
 
@@ -105,7 +122,7 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 {
 	struct pvsched_record *record = &pvsched_records[cpu];
 	u64 nonce = get_random_u64();
-	u32 vcpu_id = pvsched_vcpu_id(cpu);
+	u32 vcpu_id = pvsched_initial_apicid(cpu);
 	u64 seen;
 	u32 result;
 
@@ -115,12 +132,26 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 	record->size = PVSCHED_RECORD_SIZE;
 	record->vcpu_id = vcpu_id;
 	record->nonce = nonce;
+	if (pv->features & PVSCHED_F_PREEMPT_COUNT) {
+		record->preempt_count_addr = pvsched_preempt_count_gpa(cpu);
+		record->preempt_count_mask = PVSCHED_PREEMPT_COUNT_MASK;
+	} else {
+		record->preempt_count_addr = 0;
+		record->preempt_count_mask = 0;
+	}
+	/* The host's, which does not look back: what an earlier one left. */
+	record->grant = 0;
+	record->irq_ticket = 0;
+	record->throttle_count = 0;
+	record->boosted_ns = 0;
 
 	result = pvsched_set_record(pv, vcpu_id, virt_to_phys(record), &seen);
 	if (result == PVSCHED_RESULT_OK) {
 		cpumask_set_cpu(cpu, &pvsched_registered);
-		if (seen == nonce)
+		if (seen == nonce) {
+			pvsched_sysfs_add(pv, cpu);
 			return 0;
+		}
 		/* What it reads there is an old copy of a record. */
 		pvsched_withdraw(pv, cpu);
 		result = PVSCHED_RESULT_BAD_RECORD;
@@ -179,13 +210,17 @@ unlock:
 /* No callback touches the device any more; a reset is to withdraw the rest. */
 void pvsched_records_forget(struct pvsched *pv)
 {
+	unsigned int cpu;
+
 	if (pv->hotplug)
 		cpuhp_remove_state_nocalls(pv->hotplug);
 	pv->hotplug = 0;
+	for_each_cpu(cpu, &pvsched_registered)
+		pvsched_sysfs_remove(pv, cpu);
 	cpumask_clear(&pvsched_registered);
 }
 
-unsigned int pvsched_records_registered(void)
+const struct cpumask *pvsched_records_registered(void)
 {
-	return cpumask_weight(&pvsched_registered);
+	return &pvsched_registered;
 }

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Where the kernels that the module is built for differ. No other file looks
+ * at versions.
+ */
+#ifndef PVSCHED_KERNELS_H
+#define PVSCHED_KERNELS_H
+
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/version.h>
+#include <asm/current.h>
+#include <asm/processor.h>
+
+/* KVM's vCPU ids are initial APIC ids. */
+static inline u32 pvsched_initial_apicid(unsigned int cpu)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	return cpu_data(cpu).topo.initial_apicid;
+#else
+	return cpu_data(cpu).initial_apicid;
+#endif
+}
+
+/* Where the u32 is in which @cpu counts its reasons not to preempt. */
+static inline void *pvsched_preempt_count(unsigned int cpu)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && \
+	LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+	return &per_cpu(pcpu_hot, cpu).preempt_count;
+#else
+	return &per_cpu(__preempt_count, cpu);
+#endif
+}
+
+/*
+ * The bits of it that count. PREEMPT_NEED_RESCHED is bit 31, or it is bit 63 of
+ * a count of 64 bits; then this u32 is the lower half of that and all counts.
+ */
+#define PVSCHED_PREEMPT_COUNT_MASK ((u32)~PREEMPT_NEED_RESCHED)
+
+#endif /* PVSCHED_KERNELS_H */
