@@ -119,11 +119,13 @@ void ControlClient::TryToConnect() {
     LOG(INFO) << "pvschedd has the VM and " << records_.size() << " records";
     return;
   }
-  if (absl::IsPermissionDenied(status)) {
-    // The next pvschedd may think otherwise; this one won't.
+  if (absl::IsPermissionDenied(status) || absl::IsAlreadyExists(status)) {
     refusal_ = std::string(status.message());
     LOG(ERROR) << "pvschedd refuses the VM: " << refusal_;
     Disconnect();
+    // It may not have seen the end of our last connection yet. Else the next
+    // pvschedd may think otherwise; this one won't.
+    if (absl::IsAlreadyExists(status)) RetryLater(/*somebody_listens=*/true);
     return;
   }
   VLOG(1) << "no connection to pvschedd: " << status;
@@ -133,8 +135,8 @@ void ControlClient::TryToConnect() {
 }
 
 // NotFound: no socket to connect to. Unavailable: nobody listens on it.
-// ResourceExhausted: somebody does, but lets us wait. PermissionDenied: the VM
-// is not wanted. Others: lost in conversation.
+// ResourceExhausted: somebody does, but lets us wait. AlreadyExists: the VM has
+// a connection. PermissionDenied: it is not wanted. Others: lost in conversation.
 absl::Status ControlClient::Connect() {
   UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return absl::ErrnoToStatus(errno, "socket");
@@ -233,8 +235,9 @@ absl::Status ControlClient::FinishWithdrawal(uint16_t type, uint32_t vcpu) {
   return unsettled_ ? absl::DeadlineExceededError("pvschedd does not answer") : absl::OkStatus();
 }
 
-// PermissionDenied: answered with an error. All other errors close the
-// connection: DeadlineExceeded: no answer, Unavailable: closed by pvschedd.
+// PermissionDenied, AlreadyExists: answered with an error. All other errors
+// close the connection: DeadlineExceeded: no answer, Unavailable: closed by
+// pvschedd.
 absl::Status ControlClient::Request(uint16_t type, uint32_t vcpu, uint64_t offset, int fd) {
   pvsched_control_msg request{};
   request.magic = PVSCHED_CONTROL_MAGIC;
@@ -248,8 +251,9 @@ absl::Status ControlClient::Request(uint16_t type, uint32_t vcpu, uint64_t offse
   const absl::StatusOr<pvsched_control_msg> reply = Exchange(request, fd);
   if (reply.ok()) {
     if (reply->error == 0) return absl::OkStatus();
-    return absl::PermissionDeniedError(
-        absl::StrCat(Text(*reply), " (", strerror(std::abs(reply->error)), ")"));
+    const std::string why = absl::StrCat(Text(*reply), " (", strerror(reply->error), ")");
+    return reply->error == EEXIST ? absl::AlreadyExistsError(why)
+                                  : absl::PermissionDeniedError(why);
   }
   // A late answer would be taken for the next one's: begin anew.
   LOG(WARNING) << "connection to pvschedd is given up: " << reply.status().message();

@@ -130,8 +130,12 @@ absl::StatusOr<RegionAccess> ParseAccess(Bytes request) {
 }  // namespace
 
 VfioUserServer::VfioUserServer(UniqueFd socket, Device* device, PciConfig* config,
-                               MemoryMap* memory)
-    : connection_(std::move(socket)), device_(device), config_(config), memory_(memory) {}
+                               MemoryMap* memory, std::function<void()> on_negotiated)
+    : connection_(std::move(socket)),
+      device_(device),
+      config_(config),
+      memory_(memory),
+      on_negotiated_(std::move(on_negotiated)) {}
 
 VfioUserServer::~VfioUserServer() {
   ResetDevice();
@@ -216,6 +220,7 @@ absl::StatusOr<VfioUserServer::Payload> VfioUserServer::Dispatch(Message& messag
 absl::StatusOr<Payload> VfioUserServer::NegotiateVersion(Bytes request) {
   absl::StatusOr<Payload> reply = AnswerVersion(request);
   negotiated_ = reply.ok();
+  if (negotiated_) on_negotiated_();
   return reply;
 }
 

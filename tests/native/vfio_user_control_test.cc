@@ -154,6 +154,16 @@ TEST_F(VfioUserControlTest, ARefusedVmIsOfferedToTheNextPvschedd) {
   EXPECT_EQ(pvschedd_->records(), Expected({0}));
 }
 
+TEST_F(VfioUserControlTest, AVmThatIsKnownAlreadyAsksAgain) {
+  StartPvschedd();
+  pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, EEXIST, "has a device already");
+  StartDevice();
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_REFUSED);
+  pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, 0, "");
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return Register(0) == PVSCHED_RESULT_OK; }));
+}
+
 TEST_F(VfioUserControlTest, SilenceIsATimeoutAndUnconfirmedUntilPvscheddAnswers) {
   StartPvschedd();
   StartDevice();

@@ -56,7 +56,11 @@ FakePvschedd::~FakePvschedd() {
 
 void FakePvschedd::Refuse(uint16_t type, int error, const std::string& text) {
   const std::lock_guard lock(mutex_);
-  refusals_[type] = {error, text};
+  if (error == 0) {
+    refusals_.erase(type);
+  } else {
+    refusals_[type] = {error, text};
+  }
 }
 
 void FakePvschedd::BeSilent(bool silent) {
