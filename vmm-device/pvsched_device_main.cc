@@ -80,8 +80,9 @@ class Daemon {
 
 absl::Status Daemon::Watch(int fd) {
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return absl::ErrnoToStatus(errno, "epoll_ctl");
+  }
   return absl::OkStatus();
 }
 
@@ -182,8 +183,9 @@ absl::Status Daemon::HandleClient() {
   if (status.ok()) return status;
   const bool left = absl::IsOutOfRange(status);
   const bool was_vm = client_->negotiated();
-  if (!left)
+  if (!left) {
     LOG_EVERY_N_SEC(ERROR, 1) << "the connection to the VM is given up: " << status.message();
+  }
   client_.reset();
   if (control_) control_->EndSession();
   if (left && was_vm) {

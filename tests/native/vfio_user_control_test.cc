@@ -59,7 +59,9 @@ class VfioUserControlTest : public ::testing::Test {
     struct stat st{};
     fstat(memory_.get(), &st);
     std::map<uint32_t, FakePvschedd::Record> expected;
-    for (const uint32_t vcpu : vcpus) expected[vcpu] = {st.st_ino, Gpa(vcpu)};
+    for (const uint32_t vcpu : vcpus) {
+      expected[vcpu] = {st.st_ino, Gpa(vcpu)};
+    }
     return expected;
   }
 

@@ -120,8 +120,9 @@ void FakePvschedd::Serve() {
         connections_.clear();
         records_.clear();
       }
-      for (const auto& [fd, owner] : connections_)
+      for (const auto& [fd, owner] : connections_) {
         fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+      }
     }
     poll(fds.data(), fds.size(), -1);
 
