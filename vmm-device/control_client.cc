@@ -51,8 +51,9 @@ absl::StatusOr<std::unique_ptr<ControlClient>> ControlClient::Create(const Optio
   if (!watch.ok()) return watch.status();
   for (const int fd : {timer.get(), (*watch)->fd()}) {
     epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
-    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
       return absl::ErrnoToStatus(errno, "epoll_ctl");
+    }
   }
   return absl::WrapUnique(
       new ControlClient(options, std::move(epoll), std::move(timer), *std::move(watch)));
@@ -71,8 +72,9 @@ void ControlClient::StartSession(UniqueFd vmm_pidfd) {
   retry_delay_ = kFirstRetry;
   watch_->Arm();
   TryToConnect();
-  if (!connected() && refusal_.empty())
+  if (!connected() && refusal_.empty()) {
     LOG(INFO) << "no pvschedd at " << options_.path << " yet: records are kept for it";
+  }
 }
 
 void ControlClient::EndSession() {
@@ -119,11 +121,13 @@ void ControlClient::TryToConnect() {
     LOG(INFO) << "pvschedd has the VM and " << records_.size() << " records";
     return;
   }
-  if (absl::IsPermissionDenied(status)) {
-    // The next pvschedd may think otherwise; this one won't.
+  if (absl::IsPermissionDenied(status) || absl::IsAlreadyExists(status)) {
     refusal_ = std::string(status.message());
     LOG(ERROR) << "pvschedd refuses the VM: " << refusal_;
     Disconnect();
+    // It may not have seen the end of our last connection yet. Else the next
+    // pvschedd may think otherwise; this one won't.
+    if (absl::IsAlreadyExists(status)) RetryLater(/*somebody_listens=*/true);
     return;
   }
   VLOG(1) << "no connection to pvschedd: " << status;
@@ -133,8 +137,8 @@ void ControlClient::TryToConnect() {
 }
 
 // NotFound: no socket to connect to. Unavailable: nobody listens on it.
-// ResourceExhausted: somebody does, but lets us wait. PermissionDenied: the VM
-// is not wanted. Others: lost in conversation.
+// ResourceExhausted: somebody does, but lets us wait. AlreadyExists: the VM has
+// a connection. PermissionDenied: it is not wanted. Others: lost in conversation.
 absl::Status ControlClient::Connect() {
   UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return absl::ErrnoToStatus(errno, "socket");
@@ -149,16 +153,18 @@ absl::Status ControlClient::Connect() {
     return absl::NotFoundError(absl::StrCat("connect: ", strerror(errno)));
   }
   epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = fd.get()}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0)
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) {
     return absl::ErrnoToStatus(errno, "epoll_ctl");
+  }
   connection_ = std::move(fd);
   connected_since_ = Clock::now();
   return Introduce();
 }
 
 absl::Status ControlClient::Introduce() {
-  if (absl::Status status = Request(PVSCHED_CONTROL_HELLO, 0, 0, vmm_.get()); !status.ok())
+  if (absl::Status status = Request(PVSCHED_CONTROL_HELLO, 0, 0, vmm_.get()); !status.ok()) {
     return absl::IsUnavailable(status) ? absl::AbortedError(status.message()) : status;
+  }
   unsettled_ = false;
   for (const auto& [vcpu, place] : records_) {
     const absl::Status status = SendRegister(vcpu, place);
@@ -233,8 +239,9 @@ absl::Status ControlClient::FinishWithdrawal(uint16_t type, uint32_t vcpu) {
   return unsettled_ ? absl::DeadlineExceededError("pvschedd does not answer") : absl::OkStatus();
 }
 
-// PermissionDenied: answered with an error. All other errors close the
-// connection: DeadlineExceeded: no answer, Unavailable: closed by pvschedd.
+// PermissionDenied, AlreadyExists: answered with an error. All other errors
+// close the connection: DeadlineExceeded: no answer, Unavailable: closed by
+// pvschedd.
 absl::Status ControlClient::Request(uint16_t type, uint32_t vcpu, uint64_t offset, int fd) {
   pvsched_control_msg request{};
   request.magic = PVSCHED_CONTROL_MAGIC;
@@ -248,8 +255,9 @@ absl::Status ControlClient::Request(uint16_t type, uint32_t vcpu, uint64_t offse
   const absl::StatusOr<pvsched_control_msg> reply = Exchange(request, fd);
   if (reply.ok()) {
     if (reply->error == 0) return absl::OkStatus();
-    return absl::PermissionDeniedError(
-        absl::StrCat(Text(*reply), " (", strerror(std::abs(reply->error)), ")"));
+    const std::string why = absl::StrCat(Text(*reply), " (", strerror(reply->error), ")");
+    return reply->error == EEXIST ? absl::AlreadyExistsError(why)
+                                  : absl::PermissionDeniedError(why);
   }
   // A late answer would be taken for the next one's: begin anew.
   LOG(WARNING) << "connection to pvschedd is given up: " << reply.status().message();
@@ -278,8 +286,9 @@ absl::StatusOr<pvsched_control_msg> ControlClient::Exchange(const pvsched_contro
   }
   while (sendmsg(connection_.get(), &msg, MSG_NOSIGNAL) < 0) {
     if (errno == EINTR) continue;
-    if (errno == EPIPE || errno == ECONNRESET)
+    if (errno == EPIPE || errno == ECONNRESET) {
       return absl::UnavailableError("pvschedd closed the connection");
+    }
     if (errno != EAGAIN) return absl::InternalError(absl::StrCat("sendmsg: ", strerror(errno)));
     if (absl::Status status = WaitFor(POLLOUT, deadline); !status.ok()) return status;
   }
@@ -289,8 +298,9 @@ absl::StatusOr<pvsched_control_msg> ControlClient::Exchange(const pvsched_contro
     if (absl::Status status = WaitFor(POLLIN, deadline); !status.ok()) return status;
     const ssize_t n = recv(connection_.get(), &reply, sizeof(reply), MSG_TRUNC);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (n == 0 || (n < 0 && errno == ECONNRESET))
+    if (n == 0 || (n < 0 && errno == ECONNRESET)) {
       return absl::UnavailableError("pvschedd closed the connection");
+    }
     if (n < 0) return absl::InternalError(absl::StrCat("recv: ", strerror(errno)));
     if (n != sizeof(reply) || reply.magic != PVSCHED_CONTROL_MAGIC ||
         reply.version != PVSCHED_CONTROL_VERSION ||
@@ -301,7 +311,7 @@ absl::StatusOr<pvsched_control_msg> ControlClient::Exchange(const pvsched_contro
   }
 }
 
-absl::Status ControlClient::WaitFor(short events, Clock::time_point deadline) {
+absl::Status ControlClient::WaitFor(int16_t events, Clock::time_point deadline) {
   for (;;) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return absl::DeadlineExceededError("pvschedd does not answer");

@@ -71,7 +71,7 @@ class ControlClient : public RecordSink {
   absl::Status FinishWithdrawal(uint16_t type, uint32_t vcpu);
   absl::Status Request(uint16_t type, uint32_t vcpu, uint64_t offset, int fd);
   absl::StatusOr<pvsched_control_msg> Exchange(const pvsched_control_msg& request, int fd);
-  absl::Status WaitFor(short events, Clock::time_point deadline);
+  absl::Status WaitFor(int16_t events, Clock::time_point deadline);
 
   const Options options_;
   UniqueFd epoll_;  // of the three below

@@ -30,8 +30,9 @@ struct Header {
 absl::StatusOr<Header> ReadHeader(const GuestMemory& memory, const GuestMemory::Location& location,
                                   uint32_t vcpu) {
   pvsched_record record{};
-  if (absl::Status status = memory.Read(location, &record, kHeaderSize); !status.ok())
+  if (absl::Status status = memory.Read(location, &record, kHeaderSize); !status.ok()) {
     return status;
+  }
   return Header{.nonce = record.nonce,
                 .valid = record.magic == PVSCHED_MAGIC && record.version == PVSCHED_VERSION_MAJOR &&
                          record.size == PVSCHED_RECORD_SIZE && record.vcpu_id == vcpu};
@@ -184,8 +185,9 @@ bool Device::Reset() {
 
 // What registration and withdrawal have in common.
 pvsched_result Device::JudgeRequest() const {
-  if (!(status_ & PVSCHED_STATUS_FEATURES_OK) || (status_ & PVSCHED_STATUS_FAILED))
+  if (!(status_ & PVSCHED_STATUS_FEATURES_OK) || (status_ & PVSCHED_STATUS_FAILED)) {
     return PVSCHED_RESULT_NOT_READY;
+  }
   if (vcpu_select_ >= options_.max_vcpus) return PVSCHED_RESULT_BAD_VCPU;
   return PVSCHED_RESULT_OK;
 }
@@ -241,8 +243,9 @@ void Device::MemoryGoing(uint64_t gpa, uint64_t size) {
 void Device::MemoryCame() {
   for (auto& [vcpu, record] : records_) {
     if (record.attached) continue;
-    if (absl::Status status = Reattach(vcpu, record); !status.ok())
+    if (absl::Status status = Reattach(vcpu, record); !status.ok()) {
       VLOG(1) << "vCPU " << vcpu << ": its record is not back: " << status;
+    }
   }
 }
 
@@ -254,10 +257,12 @@ absl::Status Device::Reattach(uint32_t vcpu, Record& record) {
   const absl::StatusOr<Header> header = ReadHeader(*memory_, *location, vcpu);
   if (!header.ok()) return header.status();
   // Other memory may have come to the same address.
-  if (!header->valid || header->nonce != record.nonce)
+  if (!header->valid || header->nonce != record.nonce) {
     return absl::NotFoundError("another record is there");
-  if (absl::Status status = sink_->Register(vcpu, location->fd, location->offset); !status.ok())
+  }
+  if (absl::Status status = sink_->Register(vcpu, location->fd, location->offset); !status.ok()) {
     return status;
+  }
   record.location = *location;
   record.attached = true;
   return absl::OkStatus();

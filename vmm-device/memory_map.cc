@@ -20,8 +20,9 @@ absl::StatusOr<GuestMemory::Location> CheckFile(int fd, uint64_t offset, uint64_
                                                 bool write) {
   struct stat st;
   if (fstat(fd, &st) != 0) return absl::ErrnoToStatus(errno, "fstat of guest memory");
-  if (!S_ISREG(st.st_mode))
+  if (!S_ISREG(st.st_mode)) {
     return absl::InvalidArgumentError("guest memory is not a regular file or memfd");
+  }
   const auto file_size = static_cast<uint64_t>(st.st_size);
   if (offset > file_size || size > file_size - offset) {
     return absl::InvalidArgumentError(absl::StrCat("guest memory at ", offset, " + ", size,
@@ -31,14 +32,16 @@ absl::StatusOr<GuestMemory::Location> CheckFile(int fd, uint64_t offset, uint64_
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0) return absl::ErrnoToStatus(errno, "F_GETFL of guest memory");
   const int mode = flags & O_ACCMODE;
-  if ((flags & O_PATH) || mode == O_WRONLY)
+  if ((flags & O_PATH) || mode == O_WRONLY) {
     return absl::InvalidArgumentError("guest memory can't be read through its descriptor");
+  }
 
   // -1 for files that know no seals.
   const int seals = fcntl(fd, F_GET_SEALS);
-  if (seals < 0 || !(seals & F_SEAL_SHRINK))
+  if (seals < 0 || !(seals & F_SEAL_SHRINK)) {
     LOG_FIRST_N(INFO, 1) << "guest memory is not sealed against shrinking: it is only read here, "
                             "whoever maps it must be prepared";
+  }
   const bool sealed = seals >= 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
   return GuestMemory::Location{.fd = fd,
                                .offset = offset,
@@ -51,22 +54,28 @@ absl::StatusOr<GuestMemory::Location> CheckFile(int fd, uint64_t offset, uint64_
 
 absl::Status MemoryMap::Add(uint64_t gpa, uint64_t size, uint64_t offset, Access access,
                             UniqueFd fd) {
-  if (size == 0 || size > kMaxRegionSize)
+  if (size == 0 || size > kMaxRegionSize) {
     return absl::InvalidArgumentError(absl::StrCat("a region of ", size, " bytes"));
-  if ((gpa | size) % kPageSize != 0 || (fd && offset % kPageSize != 0))
+  }
+  if ((gpa | size) % kPageSize != 0 || (fd && offset % kPageSize != 0)) {
     return absl::InvalidArgumentError("a region that is not aligned to pages");
-  if (gpa + (size - 1) < gpa || offset + (size - 1) < offset)
+  }
+  if (gpa + (size - 1) < gpa || offset + (size - 1) < offset) {
     return absl::InvalidArgumentError("a region that wraps around");
-  if (regions_.size() >= kMaxRegions)
+  }
+  if (regions_.size() >= kMaxRegions) {
     return absl::ResourceExhaustedError(absl::StrCat("more than ", kMaxRegions, " regions"));
+  }
 
   const auto next = regions_.lower_bound(gpa);
-  if (next != regions_.end() && next->first - gpa < size)
+  if (next != regions_.end() && next->first - gpa < size) {
     return absl::AlreadyExistsError("a region that overlaps the next one");
+  }
   if (next != regions_.begin()) {
     const auto& [previous_gpa, previous] = *std::prev(next);
-    if (gpa - previous_gpa < previous.size)
+    if (gpa - previous_gpa < previous.size) {
       return absl::AlreadyExistsError("a region that overlaps the previous one");
+    }
   }
 
   Location start;
@@ -98,8 +107,9 @@ absl::StatusOr<GuestMemory::Location> MemoryMap::Translate(uint64_t gpa, uint64_
   --it;
   const Region& region = it->second;
   const uint64_t delta = gpa - it->first;
-  if (delta >= region.size || size > region.size - delta)
+  if (delta >= region.size || size > region.size - delta) {
     return absl::NotFoundError("not in one region of guest memory");
+  }
   if (!region.fd) return absl::NotFoundError("guest memory without a descriptor");
   Location location = region.start;
   location.offset += delta;

@@ -75,7 +75,9 @@ bool PathWatch::Drain() {
 
 bool PathWatch::Matters(const inotify_event& event) const {
   if (event.mask & IN_Q_OVERFLOW) return true;
-  if (event.wd != watch_) return false;  // left over from an earlier watch
+  if (event.wd != watch_) {
+    return false;  // left over from an earlier watch
+  }
   if (event.mask & kLostEvents) return true;
   return event.len > 0 && names_[level_] == event.name;
 }

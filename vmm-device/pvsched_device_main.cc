@@ -62,6 +62,7 @@ class Daemon {
   absl::Status Watch(int fd);
   absl::Status HandleEvent(int fd);
   absl::Status Accept();
+  void Welcome(int socket);
   absl::Status HandleClient();
 
   const Config& config_;
@@ -79,8 +80,9 @@ class Daemon {
 
 absl::Status Daemon::Watch(int fd) {
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return absl::ErrnoToStatus(errno, "epoll_ctl");
+  }
   return absl::OkStatus();
 }
 
@@ -158,17 +160,22 @@ absl::Status Daemon::Accept() {
     return absl::OkStatus();
   }
   if (absl::Status status = Watch(socket->get()); !status.ok()) return status;
-  if (control_) {
-    absl::StatusOr<UniqueFd> vmm = PeerPidfd(socket->get());
-    if (vmm.ok()) {
-      control_->StartSession(*std::move(vmm));
-    } else {
-      LOG(ERROR) << "the VMM's process is not known, so pvschedd won't be: " << vmm.status();
-    }
-  }
-  client_.emplace(*std::move(socket), &*device_, &pci_config_, &memory_);
-  LOG(INFO) << "a VM has connected";
+  const int fd = socket->get();
+  client_.emplace(*std::move(socket), &*device_, &pci_config_, &memory_,
+                  [this, fd] { Welcome(fd); });
   return absl::OkStatus();
+}
+
+// Who only looks whether somebody is here is no VM, and nobody's business.
+void Daemon::Welcome(int socket) {
+  LOG(INFO) << "a VM has connected";
+  if (!control_) return;
+  absl::StatusOr<UniqueFd> vmm = PeerPidfd(socket);
+  if (vmm.ok()) {
+    control_->StartSession(*std::move(vmm));
+  } else {
+    LOG(ERROR) << "the VMM's process is not known, so pvschedd won't be told: " << vmm.status();
+  }
 }
 
 absl::Status Daemon::HandleClient() {
@@ -176,7 +183,9 @@ absl::Status Daemon::HandleClient() {
   if (status.ok()) return status;
   const bool left = absl::IsOutOfRange(status);
   const bool was_vm = client_->negotiated();
-  if (!left) LOG(ERROR) << "the connection to the VM is given up: " << status.message();
+  if (!left) {
+    LOG_EVERY_N_SEC(ERROR, 1) << "the connection to the VM is given up: " << status.message();
+  }
   client_.reset();
   if (control_) control_->EndSession();
   if (left && was_vm) {

@@ -109,20 +109,24 @@ absl::Status ApplySeccompFilter() {
     if (error == 0) error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0);
   }
   // No code from outside, no other kind of socket, no new file.
-  if (error == 0)
+  if (error == 0) {
     error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  if (error == 0)
+  }
+  if (error == 0) {
     error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                              SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+  }
   // Abseil names the memory that it takes.
-  if (error == 0)
+  if (error == 0) {
     error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
                              SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA));
+  }
   for (const unsigned command : {F_GETFL, F_GET_SEALS}) {
-    if (error == 0)
+    if (error == 0) {
       error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
                                SCMP_A1(SCMP_CMP_EQ, command));
+    }
   }
   if (error == 0) error = seccomp_load(filter.get());
   if (error != 0) {

@@ -60,15 +60,17 @@ absl::StatusOr<bool> VfioUserConnection::ReceiveHeader() {
         partial_.fds.emplace_back(fd);
       }
     }
-    if (msg.msg_flags & MSG_CTRUNC)
+    if (msg.msg_flags & MSG_CTRUNC) {
       return absl::InvalidArgumentError("more descriptors than a message may carry");
+    }
     if (n == 0) {
       if (received_ > 0) return absl::DataLossError("the client left in the middle of a message");
       return absl::OutOfRangeError("the client left");
     }
     received_ += static_cast<size_t>(n);
-    if (partial_.fds.size() > vfio_user::kMaxMessageFds)
+    if (partial_.fds.size() > vfio_user::kMaxMessageFds) {
       return absl::InvalidArgumentError("more descriptors than a message may carry");
+    }
   }
 
   const uint32_t size = partial_.header.size;
@@ -127,8 +129,9 @@ absl::Status VfioUserConnection::Send(const Header& header, absl::Span<const uin
   } while (n < 0 && errno == EINTR);
   if (n < 0) return absl::ErrnoToStatus(errno, "answering the client");
   // Short only if the time-out struck: the client doesn't read.
-  if (static_cast<size_t>(n) != header.size)
+  if (static_cast<size_t>(n) != header.size) {
     return absl::DeadlineExceededError("the client does not read its answers");
+  }
   return absl::OkStatus();
 }
 

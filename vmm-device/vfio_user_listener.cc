@@ -26,18 +26,21 @@ UniqueFd MakeSocket() {
 // client come and leave without a word, which it does not mind.
 absl::Status RemoveStale(const std::string& path, const sockaddr_un& address) {
   struct stat st;
-  if (lstat(path.c_str(), &st) != 0)
+  if (lstat(path.c_str(), &st) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("looking at ", path));
-  if (!S_ISSOCK(st.st_mode))
+  }
+  if (!S_ISSOCK(st.st_mode)) {
     return absl::AlreadyExistsError(absl::StrCat(path, " is there and is not a socket"));
+  }
   const UniqueFd probe = MakeSocket();
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
       errno != ECONNREFUSED) {
     return absl::AlreadyExistsError(
         absl::StrCat(path, " is in use: each VM needs a socket of its own"));
   }
-  if (unlink(path.c_str()) != 0)
+  if (unlink(path.c_str()) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("removing the stale socket ", path));
+  }
   return absl::OkStatus();
 }
 
@@ -58,19 +61,22 @@ absl::StatusOr<std::unique_ptr<VfioUserListener>> VfioUserListener::Create(
   if (bind(fd.get(), generic, sizeof(address)) != 0) {
     if (errno != EADDRINUSE) return absl::ErrnoToStatus(errno, absl::StrCat("binding ", path));
     if (absl::Status status = RemoveStale(path, address); !status.ok()) return status;
-    if (bind(fd.get(), generic, sizeof(address)) != 0)
+    if (bind(fd.get(), generic, sizeof(address)) != 0) {
       return absl::ErrnoToStatus(errno, absl::StrCat("binding ", path));
+    }
   }
   struct stat st;
-  if (stat(path.c_str(), &st) != 0 || listen(fd.get(), /*backlog=*/4) != 0)
+  if (stat(path.c_str(), &st) != 0 || listen(fd.get(), /*backlog=*/4) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("listening on ", path));
+  }
   return absl::WrapUnique(new VfioUserListener(std::move(fd), path, st.st_dev, st.st_ino));
 }
 
 VfioUserListener::~VfioUserListener() {
   struct stat st;
-  if (lstat(path_.c_str(), &st) == 0 && st.st_dev == dev_ && st.st_ino == ino_)
+  if (lstat(path_.c_str(), &st) == 0 && st.st_dev == dev_ && st.st_ino == ino_) {
     unlink(path_.c_str());
+  }
 }
 
 absl::StatusOr<UniqueFd> VfioUserListener::Accept() {
@@ -87,11 +93,13 @@ absl::StatusOr<UniqueFd> PeerPidfd(int socket) {
   // Before 6.5 only the number is known, which may be another process's by now.
   ucred peer{};
   length = sizeof(peer);
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
     return absl::ErrnoToStatus(errno, "SO_PEERCRED");
+  }
   pidfd = static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0));
-  if (pidfd < 0)
+  if (pidfd < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("pidfd_open of process ", peer.pid));
+  }
   return UniqueFd(pidfd);
 }
 

@@ -55,8 +55,9 @@ absl::StatusOr<T> Parse(Bytes bytes) {
 template <typename T>
 absl::StatusOr<T> ParseWithArgsz(Bytes bytes) {
   absl::StatusOr<T> value = Parse<T>(bytes);
-  if (value.ok() && value->argsz < sizeof(T))
+  if (value.ok() && value->argsz < sizeof(T)) {
     return absl::InvalidArgumentError(absl::StrCat("argsz is ", value->argsz, ", not ", sizeof(T)));
+  }
   return value;
 }
 
@@ -79,8 +80,9 @@ absl::StatusOr<Payload> GetDeviceInfo(Bytes request) {
 absl::StatusOr<Payload> GetRegionInfo(Bytes request) {
   absl::StatusOr<RegionInfo> info = ParseWithArgsz<RegionInfo>(request);
   if (!info.ok()) return info.status();
-  if (info->index >= vfio_user::kNumRegions)
+  if (info->index >= vfio_user::kNumRegions) {
     return absl::InvalidArgumentError(absl::StrCat("there is no region ", info->index));
+  }
   RegionInfo reply{};
   reply.argsz = sizeof(RegionInfo);
   reply.index = info->index;
@@ -93,8 +95,9 @@ absl::StatusOr<Payload> GetRegionInfo(Bytes request) {
 absl::StatusOr<Payload> GetIrqInfo(Bytes request) {
   absl::StatusOr<IrqInfo> info = ParseWithArgsz<IrqInfo>(request);
   if (!info.ok()) return info.status();
-  if (info->index >= vfio_user::kNumIrqs)
+  if (info->index >= vfio_user::kNumIrqs) {
     return absl::InvalidArgumentError(absl::StrCat("there is no interrupt type ", info->index));
+  }
   return ToPayload(IrqInfo{.argsz = sizeof(IrqInfo), .flags = 0, .index = info->index, .count = 0});
 }
 
@@ -108,30 +111,39 @@ absl::StatusOr<Payload> SetInterrupts(Bytes request, size_t num_fds) {
       (set->flags & ~(vfio_user::kIrqDataMask | vfio_user::kIrqActionMask))) {
     return absl::InvalidArgumentError("SET_IRQS needs one kind of data and one action");
   }
-  if (set->index >= vfio_user::kNumIrqs)
+  if (set->index >= vfio_user::kNumIrqs) {
     return absl::InvalidArgumentError(absl::StrCat("there is no interrupt type ", set->index));
-  if (set->start != 0 || set->count != 0 || num_fds != 0)
+  }
+  if (set->start != 0 || set->count != 0 || num_fds != 0) {
     return absl::InvalidArgumentError("the device has no interrupts");
+  }
   return Payload{};
 }
 
 absl::StatusOr<RegionAccess> ParseAccess(Bytes request) {
   absl::StatusOr<RegionAccess> access = Parse<RegionAccess>(request);
   if (!access.ok()) return access;
-  if (access->region >= vfio_user::kNumRegions)
+  if (access->region >= vfio_user::kNumRegions) {
     return absl::InvalidArgumentError(absl::StrCat("there is no region ", access->region));
-  if (access->count == 0 || access->count > vfio_user::kMaxDataSize)
+  }
+  if (access->count == 0 || access->count > vfio_user::kMaxDataSize) {
     return absl::InvalidArgumentError(absl::StrCat("an access of ", access->count, " bytes"));
-  if (access->offset + (access->count - 1) < access->offset)
+  }
+  if (access->offset + (access->count - 1) < access->offset) {
     return absl::InvalidArgumentError("an access that wraps around");
+  }
   return access;
 }
 
 }  // namespace
 
 VfioUserServer::VfioUserServer(UniqueFd socket, Device* device, PciConfig* config,
-                               MemoryMap* memory)
-    : connection_(std::move(socket)), device_(device), config_(config), memory_(memory) {}
+                               MemoryMap* memory, std::function<void()> on_negotiated)
+    : connection_(std::move(socket)),
+      device_(device),
+      config_(config),
+      memory_(memory),
+      on_negotiated_(std::move(on_negotiated)) {}
 
 VfioUserServer::~VfioUserServer() {
   ResetDevice();
@@ -139,8 +151,9 @@ VfioUserServer::~VfioUserServer() {
 }
 
 void VfioUserServer::ResetDevice() {
-  if (!device_->Reset())
+  if (!device_->Reset()) {
     LOG(WARNING) << "the device was reset while the host may still use the records";
+  }
   config_->Reset();
 }
 
@@ -157,8 +170,9 @@ absl::Status VfioUserServer::HandleInput() {
 absl::Status VfioUserServer::Handle(Message& message) {
   const vfio_user::Header header = message.header;
   // We ask nothing, so there is nothing to be replied to.
-  if ((header.flags & vfio_user::kTypeMask) != vfio_user::kTypeCommand)
+  if ((header.flags & vfio_user::kTypeMask) != vfio_user::kTypeCommand) {
     return absl::InvalidArgumentError("a message that is no command");
+  }
 
   const bool was_negotiated = negotiated_;
   const absl::StatusOr<Payload> payload = Dispatch(message);
@@ -181,10 +195,12 @@ absl::Status VfioUserServer::Handle(Message& message) {
 absl::StatusOr<VfioUserServer::Payload> VfioUserServer::Dispatch(Message& message) {
   const Bytes request = message.payload;
   const uint16_t command = message.header.command;
-  if (message.header.flags & vfio_user::kError)
+  if (message.header.flags & vfio_user::kError) {
     return absl::InvalidArgumentError("a command with an error flag");
-  if ((command == vfio_user::kVersion) == negotiated_)
+  }
+  if ((command == vfio_user::kVersion) == negotiated_) {
     return absl::InvalidArgumentError("VERSION must come first, and once");
+  }
 
   switch (command) {
     case vfio_user::kVersion:
@@ -216,14 +232,16 @@ absl::StatusOr<VfioUserServer::Payload> VfioUserServer::Dispatch(Message& messag
 absl::StatusOr<Payload> VfioUserServer::NegotiateVersion(Bytes request) {
   absl::StatusOr<Payload> reply = AnswerVersion(request);
   negotiated_ = reply.ok();
+  if (negotiated_) on_negotiated_();
   return reply;
 }
 
 absl::StatusOr<Payload> VfioUserServer::MapMemory(Bytes request, std::vector<UniqueFd>& fds) {
   absl::StatusOr<DmaMap> map = ParseWithArgsz<DmaMap>(request);
   if (!map.ok()) return map.status();
-  if (map->flags & ~(vfio_user::kDmaRead | vfio_user::kDmaWrite))
+  if (map->flags & ~(vfio_user::kDmaRead | vfio_user::kDmaWrite)) {
     return absl::InvalidArgumentError(absl::StrCat("DMA_MAP flags 0x", absl::Hex(map->flags)));
+  }
   if (fds.size() > 1) return absl::InvalidArgumentError("DMA_MAP with more than one descriptor");
   UniqueFd fd = fds.empty() ? UniqueFd() : std::move(fds[0]);
   VLOG(1) << "memory 0x" << absl::Hex(map->address) << " + 0x" << absl::Hex(map->size)
@@ -241,16 +259,19 @@ absl::StatusOr<Payload> VfioUserServer::UnmapMemory(Bytes request) {
   absl::StatusOr<DmaUnmap> unmap = ParseWithArgsz<DmaUnmap>(request);
   if (!unmap.ok()) return unmap.status();
   if (unmap->flags == vfio_user::kUnmapAll) {
-    if (unmap->address != 0 || unmap->size != 0)
+    if (unmap->address != 0 || unmap->size != 0) {
       return absl::InvalidArgumentError("DMA_UNMAP of all memory with an address");
+    }
     device_->MemoryGoing(0, UINT64_MAX);
     memory_->RemoveAll();
   } else if (unmap->flags == 0) {
-    if (!memory_->Contains(unmap->address, unmap->size))
+    if (!memory_->Contains(unmap->address, unmap->size)) {
       return absl::NotFoundError("DMA_UNMAP of what is not mapped");
+    }
     device_->MemoryGoing(unmap->address, unmap->size);
-    if (absl::Status status = memory_->Remove(unmap->address, unmap->size); !status.ok())
+    if (absl::Status status = memory_->Remove(unmap->address, unmap->size); !status.ok()) {
       return status;
+    }
   } else {
     return absl::InvalidArgumentError(absl::StrCat("DMA_UNMAP flags 0x", absl::Hex(unmap->flags)));
   }
@@ -285,9 +306,10 @@ absl::StatusOr<Payload> VfioUserServer::WriteRegion(Bytes request) {
   absl::StatusOr<RegionAccess> access = ParseAccess(request);
   if (!access.ok()) return access.status();
   const Bytes data = request.subspan(sizeof(RegionAccess));
-  if (data.size() != access->count)
+  if (data.size() != access->count) {
     return absl::InvalidArgumentError(
         absl::StrCat("a write of ", access->count, " bytes with ", data.size(), " bytes of data"));
+  }
   if (access->region == vfio_user::kConfig) {
     config_->Write(access->offset, data.data(), data.size());
   } else if (access->region == vfio_user::kBar0) {

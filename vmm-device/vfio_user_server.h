@@ -3,6 +3,7 @@
 #define PVSCHED_VMM_DEVICE_VFIO_USER_SERVER_H_
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,7 +24,10 @@ namespace pvsched {
 class VfioUserServer {
  public:
   // What is borrowed must outlive the server and belongs to it alone.
-  VfioUserServer(UniqueFd socket, Device* device, PciConfig* config, MemoryMap* memory);
+  // `on_negotiated` is called once, when the client has shown itself to be one.
+  VfioUserServer(
+      UniqueFd socket, Device* device, PciConfig* config, MemoryMap* memory,
+      std::function<void()> on_negotiated = [] {});
 
   // The client is gone, whatever the reason: withdraws all records, then
   // forgets the memory.
@@ -33,7 +37,6 @@ class VfioUserServer {
 
   int fd() const { return connection_.fd(); }
 
-  // Has the client shown itself to be one?
   bool negotiated() const { return negotiated_; }
 
   // To be called when fd() is readable: handles what has arrived, a bounded
@@ -58,6 +61,7 @@ class VfioUserServer {
   Device* const device_;
   PciConfig* const config_;
   MemoryMap* const memory_;
+  const std::function<void()> on_negotiated_;
   bool negotiated_ = false;
 };
 

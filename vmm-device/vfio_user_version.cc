@@ -71,12 +71,14 @@ absl::StatusOr<std::vector<uint8_t>> AnswerVersion(absl::Span<const uint8_t> req
   const std::string_view text(reinterpret_cast<const char*>(request.data()) + sizeof(version),
                               request.size() - sizeof(version));
   if (!text.empty()) {
-    if (text.size() > kMaxJsonSize || text.back() != '\0')
+    if (text.size() > kMaxJsonSize || text.back() != '\0') {
       return absl::InvalidArgumentError("the capabilities are too long or have no NUL at the end");
+    }
     const json parsed = json::parse(text.substr(0, text.size() - 1), nullptr,
                                     /*allow_exceptions=*/false);
-    if (!MakesSense(parsed))
+    if (!MakesSense(parsed)) {
       return absl::InvalidArgumentError("the capabilities are no JSON that makes sense");
+    }
   }
 
   version.minor = std::min(version.minor, vfio_user::kVersionMinor);

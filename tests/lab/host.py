@@ -83,6 +83,8 @@ def _boot(disk, emulated, job, out, write):
         shutil.copyfile(folder / "console.log", out.parent / "host-console.log")
         if outcome is None:
             death = watch.death()
+            if watch.refused:
+                raise LabError(f"QEMU did not start the host: {watch.refused}")
             if "Attempted to kill init" in death:
                 raise LabError(f"host-init ended early: {death}; see {out.parent}/host-console.log")
             raise (EmulatorDied if emulated else HostDied)(
@@ -120,7 +122,7 @@ def _attend(argv, disk, folder, watch, job, write):
                 os.killpg(qemu.pid, signal.SIGKILL)
             forward.join(timeout=10)
     watch.poll()
-    watch.qemu_log = (folder / "qemu.log").read_text(errors="replace")
+    watch.ended(qemu.returncode, (folder / "qemu.log").read_text(errors="replace"))
     return watch.status
 
 
@@ -145,7 +147,8 @@ class _Watch:
         self._rest = ""
         self.boot_s = None
         self.status = None
-        self.qemu_log = ""
+        self.refused = ""  # QEMU's complaint, if it would not even start
+        self._complaint = ""
 
     def poll(self):
         data = self._rest + self._file.read()
@@ -156,6 +159,12 @@ class _Watch:
                 self.boot_s = self._heard - self._started
             elif line.startswith("exit "):
                 self.status = int(line.split()[1])
+
+    def ended(self, returncode, log):
+        complaints = [line for line in log.splitlines() if "warning" not in line]
+        self._complaint = complaints[-1] if complaints else ""
+        if returncode == 1 and self.boot_s is None:
+            self.refused = self._complaint or "it gave no reason"
 
     def silent(self):
         limit = _SILENCE_S if self.boot_s is not None else _BOOT_S
@@ -170,5 +179,5 @@ class _Watch:
             return f"{found[0].strip()} ({when})"
         if self.silent():
             return f"no sign of life for {time.monotonic() - self._heard:.0f} s ({when})"
-        complaint = [l for l in self.qemu_log.splitlines() if "warning" not in l][-1:]
-        return f"it reset or stopped without a word ({when})" + "".join(f"; QEMU: {l}" for l in complaint)
+        said = f"; QEMU: {self._complaint}" if self._complaint else ""
+        return f"it reset or stopped without a word ({when}){said}"

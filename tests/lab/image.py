@@ -27,7 +27,8 @@ def host_image():
     init = (INSIDE / "host-init").read_bytes()
     images = CACHE / "images"
     images.mkdir(exist_ok=True)
-    stem = f"{root.path.name}-{hashlib.sha256(init).hexdigest()[:8]}"
+    recipe = init + pathlib.Path(__file__).read_bytes()
+    stem = f"{root.path.name}-{hashlib.sha256(recipe).hexdigest()[:8]}"
     disk, vmlinux = images / f"{stem}.ext4", images / f"{stem}.vmlinux"
     if not disk.exists():
         with roots.exclusive("image"):

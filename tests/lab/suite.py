@@ -102,35 +102,29 @@ def _nested(tally):
     folder = LAB / "nested"
     tests = sorted(p.stem for p in folder.glob("[0-9]*.sh"))
     files = {f"/lab/tests/{p.name}": p.read_bytes() for p in folder.glob("*.sh")}
-    deaths = {}
+    retries = host.RETRIES
     while tests:
-        results = _Results()
+        results, trouble = _Results(), None
         job = payload.Job(["run-tests", *tests], files)
-        death = None
         with step(f"running {len(tests)} nested tests"):
             try:
                 host.run(job, OUT / "nested", results, retries=0)
-            except host.HostDied as error:
-                death = error
+            except LabError as error:
+                trouble = error
         for result, name in results.done:
             tally.add(result, f"nested: {name}")
-        left = [t for t in tests if t not in {name for _, name in results.done}]
-        if left and not death:
-            death = LabError("the host powered off in the middle of it")
-        tests = _after_death(death, left, deaths, tally) if left else []
-
-
-def _after_death(death, left, deaths, tally):
-    """What to run next, when the host died in left[0]; thrice in a test is its failure."""
-    culprit = left[0]
-    deaths[culprit] = deaths.get(culprit, 0) + 1
-    if isinstance(death, host.EmulatorDied) and deaths[culprit] <= host.RETRIES:
-        say(f"the emulated host died in {culprit}: {death}. That is the emulator's failure: "
-            "going on with it on a fresh host")
-        return left
-    tally.add("fail", f"nested: {culprit}: {death}")
-    print(f"fail {culprit}: {death}", flush=True)
-    return left[1:]
+        tests = [t for t in tests if t not in {name for _, name in results.done}]
+        if not tests:
+            return
+        if isinstance(trouble, host.EmulatorDied) and retries:
+            retries -= 1
+            say(f"the emulated host died in {tests[0]}: {trouble}. That is the emulator's failure: "
+                "going on with that test on a fresh host")
+        else:
+            for name in tests:
+                tally.add("fail", f"nested: {name}")
+                print(f"fail {name}: {trouble or 'the host powered off too early'}", flush=True)
+            return
 
 
 class _Results:

@@ -59,7 +59,9 @@ class VfioUserControlTest : public ::testing::Test {
     struct stat st{};
     fstat(memory_.get(), &st);
     std::map<uint32_t, FakePvschedd::Record> expected;
-    for (const uint32_t vcpu : vcpus) expected[vcpu] = {st.st_ino, Gpa(vcpu)};
+    for (const uint32_t vcpu : vcpus) {
+      expected[vcpu] = {st.st_ino, Gpa(vcpu)};
+    }
     return expected;
   }
 
@@ -152,6 +154,16 @@ TEST_F(VfioUserControlTest, ARefusedVmIsOfferedToTheNextPvschedd) {
   EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 1; }));
   EXPECT_TRUE(Eventually([&] { return Register(0) == PVSCHED_RESULT_OK; }));
   EXPECT_EQ(pvschedd_->records(), Expected({0}));
+}
+
+TEST_F(VfioUserControlTest, AVmThatIsKnownAlreadyAsksAgain) {
+  StartPvschedd();
+  pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, EEXIST, "has a device already");
+  StartDevice();
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_REFUSED);
+  pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, 0, "");
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return Register(0) == PVSCHED_RESULT_OK; }));
 }
 
 TEST_F(VfioUserControlTest, SilenceIsATimeoutAndUnconfirmedUntilPvscheddAnswers) {

@@ -77,13 +77,15 @@ TEST_F(VfioUserDeviceTest, ServesQemusRealizeSequence) {
 
   client.Write<uint32_t>(vfio_user::kConfig, PCI_ROM_ADDRESS, 0xfffff800);
   EXPECT_EQ(client.Read<uint32_t>(vfio_user::kConfig, PCI_ROM_ADDRESS), 0u);
-  for (uint64_t bar = PCI_BASE_ADDRESS_0; bar <= PCI_BASE_ADDRESS_5; bar += 4)
+  for (uint64_t bar = PCI_BASE_ADDRESS_0; bar <= PCI_BASE_ADDRESS_5; bar += 4) {
     EXPECT_EQ(client.Read<uint32_t>(vfio_user::kConfig, bar), 0u);
+  }
   EXPECT_EQ(client.Read<uint8_t>(vfio_user::kConfig, PCI_INTERRUPT_PIN), 0);
   client.Write<uint16_t>(vfio_user::kConfig, PCI_COMMAND, 0);
   EXPECT_EQ(client.Call(vfio_user::kReset, {}).error(), 0);
-  for (uint64_t bar = PCI_BASE_ADDRESS_0; bar <= PCI_BASE_ADDRESS_5; bar += 4)
+  for (uint64_t bar = PCI_BASE_ADDRESS_0; bar <= PCI_BASE_ADDRESS_5; bar += 4) {
     client.Write<uint32_t>(vfio_user::kConfig, bar, 0);
+  }
 
   // The firmware moves RAM below 1 MiB in and out of sight.
   for (int i = 0; i < 10; ++i) {
@@ -314,8 +316,9 @@ TEST_F(VfioUserDeviceTest, IsSmall) {
   const UniqueFd memory = MakeMemfd(512 * kMiB);
   auto client = Connect();
   client.Negotiate();
-  for (uint64_t i = 0; i < 500; ++i)
+  for (uint64_t i = 0; i < 500; ++i) {
     ASSERT_EQ(client.DmaMap(i * kMiB, kMiB, i * kMiB, memory.get()), 0);
+  }
   client.NegotiateFeatures();
   for (uint32_t vcpu = 0; vcpu < 64; ++vcpu) {
     PutRecord(memory.get(), 0x1000 + vcpu * 256, vcpu, kNonce);

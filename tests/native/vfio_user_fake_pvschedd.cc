@@ -56,7 +56,11 @@ FakePvschedd::~FakePvschedd() {
 
 void FakePvschedd::Refuse(uint16_t type, int error, const std::string& text) {
   const std::lock_guard lock(mutex_);
-  refusals_[type] = {error, text};
+  if (error == 0) {
+    refusals_.erase(type);
+  } else {
+    refusals_[type] = {error, text};
+  }
 }
 
 void FakePvschedd::BeSilent(bool silent) {
@@ -116,8 +120,9 @@ void FakePvschedd::Serve() {
         connections_.clear();
         records_.clear();
       }
-      for (const auto& [fd, owner] : connections_)
+      for (const auto& [fd, owner] : connections_) {
         fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+      }
     }
     poll(fds.data(), fds.size(), -1);
 

@@ -33,7 +33,8 @@ class FakePvschedd {
   FakePvschedd(const FakePvschedd&) = delete;
   FakePvschedd& operator=(const FakePvschedd&) = delete;
 
-  // From now on requests of this type are answered with an error.
+  // From now on requests of this type are answered with an error; 0
+  // ends that.
   void Refuse(uint16_t type, int error, const std::string& text);
   // From now on nothing is answered, or it is again.
   void BeSilent(bool silent);

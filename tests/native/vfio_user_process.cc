@@ -32,9 +32,9 @@ TemporaryDirectory::~TemporaryDirectory() {
 DeviceProcess::DeviceProcess(const std::vector<std::string>& args, const std::string& log)
     : log_(log) {
   std::vector<std::string> all = {PVSCHED_DEVICE_PATH};
-  all.insert(all.end(), args.begin(), args.end());
   // The filter knows nothing of what a sanitizer's runtime needs.
   if (PVSCHED_IS_SANITIZED) all.emplace_back("--no-seccomp");
+  all.insert(all.end(), args.begin(), args.end());
   std::vector<char*> argv;
   for (std::string& arg : all) argv.push_back(arg.data());
   argv.push_back(nullptr);

@@ -149,10 +149,12 @@ TEST_F(DeviceTest, WritesToReadOnlyRegistersChangeNothing) {
   for (size_t i = 0; i < before.size(); ++i) before[i] = Read64(8 * i);
   for (const uint64_t offset :
        {PVSCHED_REG_MAGIC, PVSCHED_REG_VERSION, PVSCHED_REG_MAX_VCPUS, PVSCHED_REG_RECORD_SIZE,
-        PVSCHED_REG_RESULT, PVSCHED_REG_REGISTERED, 0x100})
+        PVSCHED_REG_RESULT, PVSCHED_REG_REGISTERED, 0x100}) {
     Write32(offset, 0xffffffff);
-  for (const uint64_t offset : {PVSCHED_REG_DEVICE_FEATURES, PVSCHED_REG_NONCE, 0x100})
+  }
+  for (const uint64_t offset : {PVSCHED_REG_DEVICE_FEATURES, PVSCHED_REG_NONCE, 0x100}) {
     Write64(offset, UINT64_MAX);
+  }
   for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(Read64(8 * i), before[i]) << 8 * i;
   EXPECT_EQ(device_.counters().bad_accesses, 10u);
 }
@@ -344,8 +346,9 @@ TEST_F(DeviceTest, StatusZeroWithdrawsAllAndForgets) {
   EXPECT_CALL(sink_, WithdrawAll()).WillOnce(Return(absl::OkStatus()));
   Write32(PVSCHED_REG_STATUS, 0);
   for (const uint64_t reg : {PVSCHED_REG_STATUS, PVSCHED_REG_RESULT, PVSCHED_REG_REGISTERED,
-                             PVSCHED_REG_VCPU_SELECT, PVSCHED_REG_DRIVER_VERSION})
+                             PVSCHED_REG_VCPU_SELECT, PVSCHED_REG_DRIVER_VERSION}) {
     EXPECT_EQ(Read32(reg), 0u) << reg;
+  }
   EXPECT_EQ(Read64(PVSCHED_REG_DRIVER_FEATURES), 0u);
   EXPECT_EQ(Read64(PVSCHED_REG_NONCE), 0u);
   EXPECT_EQ(Read64(PVSCHED_REG_RECORD_ADDR), 0u);

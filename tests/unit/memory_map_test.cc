@@ -120,8 +120,9 @@ TEST_F(MemoryMapTest, WrapAroundIsRefusedButTheLastPageIsNot) {
 }
 
 TEST_F(MemoryMapTest, TheNumberOfRegionsIsLimited) {
-  for (size_t i = 0; i < MemoryMap::kMaxRegions; ++i)
+  for (size_t i = 0; i < MemoryMap::kMaxRegions; ++i) {
     ASSERT_EQ(AddWithoutFile(i * kPage, kPage), kOk);
+  }
   EXPECT_EQ(AddWithoutFile(MemoryMap::kMaxRegions * kPage, kPage), kResourceExhausted);
   ASSERT_TRUE(map_.Remove(0, kPage).ok());
   EXPECT_EQ(AddWithoutFile(MemoryMap::kMaxRegions * kPage, kPage), kOk);

@@ -54,7 +54,9 @@ class VfioUserServerTest : public ::testing::Test {
     client_ = std::make_unique<VfioUserTestClient>(UniqueFd(fds[1]), [this] {
       if (!server_) return;
       status_ = server_->HandleInput();
-      if (!status_.ok()) server_.reset();  // as the daemon does
+      if (!status_.ok()) {
+        server_.reset();  // as the daemon does
+      }
     });
   }
 
@@ -106,8 +108,9 @@ TEST_F(VfioUserServerTest, VersionComesOnce) {
 
 TEST_F(VfioUserServerTest, UnknownCommandsAreNotSupported) {
   Negotiate();
-  for (const uint16_t command : {0, 6, 11, 12, 14, 15, 16, 17, 18, 19, 0xffff})
+  for (const uint16_t command : {0, 6, 11, 12, 14, 15, 16, 17, 18, 19, 0xffff}) {
     EXPECT_EQ(Call(command, Bytes(32)), EOPNOTSUPP) << command;
+  }
   EXPECT_TRUE(server_);
 }
 
@@ -339,8 +342,9 @@ TEST_F(VfioUserServerTest, BadMappingsAreAnsweredWithTheirErrors) {
 
 TEST_F(VfioUserServerTest, TheNumberOfMappingsIsLimited) {
   Negotiate();
-  for (size_t i = 0; i < MemoryMap::kMaxRegions; ++i)
+  for (size_t i = 0; i < MemoryMap::kMaxRegions; ++i) {
     ASSERT_EQ(client_->DmaMap(i * 4096, 4096, 0, -1), 0);
+  }
   EXPECT_EQ(client_->DmaMap(kMiB << 10, 4096, 0, -1), ENOSPC);
 }
 
@@ -475,12 +479,13 @@ TEST_F(VfioUserServerTest, ResetWithdrawsRecordsAndKeepsMemory) {
 TEST_F(VfioUserServerTest, AFloodIsHandledInPortions) {
   Negotiate();
   Bytes flood;
-  for (uint16_t i = 0; i < 200; ++i)
+  for (uint16_t i = 0; i < 200; ++i) {
     flood = flood + VfioUserTestClient::Message(
                         i, vfio_user::kRegionWrite,
                         VfioUserTestClient::AccessPayload(0, PVSCHED_REG_VCPU_SELECT, 4) +
                             ToBytes(uint32_t{i}),
                         vfio_user::kNoReply);
+  }
   client_->SendRaw(flood);
   client_->Pump();
   EXPECT_LT(device_.ReadBar0(PVSCHED_REG_VCPU_SELECT, 4), 199u);
@@ -494,8 +499,9 @@ TEST_F(VfioUserServerTest, SenselessRequestsAreAllAnswered) {
   std::mt19937_64 random(2);
   for (int i = 0; i < 20'000; ++i) {
     Bytes payload(random() % 64);
-    for (uint8_t& byte : payload)
+    for (uint8_t& byte : payload) {
       byte = static_cast<uint8_t>(random() % 4 ? random() % 40 : random());
+    }
     // Often a plausible argsz, small numbers else.
     if (payload.size() >= 4 && random() % 2) {
       const uint32_t argsz = static_cast<uint32_t>(16 + random() % 4 * 4);

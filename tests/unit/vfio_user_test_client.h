@@ -126,9 +126,13 @@ class VfioUserTestClient {
   Reply Receive(int timeout_ms = 10'000) {
     Reply reply;
     pollfd poll_fd{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    if (poll(&poll_fd, 1, timeout_ms) <= 0) return {};
+    if (poll(&poll_fd, 1, timeout_ms) <= 0) {
+      return {};
+    }
     ssize_t n = recv(socket_.get(), &reply.header, sizeof(reply.header), MSG_DONTWAIT);
-    if (n <= 0) return {};
+    if (n <= 0) {
+      return {};
+    }
     EXPECT_EQ(n, static_cast<ssize_t>(sizeof(reply.header)));
     if (reply.header.size < sizeof(reply.header)) ADD_FAILURE() << "an answer without a size";
     reply.payload.resize(reply.header.size - sizeof(reply.header));

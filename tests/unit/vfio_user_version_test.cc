@@ -64,8 +64,9 @@ TEST(VfioUserVersionTest, AMissingNulIsRefused) {
 }
 
 TEST(VfioUserVersionTest, MalformedJsonIsRefused) {
-  for (const char* text : {"{", "", "}", "{\"capabilities\":", "nonsense", "{}{}", "{} x"})
+  for (const char* text : {"{", "", "}", "{\"capabilities\":", "nonsense", "{}{}", "{} x"}) {
     EXPECT_FALSE(Accepted(text)) << text;
+  }
 }
 
 TEST(VfioUserVersionTest, JsonThatIsTooLongIsRefused) {
@@ -79,8 +80,9 @@ TEST(VfioUserVersionTest, WrongTypesAreRefused) {
         R"({"capabilities":{"max_msg_fds":"16"}})", R"({"capabilities":{"max_msg_fds":1.5}})",
         R"({"capabilities":{"max_data_xfer_size":{}}})", R"({"capabilities":{"max_dma_maps":-1}})",
         R"({"capabilities":{"pgsizes":"4k"}})", R"({"capabilities":{"write_multiple":1}})",
-        R"({"capabilities":{"migration":1}})", R"({"capabilities":{"migration":{"pgsize":[]}}})"})
+        R"({"capabilities":{"migration":1}})", R"({"capabilities":{"migration":{"pgsize":[]}}})"}) {
     EXPECT_FALSE(Accepted(text)) << text;
+  }
 }
 
 TEST(VfioUserVersionTest, MaxMsgFdsHasLimits) {
