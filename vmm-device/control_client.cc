@@ -203,9 +203,9 @@ void ControlClient::RetryLater(bool somebody_listens) {
   retry_delay_ = std::min(retry_delay_ * 2, kLastRetry);
 }
 
-absl::Status ControlClient::Register(uint32_t vcpu, int fd, uint64_t offset) {
+absl::Status ControlClient::Register(uint32_t vcpu, int fd, uint64_t offset, const Extras& extras) {
   if (!refusal_.empty()) return absl::PermissionDeniedError(refusal_);
-  const Place place{fd, offset};
+  const Place place{fd, offset, extras};
   if (connected()) {
     const absl::Status status = SendRegister(vcpu, place);
     // Unavailable: pvschedd ended just now, and the record waits for the next.
@@ -216,7 +216,13 @@ absl::Status ControlClient::Register(uint32_t vcpu, int fd, uint64_t offset) {
 }
 
 absl::Status ControlClient::SendRegister(uint32_t vcpu, const Place& place) {
-  return Request(PVSCHED_CONTROL_REGISTER, vcpu, place.offset, place.fd);
+  const Extras& extras = place.extras;
+  if (extras.preempt_fd >= 0) {
+    absl::Status status = Request(PVSCHED_CONTROL_PREEMPT_COUNT, vcpu, extras.preempt_offset,
+                                  extras.preempt_fd, extras);
+    if (!status.ok()) return status;
+  }
+  return Request(PVSCHED_CONTROL_REGISTER, vcpu, place.offset, place.fd, extras);
 }
 
 absl::Status ControlClient::Withdraw(uint32_t vcpu) {
@@ -242,7 +248,8 @@ absl::Status ControlClient::FinishWithdrawal(uint16_t type, uint32_t vcpu) {
 // PermissionDenied, AlreadyExists: answered with an error. All other errors
 // close the connection: DeadlineExceeded: no answer, Unavailable: closed by
 // pvschedd.
-absl::Status ControlClient::Request(uint16_t type, uint32_t vcpu, uint64_t offset, int fd) {
+absl::Status ControlClient::Request(uint16_t type, uint32_t vcpu, uint64_t offset, int fd,
+                                    const Extras& extras) {
   pvsched_control_msg request{};
   request.magic = PVSCHED_CONTROL_MAGIC;
   request.version = PVSCHED_CONTROL_VERSION;
@@ -250,6 +257,8 @@ absl::Status ControlClient::Request(uint16_t type, uint32_t vcpu, uint64_t offse
   request.seq = ++seq_;
   request.vcpu_id = vcpu;
   request.offset = offset;
+  request.features = extras.features;
+  request.mask = extras.preempt_mask;
   if (type == PVSCHED_CONTROL_HELLO) options_.name.copy(request.text, sizeof(request.text) - 1);
 
   const absl::StatusOr<pvsched_control_msg> reply = Exchange(request, fd);

@@ -46,15 +46,16 @@ class ControlClient : public RecordSink {
   bool connected() const { return static_cast<bool>(connection_); }
 
   // The file must stay open until Withdraw() or WithdrawAll().
-  absl::Status Register(uint32_t vcpu, int fd, uint64_t offset) override;
+  absl::Status Register(uint32_t vcpu, int fd, uint64_t offset, const Extras& extras) override;
   absl::Status Withdraw(uint32_t vcpu) override;
   absl::Status WithdrawAll() override;
 
  private:
   using Clock = std::chrono::steady_clock;
   struct Place {
-    int fd;  // borrowed
+    int fd;  // borrowed, as the one in extras
     uint64_t offset;
+    Extras extras;
   };
 
   ControlClient(const Options& options, UniqueFd epoll, UniqueFd timer,
@@ -69,7 +70,8 @@ class ControlClient : public RecordSink {
 
   absl::Status SendRegister(uint32_t vcpu, const Place& place);
   absl::Status FinishWithdrawal(uint16_t type, uint32_t vcpu);
-  absl::Status Request(uint16_t type, uint32_t vcpu, uint64_t offset, int fd);
+  absl::Status Request(uint16_t type, uint32_t vcpu, uint64_t offset, int fd,
+                       const Extras& extras = {});
   absl::StatusOr<pvsched_control_msg> Exchange(const pvsched_control_msg& request, int fd);
   absl::Status WaitFor(int16_t events, Clock::time_point deadline);
 

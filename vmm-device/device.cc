@@ -21,21 +21,23 @@ constexpr std::array<const char*, PVSCHED_RESULT_HOST_TIMEOUT + 1> kResultNames 
 // The part of a record that is judged: line 0.
 constexpr size_t kHeaderSize = offsetof(pvsched_record, intent);
 
-struct Header {
-  uint64_t nonce;
-  bool valid;
-};
-
-// Reads the header once, and judges that copy: the guest may be writing.
-absl::StatusOr<Header> ReadHeader(const GuestMemory& memory, const GuestMemory::Location& location,
-                                  uint32_t vcpu) {
+// Reads the header once; what is judged is that copy: the guest may be writing.
+absl::StatusOr<pvsched_record> ReadHeader(const GuestMemory& memory,
+                                          const GuestMemory::Location& location) {
   pvsched_record record{};
   if (absl::Status status = memory.Read(location, &record, kHeaderSize); !status.ok()) {
     return status;
   }
-  return Header{.nonce = record.nonce,
-                .valid = record.magic == PVSCHED_MAGIC && record.version == PVSCHED_VERSION_MAJOR &&
-                         record.size == PVSCHED_RECORD_SIZE && record.vcpu_id == vcpu};
+  return record;
+}
+
+bool IsRecordOf(const pvsched_record& header, uint32_t vcpu) {
+  return header.magic == PVSCHED_MAGIC && header.version == PVSCHED_VERSION_MAJOR &&
+         header.size == PVSCHED_RECORD_SIZE && header.vcpu_id == vcpu;
+}
+
+bool IsIn(uint64_t gpa, uint64_t start, uint64_t size) {
+  return gpa >= start && gpa - start < size;
 }
 
 bool SamePlace(const GuestMemory::Location& a, const GuestMemory::Location& b) {
@@ -205,19 +207,39 @@ pvsched_result Device::Register(uint64_t gpa) {
     if (record.gpa == gpa || SamePlace(record.location, *location)) return PVSCHED_RESULT_IN_USE;
   }
 
-  const absl::StatusOr<Header> header = ReadHeader(*memory_, *location, vcpu_select_);
+  const absl::StatusOr<pvsched_record> header = ReadHeader(*memory_, *location);
   if (!header.ok()) return PVSCHED_RESULT_NOT_MAPPED;
   nonce_ = header->nonce;
-  if (!header->valid) return PVSCHED_RESULT_BAD_RECORD;
+  if (!IsRecordOf(*header, vcpu_select_)) return PVSCHED_RESULT_BAD_RECORD;
+  const absl::StatusOr<RecordSink::Extras> extras = Extras(*header);
+  if (!extras.ok()) return PVSCHED_RESULT_BAD_RECORD;
 
-  if (absl::Status status = sink_->Register(vcpu_select_, location->fd, location->offset);
+  if (absl::Status status = sink_->Register(vcpu_select_, location->fd, location->offset, *extras);
       !status.ok()) {
     LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu_select_
                                 << ": the host did not take its record: " << status.message();
     return absl::IsDeadlineExceeded(status) ? PVSCHED_RESULT_HOST_TIMEOUT : PVSCHED_RESULT_REFUSED;
   }
-  records_.emplace(vcpu_select_, Record{gpa, *location, nonce_, /*attached=*/true});
+  records_.emplace(vcpu_select_, Record{gpa, *location, nonce_,
+                                        extras->preempt_fd >= 0 ? header->preempt_count_addr : 0,
+                                        /*attached=*/true});
   return PVSCHED_RESULT_OK;
+}
+
+absl::StatusOr<RecordSink::Extras> Device::Extras(const pvsched_record& header) const {
+  RecordSink::Extras extras{.features = static_cast<uint32_t>(driver_features_)};
+  if ((driver_features_ & PVSCHED_F_PREEMPT_COUNT) == 0 || header.preempt_count_addr == 0) {
+    return extras;
+  }
+  const absl::StatusOr<GuestMemory::Location> location =
+      memory_->Translate(header.preempt_count_addr, sizeof(uint32_t));
+  if (header.preempt_count_addr % sizeof(uint32_t) != 0 || !location.ok() || !location->writable) {
+    return absl::InvalidArgumentError("the preempt count is not in reach");
+  }
+  extras.preempt_fd = location->fd;
+  extras.preempt_offset = location->offset;
+  extras.preempt_mask = header.preempt_count_mask;
+  return extras;
 }
 
 pvsched_result Device::Withdraw() {
@@ -230,8 +252,10 @@ pvsched_result Device::Withdraw() {
 
 void Device::MemoryGoing(uint64_t gpa, uint64_t size) {
   for (auto& [vcpu, record] : records_) {
-    // Records are aligned to their size and regions to pages: in or out.
-    if (!record.attached || record.gpa < gpa || record.gpa - gpa >= size) continue;
+    // Both are aligned to their size and regions to pages: in or out.
+    const bool is_going = IsIn(record.gpa, gpa, size) ||
+                          (record.preempt_gpa != 0 && IsIn(record.preempt_gpa, gpa, size));
+    if (!record.attached || !is_going) continue;
     record.attached = false;
     if (!sink_->Withdraw(vcpu).ok()) {
       LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu
@@ -254,13 +278,16 @@ absl::Status Device::Reattach(uint32_t vcpu, Record& record) {
       memory_->Translate(record.gpa, PVSCHED_RECORD_SIZE);
   if (!location.ok()) return location.status();
   if (!location->writable) return absl::PermissionDeniedError("memory is read-only");
-  const absl::StatusOr<Header> header = ReadHeader(*memory_, *location, vcpu);
+  const absl::StatusOr<pvsched_record> header = ReadHeader(*memory_, *location);
   if (!header.ok()) return header.status();
   // Other memory may have come to the same address.
-  if (!header->valid || header->nonce != record.nonce) {
+  if (!IsRecordOf(*header, vcpu) || header->nonce != record.nonce) {
     return absl::NotFoundError("another record is there");
   }
-  if (absl::Status status = sink_->Register(vcpu, location->fd, location->offset); !status.ok()) {
+  const absl::StatusOr<RecordSink::Extras> extras = Extras(*header);
+  if (!extras.ok()) return extras.status();
+  if (absl::Status status = sink_->Register(vcpu, location->fd, location->offset, *extras);
+      !status.ok()) {
     return status;
   }
   record.location = *location;

@@ -38,13 +38,23 @@ class GuestMemory {
 // Who makes use of the records: the host's daemon, or none.
 class RecordSink {
  public:
+  // What comes with a record, by what was negotiated.
+  struct Extras {
+    uint32_t features = 0;  // PVSCHED_F_*
+    // Where the guest counts the vCPU's reasons not to preempt it, and which
+    // bits of the count mean one; fd -1: not given.
+    int preempt_fd = -1;
+    uint64_t preempt_offset = 0;
+    uint32_t preempt_mask = 0;
+  };
+
   virtual ~RecordSink() = default;
 
   // OK: taken, now or as soon as there is a daemon. DeadlineExceeded: the
   // daemon did not answer. Any other error: refused. An error leaves nothing
   // registered, but after DeadlineExceeded the daemon may use the memory until
   // Withdraw() has returned OK.
-  virtual absl::Status Register(uint32_t vcpu, int fd, uint64_t offset) = 0;
+  virtual absl::Status Register(uint32_t vcpu, int fd, uint64_t offset, const Extras& extras) = 0;
 
   // OK: the host touches the record no more; also if there is none.
   // DeadlineExceeded: it may. No other errors.
@@ -59,7 +69,8 @@ class Device {
  public:
   struct Options {
     uint32_t max_vcpus = 1024;
-    uint64_t features = PVSCHED_F_GRANT;  // on offer
+    // On offer.
+    uint64_t features = PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET;
   };
 
   // Requests that came to nothing, since the device was made.
@@ -95,7 +106,8 @@ class Device {
     uint64_t gpa;
     GuestMemory::Location location;
     uint64_t nonce;
-    bool attached;  // false while its memory is gone
+    uint64_t preempt_gpa;  // 0: not given
+    bool attached;         // false while its memory is gone
   };
 
   uint32_t Read32(uint64_t offset) const;
@@ -108,6 +120,7 @@ class Device {
   pvsched_result Register(uint64_t gpa);
   pvsched_result Withdraw();
   absl::Status Reattach(uint32_t vcpu, Record& record);
+  absl::StatusOr<RecordSink::Extras> Extras(const pvsched_record& header) const;
   bool VersionMatches() const;
   void Account(pvsched_result result);
   uint32_t CountAttached() const;

@@ -45,7 +45,9 @@ struct Config {
 // For --no-control: the handshake works, nobody reads the records.
 class NobodyElse : public RecordSink {
  public:
-  absl::Status Register(uint32_t, int, uint64_t) override { return absl::OkStatus(); }
+  absl::Status Register(uint32_t, int, uint64_t, const Extras&) override {
+    return absl::OkStatus();
+  }
   absl::Status Withdraw(uint32_t) override { return absl::OkStatus(); }
   absl::Status WithdrawAll() override { return absl::OkStatus(); }
 };

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pvsched_abi.h"
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include "gtest/gtest.h"
+#include "pvsched_abi.h"
 
 extern "C" unsigned long pvsched_record_size_in_c();
 
@@ -66,8 +65,6 @@ TEST(Abi, WordGivesBackWhatWasPutIn) {
   }
 }
 
-TEST(Abi, ZeroWordIsAnOrdinaryTask) {
-  EXPECT_EQ(pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, 0), 0u);
-}
+TEST(Abi, ZeroWordIsAnOrdinaryTask) { EXPECT_EQ(pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, 0), 0u); }
 
 }  // namespace

@@ -57,7 +57,8 @@ class FakeMemory : public GuestMemory {
 
 class MockSink : public RecordSink {
  public:
-  MOCK_METHOD(absl::Status, Register, (uint32_t vcpu, int fd, uint64_t offset), (override));
+  MOCK_METHOD(absl::Status, Register,
+              (uint32_t vcpu, int fd, uint64_t offset, const Extras& extras), (override));
   MOCK_METHOD(absl::Status, Withdraw, (uint32_t vcpu), (override));
   MOCK_METHOD(absl::Status, WithdrawAll, (), (override));
 };
@@ -69,10 +70,10 @@ class DeviceTest : public ::testing::Test {
   void Write32(uint64_t offset, uint32_t value) { device_.WriteBar0(offset, 4, value); }
   void Write64(uint64_t offset, uint64_t value) { device_.WriteBar0(offset, 8, value); }
 
-  void Negotiate() {
+  void Negotiate(uint64_t features = PVSCHED_F_GRANT) {
     Write32(PVSCHED_REG_STATUS, PVSCHED_STATUS_ACKNOWLEDGE);
     Write32(PVSCHED_REG_STATUS, PVSCHED_STATUS_ACKNOWLEDGE | PVSCHED_STATUS_DRIVER);
-    Write64(PVSCHED_REG_DRIVER_FEATURES, PVSCHED_F_GRANT);
+    Write64(PVSCHED_REG_DRIVER_FEATURES, features);
     Write32(PVSCHED_REG_DRIVER_VERSION, PVSCHED_VERSION);
     Write32(PVSCHED_REG_STATUS, kReady);
     ASSERT_EQ(Read32(PVSCHED_REG_STATUS), kReady);
@@ -96,16 +97,18 @@ class DeviceTest : public ::testing::Test {
   static constexpr uint32_t kReady =
       PVSCHED_STATUS_ACKNOWLEDGE | PVSCHED_STATUS_DRIVER | PVSCHED_STATUS_FEATURES_OK;
 
+  static constexpr uint64_t kFeatures =
+      PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET;
+
   FakeMemory memory_;
   NiceMock<MockSink> sink_;  // a default absl::Status is OK
-  Device device_{
-      {.max_vcpus = 4, .features = PVSCHED_F_GRANT | PVSCHED_F_IRQ_TICKET}, &memory_, &sink_};
+  Device device_{{.max_vcpus = 4, .features = kFeatures}, &memory_, &sink_};
 };
 
 TEST_F(DeviceTest, IdentityRegistersReadAsTheAbiSays) {
   EXPECT_EQ(Read32(PVSCHED_REG_MAGIC), PVSCHED_MAGIC);
   EXPECT_EQ(Read32(PVSCHED_REG_VERSION), PVSCHED_VERSION);
-  EXPECT_EQ(Read64(PVSCHED_REG_DEVICE_FEATURES), PVSCHED_F_GRANT | PVSCHED_F_IRQ_TICKET);
+  EXPECT_EQ(Read64(PVSCHED_REG_DEVICE_FEATURES), kFeatures);
   EXPECT_EQ(Read32(PVSCHED_REG_MAX_VCPUS), 4u);
   EXPECT_EQ(Read32(PVSCHED_REG_RECORD_SIZE), 256u);
   EXPECT_EQ(Read32(PVSCHED_REG_STATUS), 0u);
@@ -166,7 +169,7 @@ TEST_F(DeviceTest, FeaturesOkSticksForASubset) {
 
 TEST_F(DeviceTest, FeaturesOkDoesNotStickForMoreThanIsOffered) {
   Write32(PVSCHED_REG_DRIVER_VERSION, PVSCHED_VERSION);
-  Write64(PVSCHED_REG_DRIVER_FEATURES, PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT);
+  Write64(PVSCHED_REG_DRIVER_FEATURES, kFeatures | uint64_t{1} << 40);
   Write32(PVSCHED_REG_STATUS, kReady);
   EXPECT_EQ(Read32(PVSCHED_REG_STATUS), kReady & ~uint32_t{PVSCHED_STATUS_FEATURES_OK});
   EXPECT_EQ(Read32(PVSCHED_REG_RESULT), PVSCHED_RESULT_NOT_READY);
@@ -216,7 +219,7 @@ TEST_F(DeviceTest, StatusBitsAreOnlyGainedAndUnknownOnesIgnored) {
 TEST_F(DeviceTest, RegistrationHandsTheRecordOver) {
   Negotiate();
   PutRecord(kBase + 0x300, 2);
-  EXPECT_CALL(sink_, Register(2, kFd, 0x300)).WillOnce(Return(absl::OkStatus()));
+  EXPECT_CALL(sink_, Register(2, kFd, 0x300, _)).WillOnce(Return(absl::OkStatus()));
   EXPECT_EQ(Register(2, kBase + 0x300), PVSCHED_RESULT_OK);
   EXPECT_EQ(Read64(PVSCHED_REG_NONCE), kNonce);
   EXPECT_EQ(Read32(PVSCHED_REG_REGISTERED), 1u);
@@ -227,7 +230,7 @@ TEST_F(DeviceTest, RegistrationHandsTheRecordOver) {
 
 // Each request is bad in all the later ways too, so this is the order.
 TEST_F(DeviceTest, BadRequestsAreJudgedInTheOrderOfTheResults) {
-  EXPECT_CALL(sink_, Register(_, _, _)).Times(0);
+  EXPECT_CALL(sink_, Register(_, _, _, _)).Times(0);
   const uint64_t unaligned_unmapped = 0x1001;
   EXPECT_EQ(Register(4, unaligned_unmapped), PVSCHED_RESULT_NOT_READY);
   Negotiate();
@@ -302,7 +305,7 @@ TEST_F(DeviceTest, AddressesNearTheEndOfMemoryAreJudged) {
 TEST_F(DeviceTest, WhatTheHostRefusesIsNotHeld) {
   Negotiate();
   PutRecord(kBase, 0);
-  EXPECT_CALL(sink_, Register(0, _, _))
+  EXPECT_CALL(sink_, Register(0, _, _, _))
       .WillOnce(Return(absl::PermissionDeniedError("too many")))
       .WillOnce(Return(absl::DeadlineExceededError("asleep")))
       .WillOnce(Return(absl::OkStatus()));
@@ -372,7 +375,7 @@ TEST_F(DeviceTest, RecordsLeaveTheHostWithTheirMemoryAndComeBackWithIt) {
   {
     InSequence sequence;
     EXPECT_CALL(sink_, Withdraw(1)).WillOnce(Return(absl::OkStatus()));
-    EXPECT_CALL(sink_, Register(1, kFd, 256)).WillOnce(Return(absl::OkStatus()));
+    EXPECT_CALL(sink_, Register(1, kFd, 256, _)).WillOnce(Return(absl::OkStatus()));
   }
   device_.MemoryGoing(kBase + 256, kSize);
   EXPECT_EQ(Read32(PVSCHED_REG_REGISTERED), 1u);
@@ -395,7 +398,7 @@ TEST_F(DeviceTest, OtherMemoryAtTheSameAddressIsNotTaken) {
   PutRecord(kBase, 0);
   ASSERT_EQ(Register(0, kBase), PVSCHED_RESULT_OK);
   device_.MemoryGoing(0, UINT64_MAX);
-  EXPECT_CALL(sink_, Register(_, _, _)).Times(0);
+  EXPECT_CALL(sink_, Register(_, _, _, _)).Times(0);
   memory_.present = false;
   device_.MemoryCame();
   memory_.present = true;
@@ -420,11 +423,12 @@ TEST_F(DeviceTest, CountersCountByResult) {
 // REGISTERED says, and nothing is given without FEATURES_OK.
 TEST_F(DeviceTest, AnyRunOfAccessesKeepsTheBooksStraight) {
   std::map<uint32_t, uint64_t> given;
-  ON_CALL(sink_, Register(_, _, _)).WillByDefault([&](uint32_t vcpu, int, uint64_t offset) {
-    EXPECT_TRUE(Read32(PVSCHED_REG_STATUS) & PVSCHED_STATUS_FEATURES_OK);
-    EXPECT_TRUE(given.emplace(vcpu, offset).second);
-    return absl::OkStatus();
-  });
+  ON_CALL(sink_, Register(_, _, _, _))
+      .WillByDefault([&](uint32_t vcpu, int, uint64_t offset, const auto&) {
+        EXPECT_TRUE(Read32(PVSCHED_REG_STATUS) & PVSCHED_STATUS_FEATURES_OK);
+        EXPECT_TRUE(given.emplace(vcpu, offset).second);
+        return absl::OkStatus();
+      });
   ON_CALL(sink_, Withdraw(_)).WillByDefault([&](uint32_t vcpu) {
     given.erase(vcpu);
     return absl::OkStatus();
@@ -462,6 +466,44 @@ TEST_F(DeviceTest, AnyRunOfAccessesKeepsTheBooksStraight) {
         }
     }
     ASSERT_EQ(Read32(PVSCHED_REG_REGISTERED), given.size()) << "step " << i;
+  }
+}
+
+TEST_F(DeviceTest, PreemptCountComesWithTheRecordIfNegotiated) {
+  Negotiate(kFeatures);
+  PutRecord(kBase, 0);
+  memory_.At(kBase)->preempt_count_addr = kBase + 0x804;
+  memory_.At(kBase)->preempt_count_mask = 0x7fffffff;
+  EXPECT_CALL(sink_, Register(0, kFd, 0, _))
+      .WillOnce([](uint32_t, int, uint64_t, const RecordSink::Extras& extras) {
+        EXPECT_EQ(extras.features, kFeatures);
+        EXPECT_EQ(extras.preempt_fd, kFd);
+        EXPECT_EQ(extras.preempt_offset, 0x804u);
+        EXPECT_EQ(extras.preempt_mask, 0x7fffffffu);
+        return absl::OkStatus();
+      });
+  EXPECT_EQ(Register(0, kBase), PVSCHED_RESULT_OK);
+}
+
+TEST_F(DeviceTest, PreemptCountIsIgnoredIfNotNegotiated) {
+  Negotiate();
+  PutRecord(kBase, 0);
+  memory_.At(kBase)->preempt_count_addr = 0x1003;
+  EXPECT_CALL(sink_, Register(0, kFd, 0, _))
+      .WillOnce([](uint32_t, int, uint64_t, const RecordSink::Extras& extras) {
+        EXPECT_EQ(extras.preempt_fd, -1);
+        return absl::OkStatus();
+      });
+  EXPECT_EQ(Register(0, kBase), PVSCHED_RESULT_OK);
+}
+
+TEST_F(DeviceTest, PreemptCountOutOfReachIsABadRecord) {
+  Negotiate(kFeatures);
+  for (const uint64_t address : {uint64_t{0x1000}, kBase + 0x802, kReadOnlyBase, ~uint64_t{3}}) {
+    PutRecord(kBase, 0);
+    memory_.At(kBase)->preempt_count_addr = address;
+    EXPECT_CALL(sink_, Register(_, _, _, _)).Times(0);
+    EXPECT_EQ(Register(0, kBase), PVSCHED_RESULT_BAD_RECORD) << address;
   }
 }
 

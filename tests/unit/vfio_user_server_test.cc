@@ -29,7 +29,7 @@ constexpr uint64_t kNonce = 0xabcdef0123456789;
 // Remembers who has what.
 class RememberingSink : public RecordSink {
  public:
-  absl::Status Register(uint32_t vcpu, int, uint64_t offset) override {
+  absl::Status Register(uint32_t vcpu, int, uint64_t offset, const Extras&) override {
     records[vcpu] = offset;
     return absl::OkStatus();
   }
