@@ -8,10 +8,10 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
+#include <exception>
 #include <map>
 #include <memory>
 #include <numeric>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -76,8 +76,8 @@ class Daemon {
   std::unique_ptr<ControlClient> control_;  // none with --no-control
   MemoryMap memory_;
   PciConfig pci_config_;
-  std::optional<Device> device_;
-  std::optional<VfioUserServer> client_;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<VfioUserServer> client_;  // none between VMs
 };
 
 absl::Status Daemon::Watch(int fd) {
@@ -109,7 +109,8 @@ absl::Status Daemon::Start() {
     sink = control_.get();
     if (absl::Status status = Watch(control_->fd()); !status.ok()) return status;
   }
-  device_.emplace(Device::Options{.max_vcpus = config_.max_vcpus}, &memory_, sink);
+  device_ =
+      std::make_unique<Device>(Device::Options{.max_vcpus = config_.max_vcpus}, &memory_, sink);
 
   auto listener = VfioUserListener::Create(config_.socket);
   if (!listener.ok()) return listener.status();
@@ -163,8 +164,8 @@ absl::Status Daemon::Accept() {
   }
   if (absl::Status status = Watch(socket->get()); !status.ok()) return status;
   const int fd = socket->get();
-  client_.emplace(*std::move(socket), &*device_, &pci_config_, &memory_,
-                  [this, fd] { Welcome(fd); });
+  client_ = std::make_unique<VfioUserServer>(*std::move(socket), device_.get(), &pci_config_,
+                                             &memory_, [this, fd] { Welcome(fd); });
   return absl::OkStatus();
 }
 
@@ -271,4 +272,12 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace pvsched
 
-int main(int argc, char** argv) { return pvsched::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return pvsched::Main(argc, argv);
+  } catch (const std::exception& error) {
+    // We throw nothing ourselves: the C++ library is out of memory, or the like.
+    fprintf(stderr, "pvsched-device: %s\n", error.what());
+    return 1;
+  }
+}

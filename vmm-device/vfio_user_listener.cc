@@ -33,6 +33,7 @@ absl::Status RemoveStale(const std::string& path, const sockaddr_un& address) {
     return absl::AlreadyExistsError(absl::StrCat(path, " is there and is not a socket"));
   }
   const UniqueFd probe = MakeSocket();
+  if (!probe) return absl::ErrnoToStatus(errno, "socket");
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
       errno != ECONNREFUSED) {
     return absl::AlreadyExistsError(

@@ -10,18 +10,17 @@
 // and a payload, file descriptors come beside the header.
 namespace pvsched::vfio_user {
 
-enum Command : uint16_t {
-  kVersion = 1,
-  kDmaMap = 2,
-  kDmaUnmap = 3,
-  kDeviceGetInfo = 4,
-  kRegionInfo = 5,
-  kIrqInfo = 7,
-  kSetIrqs = 8,
-  kRegionRead = 9,
-  kRegionWrite = 10,
-  kReset = 13,
-};
+// Commands.
+inline constexpr uint16_t kVersion = 1;
+inline constexpr uint16_t kDmaMap = 2;
+inline constexpr uint16_t kDmaUnmap = 3;
+inline constexpr uint16_t kDeviceGetInfo = 4;
+inline constexpr uint16_t kRegionInfo = 5;
+inline constexpr uint16_t kIrqInfo = 7;
+inline constexpr uint16_t kSetIrqs = 8;
+inline constexpr uint16_t kRegionRead = 9;
+inline constexpr uint16_t kRegionWrite = 10;
+inline constexpr uint16_t kReset = 13;
 
 inline constexpr uint32_t kTypeMask = 0xf;
 inline constexpr uint32_t kTypeCommand = 0;
@@ -81,8 +80,12 @@ struct DeviceInfo {
 };
 static_assert(sizeof(DeviceInfo) == 16);
 
-enum Region : uint32_t { kBar0 = 0, kRom = 6, kConfig = 7, kVga = 8, kNumRegions = 9 };
-enum Irq : uint32_t { kIntx = 0, kMsi = 1, kMsix = 2, kErr = 3, kReq = 4, kNumIrqs = 5 };
+// Regions: the BARs, then these.
+inline constexpr uint32_t kBar0 = 0;
+inline constexpr uint32_t kConfig = 7;
+inline constexpr uint32_t kNumRegions = 9;
+// INTx, MSI, MSI-X, errors, requests.
+inline constexpr uint32_t kNumIrqs = 5;
 
 inline constexpr uint32_t kRegionReadable = 1;
 inline constexpr uint32_t kRegionWritable = 2;

@@ -159,10 +159,11 @@ void VfioUserServer::ResetDevice() {
 
 absl::Status VfioUserServer::HandleInput() {
   for (int i = 0; i < kMessagesAtATime; ++i) {
-    absl::StatusOr<std::optional<Message>> message = connection_.Receive();
-    if (!message.ok()) return message.status();
-    if (!message->has_value()) break;
-    if (absl::Status status = Handle(**message); !status.ok()) return status;
+    absl::StatusOr<std::optional<Message>> received = connection_.Receive();
+    if (!received.ok()) return received.status();
+    std::optional<Message>& message = *received;
+    if (!message) break;
+    if (absl::Status status = Handle(*message); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -246,10 +247,10 @@ absl::StatusOr<Payload> VfioUserServer::MapMemory(Bytes request, std::vector<Uni
   UniqueFd fd = fds.empty() ? UniqueFd() : std::move(fds[0]);
   VLOG(1) << "memory 0x" << absl::Hex(map->address) << " + 0x" << absl::Hex(map->size)
           << (fd ? " at offset 0x" : " without a file 0x") << absl::Hex(map->offset);
-  const absl::Status added = memory_->Add(map->address, map->size, map->offset,
-                                          {.read = (map->flags & vfio_user::kDmaRead) != 0,
-                                           .write = (map->flags & vfio_user::kDmaWrite) != 0},
-                                          std::move(fd));
+  absl::Status added = memory_->Add(map->address, map->size, map->offset,
+                                    {.read = (map->flags & vfio_user::kDmaRead) != 0,
+                                     .write = (map->flags & vfio_user::kDmaWrite) != 0},
+                                    std::move(fd));
   if (!added.ok()) return added;
   device_->MemoryCame();
   return Payload{};

@@ -7,7 +7,7 @@ import subprocess
 
 from settings import INSIDE
 
-_PROGRAMS = ("usr/bin/cyclictest", "usr/bin/hackbench")
+_PROGRAMS = ("usr/bin/cyclictest", "usr/bin/hackbench", "usr/bin/chrt")
 
 
 class Cpio:

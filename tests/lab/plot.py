@@ -28,8 +28,9 @@ def svg(curves, titles):
         for n, (name, distribution) in enumerate(series.items()):
             colour = _COLOURS[n % len(_COLOURS)]
             parts.append(_curve(distribution, x, y, colour))
-            parts.append(f'<rect x="{_WIDTH - 150}" y="{12 + 20 * n}" width="18" height="4" fill="{colour}"/>')
-            parts.append(_text(_WIDTH - 126, 19 + 20 * n, titles.get(name, name)))
+            line = _HEIGHT - 20 * (len(series) - n)  # lower left, where no curve goes
+            parts.append(f'<rect x="14" y="{line - 7}" width="18" height="4" fill="{colour}"/>')
+            parts.append(_text(38, line, titles.get(name, name)))
         parts.append("</g>")
     return "\n".join([*parts, "</svg>", ""])
 

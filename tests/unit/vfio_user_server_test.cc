@@ -16,7 +16,6 @@
 namespace pvsched {
 namespace {
 
-using vfio_user::Command;
 using vfio_user::DeviceInfo;
 using vfio_user::IrqInfo;
 using vfio_user::RegionAccess;

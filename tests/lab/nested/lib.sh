@@ -54,7 +54,10 @@ thread() { lab-guest threads "$1" | sed -n "$(($2 + 1))p"; }
 
 # A SCHED_RR task that computes on the guest's CPU $2 until unspin. The guest
 # has a second CPU, so that its other tasks still run.
-spin() { lab-guest exec "$1" "taskset -c $2 chrt -r 8 sh -c 'while :; do :; done' >/dev/null 2>&1 & echo \$! >/tmp/spin"; }
-unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin)'; }
+spin() {
+  lab-guest exec "$1" "taskset -c $2 chrt -r 8 sh -c 'while :; do :; done' >/dev/null 2>&1 &
+    echo \$! >/tmp/spin; sleep 0.5; kill -0 \$!" || fail "the busy task ended in guest $1"
+}
+unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin)' || fail "the busy task was gone in guest $1"; }
 
 ORDINARY="TS 0 -"
