@@ -5,7 +5,7 @@ import re
 import stat
 import subprocess
 
-from settings import INSIDE
+from settings import CHECKOUT, INSIDE, OUT
 
 _PROGRAMS = ("usr/bin/cyclictest", "usr/bin/hackbench", "usr/bin/chrt")
 
@@ -56,5 +56,7 @@ def make(root, module):
         cpio.add(library.lstrip("/"), stat.S_IFREG | 0o755,
                  (root.path / ("usr" + library)).read_bytes())
     if module and module.exists():
-        cpio.add("pvsched.ko", stat.S_IFREG | 0o644, module.read_bytes())
+        small = OUT / "pvsched.ko"  # debug information is most of a module
+        root.run(["objcopy", "--strip-debug", *(f"/src/{p.relative_to(CHECKOUT)}" for p in (module, small))])
+        cpio.add("pvsched.ko", stat.S_IFREG | 0o644, small.read_bytes())
     return cpio.bytes()
