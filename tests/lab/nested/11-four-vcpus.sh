@@ -7,7 +7,7 @@
 start_pvschedd
 lab-guest start four --vcpus 4 || fail "the guest did not start"
 
-eventually 20 "pvschedd knows all four threads" holds '[ "$(bound four)" = 4 ]'
+eventually 20 "pvschedd knows all four threads" has_bound four 4
 for id in 0 1 2 3; do
   expect "vCPU $id's thread" "$(vcpu four $id .tid)" "$(thread four $id)"
 done

@@ -6,14 +6,14 @@
 . /lab/tests/lib.sh
 
 start_pvschedd
-lab-guest start urgent --vcpus 2 || fail "the guest did not start"
-eventually 10 "pvschedd knows both threads" holds '[ "$(bound urgent)" = 2 ]'
-zero=$(thread urgent 0) one=$(thread urgent 1)
-eventually 5 "vCPU 1's thread is ordinary at first" holds '[ "$(params '"$one"')" = "'"$ORDINARY"'" ]'
+use_pair
+eventually 10 "pvschedd knows both threads" has_bound pair 2
+zero=$(thread pair 0) one=$(thread pair 1)
+eventually 5 "vCPU 1's thread is ordinary at first" is "$one" "$ORDINARY"
 
-spin urgent 1
-eventually 5 "vCPU 1's thread is SCHED_RR 8" holds '[ "$(params '"$one"')" = "RR - 8" ]'
+spin pair 1
+eventually 5 "vCPU 1's thread is SCHED_RR 8" is "$one" "RR - 8"
 # The guest's own migration thread, SCHED_FIFO, may have run there just before.
-eventually 5 "vCPU 0's thread is ordinary meanwhile" holds '[ "$(params '"$zero"')" = "'"$ORDINARY"'" ]'
-unspin urgent
-eventually 10 "vCPU 1's thread is ordinary again" holds '[ "$(params '"$one"')" = "'"$ORDINARY"'" ]'
+eventually 5 "vCPU 0's thread is ordinary meanwhile" is "$zero" "$ORDINARY"
+unspin pair
+eventually 10 "vCPU 1's thread is ordinary again" is "$one" "$ORDINARY"

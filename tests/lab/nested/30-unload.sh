@@ -6,16 +6,16 @@
 . /lab/tests/lib.sh
 
 start_pvschedd
-lab-guest start unload --vcpus 2 || fail "the guest did not start"
-eventually 10 "pvschedd knows both threads" holds '[ "$(bound unload)" = 2 ]'
-one=$(thread unload 1)
-spin unload 1
-eventually 5 "vCPU 1's thread is boosted" holds '[ "$(params '"$one"')" = "RR - 8" ]'
+use_pair
+eventually 10 "pvschedd knows both threads" has_bound pair 2
+one=$(thread pair 1)
+spin pair 1
+eventually 5 "vCPU 1's thread is boosted" is "$one" "RR - 8"
 
-lab-guest exec unload 'rmmod pvsched' || fail "rmmod failed"
+lab-guest exec pair 'rmmod pvsched' || fail "rmmod failed"
 expect "vCPU 1's thread after rmmod, its task still running" "$(params "$one")" "$ORDINARY"
-expect "vCPUs that pvschedd still knows" "$(bound unload)" 0
-unspin unload
+expect "vCPUs that pvschedd still knows" "$(bound pair)" 0
+unspin pair
 
-lab-guest exec unload 'insmod /pvsched.ko' || fail "insmod failed the second time"
-eventually 10 "pvschedd knows both threads again" holds '[ "$(bound unload)" = 2 ]'
+lab-guest exec pair 'insmod /pvsched.ko' || fail "insmod failed the second time"
+eventually 10 "pvschedd knows both threads again" has_bound pair 2

@@ -6,11 +6,11 @@
 . /lab/tests/lib.sh
 
 start_pvschedd
-lab-guest start killed --vcpus 2 || fail "the guest did not start"
-eventually 10 "pvschedd knows both threads" holds '[ "$(bound killed)" = 2 ]'
-one=$(thread killed 1)
-spin killed 1
-eventually 5 "vCPU 1's thread is boosted" holds '[ "$(params '"$one"')" = "RR - 8" ]'
+use_pair
+eventually 10 "pvschedd knows both threads" has_bound pair 2
+one=$(thread pair 1)
+spin pair 1
+eventually 5 "vCPU 1's thread is boosted" is "$one" "RR - 8"
 # Killed at a moment when it is boosted: a boost also pauses while throttled.
 for _ in {1..20}; do
   kill -STOP "$(pvschedd_pid)"
@@ -20,11 +20,11 @@ for _ in {1..20}; do
 done
 stop_pvschedd KILL
 expect "vCPU 1's thread, its pvschedd killed" "$(params "$one")" "RR - 8"
-unspin killed
+unspin pair
 
 start_pvschedd
-eventually 10 "the thread is ordinary again" holds '[ "$(params '"$one"')" = "'"$ORDINARY"'" ]'
-eventually 10 "the new pvschedd knows both threads" holds '[ "$(bound killed)" = 2 ]'
-expect "vCPU 1's baseline" "$(vcpu killed 1 '"\(.baseline.rt_prio) \(.baseline.nice)"')" "0 0"
-spin killed 1
-eventually 5 "the new pvschedd boosts" holds '[ "$(params '"$one"')" = "RR - 8" ]'
+eventually 10 "the thread is ordinary again" is "$one" "$ORDINARY"
+eventually 10 "the new pvschedd knows both threads" has_bound pair 2
+expect "vCPU 1's baseline" "$(vcpu pair 1 '"\(.baseline.rt_prio) \(.baseline.nice)"')" "0 0"
+spin pair 1
+eventually 5 "the new pvschedd boosts" is "$one" "RR - 8"

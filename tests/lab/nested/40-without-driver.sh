@@ -5,9 +5,9 @@
 . /lab/tests/lib.sh
 
 start_pvschedd
-lab-guest start nodriver --vcpus 2 --no-driver || fail "the guest without the driver did not start"
+use_pair --no-driver
 lab-guest start nodevice --vcpus 2 --no-pvsched || fail "the guest without the device did not start"
-for guest in nodriver nodevice; do
+for guest in pair nodevice; do
   spin $guest 1
   sleep 1
   for id in 0 1; do

@@ -15,8 +15,8 @@ before=$(sleeps "$daemon")
 sleep 10
 expect "wake-ups of pvschedd in 10 s without a guest" "$(($(sleeps "$daemon") - before))" 0
 
-lab-guest start idle || fail "the guest did not start"
-eventually 10 "pvschedd knows the vCPU's thread" holds '[ "$(bound idle)" = 1 ]'
+use_pair
+eventually 10 "pvschedd knows both threads" has_bound pair 2
 device=$(pgrep -x pvsched-device)
 sleep 1
 before=$(sleeps "$device")

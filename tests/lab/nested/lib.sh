@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# For nested tests. Each runs as root on the host under test, with no guest and
-# no pvschedd running at its start; what it leaves behind is cleaned up.
+# For nested tests. Each runs as root on the host under test, with no pvschedd
+# and no guest at its start (but see use_pair); what it leaves is cleaned up.
 set -u
 
 fail() { echo "FAIL: $*" >&2; exit 1; }
@@ -50,7 +50,18 @@ bound() { pvschedctl --json vcpu list | jq --arg vm "$1" '[.[] | select(.vm == $
 # params TID: what the kernel says of a thread, such as "TS 0 -" or "RR - 8".
 params() { awk -v tid="$1" '$1 == tid { print $2, $3, $4 }' <(ps -eL -o tid=,cls=,ni=,rtprio=); }
 
+# is TID PARAMS; has_bound NAME NUMBER: for eventually.
+is() { [ "$(params "$1")" = "$2" ]; }
+has_bound() { [ "$(bound "$1")" = "$2" ]; }
+
 thread() { lab-guest threads "$1" | sed -n "$(($2 + 1))p"; }
+
+# use_pair [--no-driver]: the guest `pair`, two vCPUs, which tests share one after
+# the other as a boot is long. It is there, its driver loaded anew, at return.
+use_pair() {
+  lab-guest pid pair >/dev/null 2>&1 || lab-guest start pair --vcpus 2 --no-driver || fail "the guest did not start"
+  [ "${1-}" = --no-driver ] || lab-guest exec pair 'insmod /pvsched.ko' || fail "the driver did not load"
+}
 
 # A SCHED_RR task that computes on the guest's CPU $2 until unspin. The guest
 # has a second CPU, so that its other tasks still run.
@@ -58,6 +69,6 @@ spin() {
   lab-guest exec "$1" "taskset -c $2 chrt -r 8 sh -c 'while :; do :; done' >/dev/null 2>&1 &
     echo \$! >/tmp/spin; sleep 0.5; kill -0 \$!" || fail "the busy task ended in guest $1"
 }
-unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin)' || fail "the busy task was gone in guest $1"; }
+unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin) && rm /tmp/spin' || fail "the busy task was gone in guest $1"; }
 
 ORDINARY="TS 0 -"

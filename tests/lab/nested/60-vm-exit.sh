@@ -5,13 +5,13 @@
 . /lab/tests/lib.sh
 
 start_pvschedd
-lab-guest start gone --vcpus 2 || fail "the guest did not start"
-eventually 10 "pvschedd knows both threads" holds '[ "$(bound gone)" = 2 ]'
-spin gone 1
-eventually 5 "vCPU 1's thread is boosted" holds '[ "$(params "$(thread gone 1)")" = "RR - 8" ]'
-kill -KILL "$(lab-guest pid gone)"
+use_pair
+eventually 10 "pvschedd knows both threads" has_bound pair 2
+spin pair 1
+eventually 5 "vCPU 1's thread is boosted" is "$(thread pair 1)" "RR - 8"
+kill -KILL "$(lab-guest pid pair)"
 eventually 10 "pvschedd forgets the VM" holds '[ "$(pvschedctl --json vm list | jq length)" = 0 ]'
 eventually 10 "its pvsched-device ends" holds '! pgrep -x pvsched-device'
 kill -0 "$(pvschedd_pid)" || fail "pvschedd ended, too"
 lab-guest start next || fail "the next guest did not start"
-eventually 10 "the next guest is registered" holds '[ "$(bound next)" = 1 ]'
+eventually 10 "the next guest is registered" has_bound next 1
