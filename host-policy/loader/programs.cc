@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -113,6 +114,10 @@ absl::Status Programs::SetPolicy(const std::string& policy_path) {
     error = pvsched_bpf__load(skeleton.get());
     if (error == 0) error = pvsched_bpf__attach(skeleton.get());
     if (error == 0) {
+      if (absl::Status status = TakeTimer(bpf_program__fd(skeleton->progs.pvs_timer));
+          !status.ok()) {
+        return status;
+      }
       pvsched_bpf__destroy(skeleton_);
       skeleton_ = skeleton.release();
       has_kick_hook_ = hook != nullptr;
@@ -125,6 +130,17 @@ absl::Status Programs::SetPolicy(const std::string& policy_path) {
       policy_path.empty() ? "the kernel refused the BPF programs"
                           : absl::StrCat("the kernel refused the policy ", policy_path),
       " (", strerror(-error), "):\n", TakeLibbpfLog()));
+}
+
+// Onto the same number, in one step: another thread may be about to run it.
+absl::Status Programs::TakeTimer(int program) {
+  if (!timer_program_) {
+    timer_program_ = UniqueFd(fcntl(program, F_DUPFD_CLOEXEC, 0));
+    if (timer_program_) return absl::OkStatus();
+  } else if (dup3(program, timer_program_.get(), O_CLOEXEC) >= 0) {
+    return absl::OkStatus();
+  }
+  return absl::ErrnoToStatus(errno, "cannot keep the timer's program");
 }
 
 absl::Status Programs::MapSlots() {
@@ -254,7 +270,7 @@ absl::Status Programs::Bind(const Binding& binding) {
 void Programs::RunTimer(pid_t tid) {
   pvs_timer_args arguments = {.tid = tid};
   LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &arguments, .ctx_size_in = sizeof(arguments));
-  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.pvs_timer), &options) != 0) {
+  if (bpf_prog_test_run_opts(timer_program_.get(), &options) != 0) {
     LOG_EVERY_N_SEC(WARNING, 10) << "cannot run the timer's program: " << strerror(errno);
   }
 }

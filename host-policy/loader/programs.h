@@ -23,9 +23,9 @@ namespace pvsched {
 // The BPF programs and their maps: loaded and attached while this lives, gone
 // with it, together with every page that the kernel pinned for them.
 //
-// Thread-safety: one thread at a time, except WaitFd/Consume of Decisions,
-// which may be a second thread's, and slot(), which anyone may read: its
-// fields change under the reader, each of them whole.
+// Thread-safety: one thread at a time, except RunTimer and WaitFd/Consume of
+// Decisions, which may be a second thread's, and slot(), which anyone may read:
+// its fields change under the reader, each of them whole.
 class Programs {
  public:
   // With the policy in the BPF object `policy_path`, or pvsched's own if empty.
@@ -104,12 +104,14 @@ class Programs {
  private:
   Programs() = default;
   absl::Status MapSlots();
+  absl::Status TakeTimer(int program);
   absl::Status MakeFence();
 
   pvsched_bpf* skeleton_ = nullptr;
   pvs_slot* slots_ = nullptr;
   bool has_kick_hook_ = false;
   std::string policy_path_;
+  UniqueFd timer_program_;  // one number for good, so that RunTimer needs no lock
   UniqueFd fence_outer_;
   UniqueFd fence_inner_;
 };
