@@ -182,14 +182,19 @@ static __always_inline void on_event(struct task_struct *task,
 	in.cpu_ns = task->se.sum_exec_runtime;
 	/*
 	 * In this order: see struct pvsched_record for the words; and an
-	 * acknowledgement speaks of words at least as new as itself.
+	 * acknowledgement speaks of words at least as new as itself. It and
+	 * the preempt count change all the time, so they are read only where
+	 * they can make a difference: else no decision would ever stand.
 	 */
 	in.acks = thread->acks;
-	if (in.acks)
+	in.irq_ack = slot->vcpu.irq_ack;
+	if (in.acks && slot->vcpu.injected_at)
 		in.irq_ack = PVS_LOAD(record->irq_ack);
 	in.waiting = PVS_LOAD(record->waiting);
 	in.intent = PVS_LOAD(record->intent);
-	if (thread->preempt)
+	if (thread->preempt &&
+	    (event == PVS_PREEMPT || pvsched_word_flags(slot->vcpu.grant) &
+					     PVSCHED_GRANT_CRITICAL))
 		in.critical = PVS_LOAD(thread->preempt->count) &
 			      thread->preempt_mask;
 	slot->events++;

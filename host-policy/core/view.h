@@ -47,7 +47,11 @@ struct pvs_view {
 	__u64 last_urgent; /* when a real-time demand was last seen; 0: never */
 	__u64 injected_at; /* the oldest interrupt that the guest has not
 			    * acknowledged; 0: none, or it never does */
-	__u32 critical; /* not 0: in an interrupt or with preemption off */
+	/*
+	 * Not 0: in an interrupt; or with preemption off, which is looked at
+	 * when the vCPU is preempted and while it is boosted as PVS_CRITICAL.
+	 */
+	__u32 critical;
 	__u32 vcpu_id; /* APIC id */
 	__u32 vm; /* number of the VM on this host */
 	/* The VM's tunables, as far as they are for a policy to weigh. */
