@@ -4,6 +4,7 @@
 import json
 
 import host
+import image
 import latency
 import payload
 import plot
@@ -19,7 +20,8 @@ _EMULATED = ("The host was itself emulated: compare the ratios; the raw figures 
 
 def run(rounds, seconds, actuator, json_path, plot_path):
     job = payload.Job(["demo-rounds", str(rounds), str(seconds), actuator, *POLICIES])
-    with step(f"the demo: {rounds} rounds of {', '.join(POLICIES)}"):
+    image.host_image()  # may take long, and says so itself
+    with step(f"the demo: {rounds} rounds of {', '.join(POLICIES)}", prints=True):
         outcome = host.run(job, OUT / "demo")
     if outcome.status:
         raise LabError(f"the demo failed on the host with exit status {outcome.status}: "

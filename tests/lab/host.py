@@ -18,7 +18,7 @@ import image
 import machine
 import payload
 import roots
-from progress import say
+from progress import clear_line, say
 from settings import CACHE, LabError
 
 RETRIES = 2
@@ -132,6 +132,7 @@ def _forward(stream, write):
 
 
 def _to_stdout(data):
+    clear_line()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 

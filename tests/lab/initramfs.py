@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest's initramfs: busybox, rt-tests, and the driver, as a cpio archive."""
 
-import re
 import stat
 import subprocess
 
@@ -46,15 +45,10 @@ def make(root, module):
     for applet in applets.stdout.split():
         if applet != "busybox":
             cpio.add(f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox")
-    libraries = set()
     for program in _PROGRAMS:
-        cpio.add(f"bin/{program.rsplit('/', 1)[1]}", stat.S_IFREG | 0o755,
-                 (root.path / program).read_bytes())
-        listed = root.run(["ldd", f"/{program}"], capture_output=True, text=True)
-        libraries |= set(re.findall(r"(/lib\S+)", listed.stdout))
-    for library in sorted(libraries):
-        cpio.add(library.lstrip("/"), stat.S_IFREG | 0o755,
-                 (root.path / ("usr" + library)).read_bytes())
+        cpio.add(f"bin/{program.rsplit('/', 1)[1]}", stat.S_IFREG | 0o755, (root.path / program).read_bytes())
+    for library in root.libraries([f"/{program}" for program in _PROGRAMS]):
+        cpio.add(library.removeprefix("usr/"), stat.S_IFREG | 0o755, (root.path / library).read_bytes())
     if module and module.exists():
         small = OUT / "pvsched.ko"  # debug information is most of a module
         root.run(["objcopy", "--strip-debug", *(f"/src/{p.relative_to(CHECKOUT)}" for p in (module, small))])

@@ -23,7 +23,7 @@ class Job:
 
 
 def write(job, path):
-    root = roots.build_root()
+    root, host = roots.build_root(), roots.host_root().path
     module = BUILD / "guest-driver" / root.kernel / "pvsched.ko"
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         def add(name, data, mode=0o755):
@@ -36,6 +36,10 @@ def write(job, path):
             if not program.exists():
                 raise LabError(f"{program} is not built: run ./lab build first")
             add(f"usr/local/bin/{name}", program.read_bytes())
+        # The host is of the build root's release, so a library it lacks fits from there.
+        for library in root.libraries([f"/src/build/bin/{name}" for name in build.DAEMONS]):
+            if not (host / library).exists():
+                add(library, (root.path / library).read_bytes())
         for name in _TOOLS:
             add(f"usr/local/bin/{name}", (INSIDE / name).read_bytes())
         add("lab/guest/initramfs", initramfs.make(root, module), 0o644)

@@ -40,7 +40,6 @@ _EMULATOR = """
 
 _HOST = """
     qemu-system-x86 kmod mount procps util-linux jq socat
-    libbpf1 libelf1t64 zlib1g libabsl20240722 libseccomp2 libsystemd0 libcap-ng0 libgcc-s1 libstdc++6
     rt-tests stress-ng strace bpftool busybox-static
     """.split()
 

@@ -4,6 +4,7 @@
 import fcntl
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -35,11 +36,10 @@ class Root:
     def run(self, argv, binds=(), **options):
         return subprocess.run(self.command(argv, binds), check=False, pass_fds=(self._lock,), **options)
 
-    def other_kernels(self):
-        """Kernels, besides the lab's own, whose headers the root has."""
-        names = (p.name.removeprefix("linux-headers-")
-                 for p in (self.path / "usr/src").glob(f"linux-headers-*{packages.FLAVOUR}"))
-        return sorted(n for n in names if n != self.kernel)
+    def libraries(self, programs):
+        """The shared libraries that programs (paths in the root) need, as paths under the root."""
+        listed = self.run(["ldd", *programs], capture_output=True, text=True)
+        return sorted({"usr" + name for name in re.findall(r"(/lib\S+)(?= \()", listed.stdout)})
 
 
 def build_root():

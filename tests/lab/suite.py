@@ -7,8 +7,9 @@ import sys
 
 import build
 import host
+import image
 import payload
-from progress import say, step
+from progress import clear_line, say, step
 from settings import BUILD, CHECKOUT, LAB, OUT, LabError
 
 TIERS = ("unit", "native", "nested")
@@ -106,10 +107,11 @@ def _nested(tally):
     tests = sorted(p.stem for p in folder.glob("[0-9]*.sh"))
     files = {f"/lab/tests/{p.name}": p.read_bytes() for p in folder.glob("*.sh")}
     retries = host.RETRIES
+    image.host_image()  # may take long, and says so itself
     while tests:
         results, trouble = _Results(), None
         job = payload.Job(["run-tests", *tests], files)
-        with step(f"running {len(tests)} nested tests"):
+        with step(f"running {len(tests)} nested tests", prints=True):
             try:
                 host.run(job, OUT / "nested", results, retries=0)
             except LabError as error:
@@ -141,6 +143,7 @@ class _Results:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             text = line.decode(errors="replace")
+            clear_line()
             print(text, flush=True)
             found = re.match(r"(pass|fail|skip) (\S+) \d+$", text)
             if found:
