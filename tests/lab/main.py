@@ -128,7 +128,7 @@ def _parser():
                "pvsched and static SCHED_RR, and print a table")
     sub.add_argument("--rounds", type=_positive, default=3, metavar="N",
                      help="rounds of the three policies (default: %(default)s)")
-    sub.add_argument("--seconds", type=_positive, default=30, metavar="S",
+    sub.add_argument("--seconds", type=_positive, default=20, metavar="S",
                      help="measured time of each policy in each round (default: %(default)s)")
     sub.add_argument("--actuator", default="agent", metavar="NAME",
                      help="how pvschedd applies its decisions (default: %(default)s)")
