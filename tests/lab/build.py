@@ -6,10 +6,12 @@ import shlex
 import subprocess
 
 import roots
+from lock import exclusive
 from progress import step
 from settings import BUILD, CHECKOUT, LabError
 
 DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device")
+_LOCK = BUILD / "lab" / "build.lock"
 
 def logged(root, what, argv):
     """Runs argv in the build root with its output in build/lab/*.log; shows it if it fails."""
@@ -31,6 +33,11 @@ def logged(root, what, argv):
 
 def cmake(root, folder="build", options=(), targets=()):
     """Configures and builds the targets, or all; `folder` is under the checkout."""
+    with exclusive(_LOCK):
+        _cmake(root, folder, options, targets)
+
+
+def _cmake(root, folder, options, targets):
     cache = CHECKOUT / folder / "CMakeCache.txt"
     if not cache.exists():
         logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", *options])
@@ -42,20 +49,19 @@ def cmake(root, folder="build", options=(), targets=()):
 
 
 def module(root, kernel):
-    """Builds pvsched.ko for `kernel`; returns where it is, and kbuild's log."""
+    """Builds pvsched.ko for `kernel`; returns where it is."""
     folder = f"build/guest-driver/{kernel}"
-    log = logged(root, f"building pvsched.ko for {kernel}",
-                  ["make", "-C", "guest-driver", f"KDIR=/usr/src/linux-headers-{kernel}",
-                   f"OUT=../{folder}"])
-    return CHECKOUT / folder / "pvsched.ko", log
+    with exclusive(_LOCK):
+        logged(root, f"building pvsched.ko for {kernel}",
+               ["make", "-C", "guest-driver", f"KDIR=/usr/src/linux-headers-{kernel}", f"OUT=../{folder}"])
+    return CHECKOUT / folder / "pvsched.ko"
 
 
 def everything():
     """All there is to build. Returns the build root and the module's path."""
     root = roots.build_root()
     cmake(root)
-    ko, _ = module(root, root.kernel)
-    return root, ko
+    return root, module(root, root.kernel)
 
 
 def host_and_guest():

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 import time
@@ -19,11 +18,14 @@ import machine
 import payload
 import roots
 from progress import clear_line, say
-from settings import CACHE, LabError
+from settings import CACHE, OUT, LabError
+
+CONSOLE = OUT / "host-console.log"
 
 RETRIES = 2
 _BOOT_S = 180
 _SILENCE_S = 90  # the host says "beat" every 5 s
+_STALE_S = 24 * 3600
 _RESULTS_BYTES = 1 << 30  # sparse
 _DEATHS = re.compile(r"Kernel panic.*|BUG: .*|Oops: .*|.*shutdown_interception.*|watchdog: .*lockup.*")
 
@@ -69,6 +71,9 @@ def run(job, out, write=None, retries=RETRIES):
 def _boot(disk, emulated, job, out, write):
     runs = CACHE / "runs"
     runs.mkdir(exist_ok=True)
+    for left in runs.iterdir():  # by labs that were killed
+        if time.time() - left.stat().st_mtime > _STALE_S:
+            shutil.rmtree(left, ignore_errors=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="job-", dir=runs))
     try:
         payload.write(job, folder / "payload.tar")
@@ -80,17 +85,17 @@ def _boot(disk, emulated, job, out, write):
         outcome = _attend(argv, disk, folder, watch, job, write)
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        shutil.copyfile(folder / "console.log", out.parent / "host-console.log")
+        OUT.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "console.log", CONSOLE)
         if outcome is None:
             death = watch.death()
             if watch.refused:
                 raise LabError(f"QEMU did not start the host: {watch.refused}")
             if "Attempted to kill init" in death:
-                raise LabError(f"host-init ended early: {death}; see {out.parent}/host-console.log")
+                raise LabError(f"host-init ended early: {death}; see {CONSOLE}")
             raise (EmulatorDied if emulated else HostDied)(
-                f"{death}; its console: {out.parent}/host-console.log")
-        with tarfile.open(folder / "results.tar") as archive:
-            archive.extractall(out, filter="data")
+                f"{death}; its console: {CONSOLE}")
+        subprocess.run(["tar", "-x", "--no-same-owner", "-f", folder / "results.tar", "-C", out], check=True)
         return Outcome(outcome, out, watch.boot_s, disk.kernel, emulated)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 
 import roots
+from lock import exclusive
 from progress import step
 from settings import CACHE, INSIDE, LabError
 
@@ -31,7 +32,7 @@ def host_image():
     stem = f"{root.path.name}-{hashlib.sha256(recipe).hexdigest()[:8]}"
     disk, vmlinux = images / f"{stem}.ext4", images / f"{stem}.vmlinux"
     if not disk.exists():
-        with roots.exclusive("image"):
+        with exclusive(CACHE / "image.lock"):
             if not disk.exists():
                 _make(root, init, disk, vmlinux)
     disk.touch()

@@ -31,6 +31,9 @@ docs/testing.md says more.
 """
 
 
+_DEFAULT_OUT = settings.OUT / "out"
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UsageError(f"{message} (try: {self.prog} --help)")
@@ -50,7 +53,9 @@ def _build(_args):
 
 
 def _exec(args):
-    build.host_and_guest()
+    out = pathlib.Path(args.out)
+    if out != _DEFAULT_OUT and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"exec: --out {out} is there already and would be lost: give a new or empty directory")
     if args.script == "-":
         name, script = "stdin", sys.stdin.buffer.read()
     else:
@@ -58,10 +63,11 @@ def _exec(args):
         if not path.is_file():
             raise UsageError(f"exec: {path} is no file: give a script of this machine's, or - for stdin")
         name, script = path.name, path.read_bytes()
+    build.host_and_guest()
     inside = f"/lab/job/{name}"
     runner = [] if script.startswith(b"#!") else ["bash"]
     job = payload.Job([*runner, inside, *args.args], {inside: script})
-    return host.run(job, pathlib.Path(args.out)).status
+    return host.run(job, out).status
 
 
 def _shell(_args):
@@ -71,7 +77,7 @@ def _shell(_args):
     size = os.get_terminal_size()
     say("the host's prompt follows; it powers off when you leave the shell")
     job = payload.Job([], interactive=True, terminal=f"sane rows {size.lines} cols {size.columns}")
-    return host.run(job, settings.OUT / "out").status
+    return host.run(job, _DEFAULT_OUT).status
 
 
 def _demo(args):
@@ -140,8 +146,8 @@ def _parser():
     sub.add_argument("tiers", nargs="*", metavar="unit|native|nested", type=_tier)
     sub = verb("exec", _exec, "boot the host under test with pvsched in its PATH, run a script there "
                "as root, and return its exit status")
-    sub.add_argument("--out", default=str(settings.OUT / "out"), metavar="DIR",
-                     help="where what it leaves in $OUT is put; DIR is emptied (default: build/lab/out)")
+    sub.add_argument("--out", default=str(_DEFAULT_OUT), metavar="DIR",
+                     help="where what it leaves in $OUT is put: a new or empty directory (default: build/lab/out, anew each time)")
     sub.add_argument("script", metavar="SCRIPT", help="a script of this machine's; - for stdin. "
                      "It has lab-guest (try lab-guest --help) to start guests")
     sub.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import packages
+from lock import exclusive
 from progress import say, step
 from recipes import BUILD, HOST, PREFERENCES
 from settings import CACHE, CHECKOUT, LAB, LabError, require_root
@@ -58,30 +59,12 @@ def _root(recipe, candidates, suffix=""):
     roots.mkdir(parents=True, exist_ok=True)
     path = roots / f"{recipe.kind}-{recipe.key()}{suffix}"
     if not path.exists():
-        with exclusive(recipe.kind):
+        with exclusive(CACHE / f"{recipe.kind}.lock"):
             if not path.exists():  # another run may have made it while we waited
                 _make(recipe, candidates, path)
     root = Root(path)
     _remove_old(recipe.kind)
     return root
-
-
-class exclusive:
-    """One maker of a kind of root at a time on this machine."""
-
-    def __init__(self, kind):
-        self._path = CACHE / f"{kind}.lock"
-
-    def __enter__(self):
-        self._file = open(self._path, "w", encoding="ascii")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with step(f"waiting for another lab that holds {self._path}"):
-                fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_):
-        self._file.close()
 
 
 def _make(recipe, candidates, path):
