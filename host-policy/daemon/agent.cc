@@ -158,9 +158,11 @@ void Agent::Apply(uint32_t slot) {
   if (slot >= targets_.size()) return;
   std::lock_guard lock(mutex_);
   Target& target = targets_[slot];
+  // A decision of a vCPU that is gone: the slot may be another's soon.
+  if (target.tid == 0) return;
   // The newest decision counts; what came in between is settled by it.
   const uint64_t wanted = __atomic_load_n(&programs_.slot(slot).wanted, __ATOMIC_RELAXED);
-  if (target.tid == 0 || wanted == target.wanted) return;
+  if (wanted == target.wanted) return;
   // sched_setattr() takes a number: be sure that it still is this thread's.
   if (HasEnded(target.pidfd)) return;
 

@@ -249,6 +249,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
     return absl::PermissionDeniedError(
         absl::StrCat("thread ", tid, " is not one of the VMM's, process ", vm.pid));
   }
+  programs_.ClearSlot(vcpu.slot);
   if (absl::Status status = agent_.Add(vcpu.slot, tid, pidfd.get()); !status.ok()) return status;
   absl::Status status = programs_.Bind({
       .thread_pidfd = pidfd.get(),

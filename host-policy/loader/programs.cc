@@ -242,6 +242,8 @@ class MappedPlace {
 
 }  // namespace
 
+void Programs::ClearSlot(uint32_t slot) { memset(&slots_[slot], 0, sizeof(pvs_slot)); }
+
 absl::Status Programs::Bind(const Binding& binding) {
   absl::StatusOr<MappedPlace> record = MappedPlace::Map(binding.record);
   if (!record.ok()) return record.status();
@@ -249,7 +251,6 @@ absl::Status Programs::Bind(const Binding& binding) {
   if (binding.preempt_count.memory >= 0) preempt = MappedPlace::Map(binding.preempt_count);
   if (!preempt.ok()) return preempt.status();
 
-  memset(&slots_[binding.slot], 0, sizeof(pvs_slot));
   const pvs_thread value = {
       .record = static_cast<pvsched_record*>(record->address()),
       .preempt = static_cast<pvs_preempt_count*>(preempt->address()),

@@ -62,8 +62,9 @@ class Programs {
     uint32_t preempt_mask = 0;
     bool acknowledges_irqs = false;
   };
-  // Ties a thread to its record, whose page the kernel pins. The slot starts
-  // anew.
+  // The slot starts anew: for one that nobody uses, before anybody does.
+  void ClearSlot(uint32_t slot);
+  // Ties a thread to its record, whose page the kernel pins.
   absl::Status Bind(const Binding& binding);
   // No program touches the record of an unbound thread after the next Fence().
   void Unbind(int thread_pidfd);

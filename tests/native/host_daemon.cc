@@ -13,6 +13,7 @@
 #include <cstring>
 #include <thread>
 
+#include "gtest/gtest.h"
 #include "host-policy/daemon/unix_socket.h"
 #include "host-policy/loader/host_check.h"
 
@@ -38,7 +39,10 @@ HostDaemon::HostDaemon() {
 }
 
 HostDaemon::~HostDaemon() {
-  if (pid_ != 0) Stop(SIGTERM);
+  // Also what a sanitizer ends it with.
+  if (pid_ != 0) {
+    EXPECT_EQ(Stop(SIGTERM), 0) << "pvschedd's exit status";
+  }
   for (const char* name : {"baseline", "device.sock", "admin.sock"}) unlink(path(name).c_str());
   rmdir(directory_.c_str());
 }
