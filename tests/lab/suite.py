@@ -54,7 +54,8 @@ def run(tiers):
     for sanitizer, tier in _SANITIZERS:
         if tier in tiers:
             folder = f"build/{sanitizer.replace(',', '-')}"
-            build.cmake(root, folder, [f"-DPVSCHED_SANITIZE={sanitizer}", "-DCMAKE_BUILD_TYPE=Debug"])
+            build.cmake(root, folder, [f"-DPVSCHED_SANITIZE={sanitizer}", "-DCMAKE_BUILD_TYPE=Debug"],
+                        [f"{tier}_tests"])
             _ctest(root, folder, tier, tally)
     if "nested" in tiers:
         _nested(tally)
