@@ -2,6 +2,7 @@
 """./lab demo: what pvsched does to a guest's latency on a busy host."""
 
 import json
+import statistics
 
 import host
 import image
@@ -58,15 +59,15 @@ def evaluate(out, rounds):
     for policy in POLICIES:
         mine = [r[policy] for r in raw]
         policies[policy] = {key: latency.median_figures([m[key] for m in mine]) for _, key in _SIDES}
-        policies[policy]["host_work"] = latency.median_figures(
-            [{"work": m["host_work"]} for m in mine])["work"]
+        for key in ("host_work", "guest_cpu"):
+            policies[policy][key] = statistics.median(m[key] for m in mine)
         # A round's policies are compared with each other: what drifts over the
         # boot drops out.
         ratios[policy] = {key: latency.median_figures([
             {f: r[policy][key][f] / max(r["eevdf"][key][f], 1) for f in latency.FIGURES} for r in raw])
             for _, key in _SIDES}
-        ratios[policy]["host_work"] = latency.median_figures(
-            [{"work": r[policy]["host_work"] / r["eevdf"]["host_work"]} for r in raw])["work"]
+        for key in ("host_work", "guest_cpu"):
+            ratios[policy][key] = statistics.median(r[policy][key] / r["eevdf"][key] for r in raw)
     return {"policies": policies, "ratios": ratios, "rounds": raw}
 
 
@@ -79,6 +80,11 @@ def _measured(folder):
     rates = latency.work_done(folder / "work")
     figures["host_work"] = latency.work_figure(rates)
     figures["stressors"] = rates
+    try:
+        # Of one CPU: what the guest takes is not the load's.
+        figures["guest_cpu"] = int((folder / "guest_cpu").read_text()) / 1e9
+    except (OSError, ValueError) as error:
+        raise LabError(f"{folder}/guest_cpu is no CPU time: {error}") from error
     return figures
 
 
@@ -94,8 +100,10 @@ def table(result):
             cells = (f"{result['ratios'][policy][key][f]:.2f} ({result['policies'][policy][key][f]:.0f})"
                      for f in latency.FIGURES)
             lines.append(f"  {_TITLES[policy]:16}" + "".join(f"{cell:>18}" for cell in cells))
-    lines += ["", f"{'load':18}{'work done':>18}"]
-    lines += [f"  {_TITLES[policy]:16}{result['ratios'][policy]['host_work']:>18.2f}" for policy in POLICIES]
+    lines += ["", f"{'load':18}{'work done':>18}{'vCPU took':>26}"]
+    for policy in POLICIES:
+        cpu = f"{result['ratios'][policy]['guest_cpu']:.2f} ({result['policies'][policy]['guest_cpu']:.0%} of a CPU)"
+        lines.append(f"  {_TITLES[policy]:16}{result['ratios'][policy]['host_work']:>18.2f}  {cpu:>24}")
     if result["emulated"]:
         lines += ["", _EMULATED]
     return "\n".join(lines)
