@@ -41,4 +41,8 @@ struct kvm_vcpu {
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __attribute__((section(".ksyms")));
 extern void bpf_task_release(struct task_struct *task) __attribute__((section(".ksyms")));
 
+/* Of the module pvsched_host, where it is loaded: host-policy/kmod. */
+extern int pvsched_host_apply(__u32 slot, __u64 grant)
+	__attribute__((section(".ksyms"), weak));
+
 #endif /* PVSCHED_KERNEL_TYPES_H */

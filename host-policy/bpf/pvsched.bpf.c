@@ -35,6 +35,8 @@ struct pvs_preempt_count pvs_preempt_count_type SEC(".data.type");
 __u32 pvs_unbound_count;
 /* Somebody reads the `trace` ring. */
 __u32 pvs_tracing;
+/* Decisions are applied here, by the module pvsched_host. */
+__u32 pvs_in_kernel;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -57,6 +59,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pvs_tunables);
 } vms SEC(".maps");
+
+/* Not 0: pvschedd looks at the boosted vCPUs from time to time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} watched SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -92,18 +103,56 @@ __weak __u64 pvs_policy(const struct pvs_view *view)
 	return pvs_default_policy(view);
 }
 
-static void publish(struct pvs_slot *slot, __u32 index, __u64 grant)
+static int tell(__u32 index)
 {
 	struct pvs_decision *decision;
 
 	decision = bpf_ringbuf_reserve(&decisions, sizeof(*decision), 0);
-	/* Full: `wanted` stays behind, so that the next event tries again. */
 	if (!decision)
-		return;
+		return -1;
 	decision->slot = index;
 	decision->reserved = 0;
-	PVS_STORE(slot->wanted, grant);
 	bpf_ringbuf_submit(decision, 0);
+	return 0;
+}
+
+/* To the agent. Full: `wanted` stays behind, so that the next event tries again. */
+static __always_inline void publish(struct pvs_slot *slot, __u32 index,
+				    __u64 grant)
+{
+	__u64 before = slot->wanted;
+
+	/* Before the agent is told: it looks at once. */
+	PVS_STORE(slot->wanted, grant);
+	if (tell(index))
+		PVS_STORE(slot->wanted, before);
+}
+
+/* There is a boost to end in time, if nothing else ends it. */
+static __always_inline void watch(__u32 index)
+{
+	__u32 key = 0, *is_watched;
+
+	is_watched = bpf_map_lookup_elem(&watched, &key);
+	if (!is_watched || PVS_LOAD(*is_watched))
+		return;
+	PVS_STORE(*is_watched, 1);
+	if (tell(index))
+		PVS_STORE(*is_watched, 0);
+}
+
+/*
+ * At once, where the module says that it may. pvschedd clears `watched`, then
+ * looks at all `wanted`; here `wanted` is set, then `watched` is looked at, with
+ * a barrier between: so one of the two sees the other's.
+ */
+static __always_inline void apply(struct pvs_slot *slot, __u32 index,
+				  __u64 grant)
+{
+	__sync_lock_test_and_set(&slot->wanted, grant);
+	pvsched_host_apply(index, grant);
+	if (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED)
+		watch(index);
 }
 
 static void trace_decision(const struct pvs_slot *slot, __u32 index,
@@ -127,10 +176,13 @@ static void trace_decision(const struct pvs_slot *slot, __u32 index,
 	bpf_ringbuf_submit(entry, 0);
 }
 
-/* The slow half of on_event(): something has changed. */
-static void decide(struct pvs_thread *thread, struct pvsched_record *record,
-		   struct pvs_slot *slot, const struct pvs_tunables *tunables,
-		   struct pvs_input *in)
+/*
+ * The slow half of on_event(): something has changed. Returns the grant that
+ * the thread is to have.
+ */
+static __u64 decide(struct pvs_thread *thread, struct pvsched_record *record,
+		    struct pvs_slot *slot, const struct pvs_tunables *tunables,
+		    struct pvs_input *in)
 {
 	__u64 before = slot->vcpu.grant, grant;
 	struct pvs_view view = {};
@@ -151,10 +203,7 @@ static void decide(struct pvs_thread *thread, struct pvsched_record *record,
 		if (pvs_tracing)
 			trace_decision(slot, thread->slot, in, before);
 	}
-	if (tunables->mode == PVS_OBSERVE)
-		grant = 0;
-	if (grant != slot->wanted)
-		publish(slot, thread->slot, grant);
+	return tunables->mode == PVS_OBSERVE ? 0 : grant;
 }
 
 static __always_inline void on_event(struct task_struct *task,
@@ -165,6 +214,7 @@ static __always_inline void on_event(struct task_struct *task,
 	struct pvs_tunables *tunables;
 	struct pvs_input in = {};
 	struct pvs_slot *slot;
+	__u64 grant;
 
 	slot = bpf_map_lookup_elem(&slots, &index);
 	tunables = bpf_map_lookup_elem(&vms, &vm);
@@ -199,8 +249,15 @@ static __always_inline void on_event(struct task_struct *task,
 			      thread->preempt_mask;
 	slot->events++;
 	if (!pvs_stands(&slot->vcpu, &in) ||
-	    slot->wanted != slot->vcpu.grant)
-		decide(thread, record, slot, tunables, &in);
+	    slot->wanted != slot->vcpu.grant) {
+		grant = decide(thread, record, slot, tunables, &in);
+		if (grant != slot->wanted) {
+			if (pvs_in_kernel && bpf_ksym_exists(pvsched_host_apply))
+				apply(slot, index, grant);
+			else
+				publish(slot, index, grant);
+		}
+	}
 	barrier();
 	PVS_STORE(slot->busy, 0);
 }
@@ -261,6 +318,31 @@ SEC("tp_btf/kvm_inj_virq")
 int BPF_PROG(pvs_kvm_inj_virq)
 {
 	on_current(PVS_INJECT, NULL);
+	return 0;
+}
+
+/*
+ * With the module: what kvm_exit and sched_switch tell with interrupts off is
+ * told here with interrupts on, so that its grant is applied at once.
+ */
+SEC("?fentry/svm_handle_exit")
+int BPF_PROG(pvs_svm_handle_exit, struct kvm_vcpu *vcpu)
+{
+	on_current(PVS_EXIT, vcpu);
+	return 0;
+}
+
+SEC("?fentry/vmx_handle_exit")
+int BPF_PROG(pvs_vmx_handle_exit, struct kvm_vcpu *vcpu)
+{
+	on_current(PVS_EXIT, vcpu);
+	return 0;
+}
+
+SEC("?fentry/kvm_vcpu_halt")
+int BPF_PROG(pvs_kvm_vcpu_halt)
+{
+	on_current(PVS_HALT, NULL);
 	return 0;
 }
 

@@ -66,10 +66,10 @@ std::string Reason(const pvs_trace& trace) {
   return text;
 }
 
-Json ParamsToJson(const sched_attr& params) {
-  return {{"policy", PolicyName(params.sched_policy)},
-          {"rt_prio", params.sched_priority},
-          {"nice", params.sched_nice}};
+Json ParamsToJson(const pvs_params& params) {
+  return {{"policy", PolicyName(params.policy)},
+          {"rt_prio", params.rt_prio},
+          {"nice", params.nice}};
 }
 
 }  // namespace
@@ -85,17 +85,17 @@ nlohmann::ordered_json VmToJson(const Vm& vm) {
 }
 
 nlohmann::ordered_json VcpuToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot,
-                                  Agent& agent) {
+                                  Actuator& actuator) {
   Json json = {{"vm", vm.name}, {"vcpu", vcpu.id}, {"tid", nullptr}};
   if (vcpu.tid == 0) {
     json["state"] = "unbound";
     return json;
   }
-  const Agent::Applied applied = agent.applied(vcpu.slot);
+  const Actuator::Applied applied = actuator.applied(vcpu.slot);
   json["tid"] = vcpu.tid;
   json["state"] = StateName(slot.vcpu.state);
   json["applied"] = ParamsToJson(applied.now);
-  json["baseline"] = ParamsToJson(applied.baseline);
+  json["baseline"] = ParamsToJson(applied.own);
   json["boosts"] = slot.vcpu.boosts;
   json["throttles"] = slot.vcpu.throttles;
   json["boosted_ns"] = slot.vcpu.boosted_ns;

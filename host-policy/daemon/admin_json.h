@@ -4,7 +4,7 @@
 
 #include <sched.h>
 
-#include "host-policy/daemon/agent.h"
+#include "host-policy/daemon/actuator.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/loader/programs.h"
 #include "nlohmann/json.hpp"
@@ -15,7 +15,7 @@ namespace pvsched {
 // otherwise; counters start with the vCPU's registration.
 nlohmann::ordered_json VmToJson(const Vm& vm);
 nlohmann::ordered_json VcpuToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot,
-                                  Agent& agent);
+                                  Actuator& actuator);
 // The vCPU's counters and its histograms of the time from wake-up to running:
 // bucket i counts [2^i, 2^(i+1)) us.
 nlohmann::ordered_json StatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot);

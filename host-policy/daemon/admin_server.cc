@@ -91,12 +91,15 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
       for (const auto& [id, vcpu] : vm->vcpus) {
         const pvs_slot& slot = programs_.slot(vcpu.slot);
         list.push_back(command == "stats" ? StatsToJson(*vm, vcpu, slot)
-                                          : VcpuToJson(*vm, vcpu, slot, agent_));
+                                          : VcpuToJson(*vm, vcpu, slot, actuator_));
       }
     }
     if (command == "vcpu list") return list;
+    const Actuator::Counts counts = actuator_.counts();
     return Json{{"actuator",
-                 {{"name", "agent"}, {"calls", agent_.calls()}, {"failures", agent_.failures()}}},
+                 {{"name", actuator_.name()},
+                  {"calls", counts.calls},
+                  {"failures", counts.failures}}},
                 {"vcpus", list}};
   }
   const std::string vm = Field(request, "vm");

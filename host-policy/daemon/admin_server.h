@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "host-policy/daemon/agent.h"
+#include "host-policy/daemon/actuator.h"
 #include "host-policy/daemon/event_loop.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/loader/programs.h"
@@ -27,8 +27,8 @@ namespace pvsched {
 class AdminServer {
  public:
   // All must outlive the server.
-  AdminServer(EventLoop& loop, Registry& registry, Programs& programs, Agent& agent)
-      : loop_(loop), registry_(registry), programs_(programs), agent_(agent) {}
+  AdminServer(EventLoop& loop, Registry& registry, Programs& programs, Actuator& actuator)
+      : loop_(loop), registry_(registry), programs_(programs), actuator_(actuator) {}
   ~AdminServer();
 
   absl::Status Listen(const std::string& path);
@@ -49,7 +49,7 @@ class AdminServer {
   EventLoop& loop_;
   Registry& registry_;
   Programs& programs_;
-  Agent& agent_;
+  Actuator& actuator_;
   std::string path_;
   UniqueFd listener_;
   std::unique_ptr<Programs::Ring> trace_;  // while there are tracers

@@ -20,10 +20,12 @@
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "host-policy/daemon/admin_server.h"
+#include "host-policy/daemon/actuator.h"
 #include "host-policy/daemon/agent.h"
 #include "host-policy/daemon/baseline_store.h"
 #include "host-policy/daemon/control_server.h"
 #include "host-policy/daemon/event_loop.h"
+#include "host-policy/daemon/kernel_actuator.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/tunables.h"
 #include "host-policy/loader/programs.h"
@@ -40,7 +42,7 @@ struct Options {
   std::string actuator = "auto";
   std::string config;
   std::string policy;
-  int agent_priority = Agent::kDefaultPriority;
+  int agent_priority = Actuator::kDefaultPriority;
   bool restore_only = false;
 };
 
@@ -82,27 +84,47 @@ absl::Status Run(const Options& options) {
   RaiseDescriptorLimit();
   absl::StatusOr<UniqueFd> signals = BlockTerminationSignals();
   if (!signals.ok()) return signals.status();
-  absl::StatusOr<std::unique_ptr<Programs>> programs = Programs::Load(options.policy);
+  UniqueFd module;  // none: the agent
+  if (options.actuator != "agent") {
+    absl::StatusOr<UniqueFd> device = KernelActuator::OpenDevice();
+    if (device.ok()) {
+      module = *std::move(device);
+    } else if (options.actuator == "kfunc") {
+      return device.status();
+    } else if (!absl::IsNotFound(device.status())) {
+      LOG(WARNING) << "actuator kfunc: " << device.status().message();
+    }
+  }
+  absl::StatusOr<std::unique_ptr<Programs>> programs = Programs::Load(
+      options.policy, module ? Programs::Applier::kPrograms : Programs::Applier::kReader);
   if (!programs.ok()) return programs.status();
 
-  // Torn down in reverse: devices first, then the agent, then the programs.
+  // Torn down in reverse: devices first, then the actuator, then the programs.
   EventLoop loop;
-  Agent agent(**programs, **baselines);
-  if (absl::Status status = agent.Start(options.agent_priority); !status.ok()) return status;
-  Registry registry(loop, **programs, agent, *std::move(tunables));
+  std::unique_ptr<Actuator> actuator;
+  if (module) {
+    actuator = std::make_unique<KernelActuator>(**programs, std::move(module));
+  } else {
+    actuator = std::make_unique<Agent>(**programs, **baselines);
+  }
+  if (absl::Status status = actuator->Start(options.agent_priority); !status.ok()) return status;
+  Registry registry(loop, **programs, *actuator, *std::move(tunables));
   ControlServer control(loop, registry);
   const mode_t mode = static_cast<mode_t>(std::stoul(options.device_socket_mode, nullptr, 8));
   if (absl::Status status = control.Listen(options.device_socket, mode); !status.ok()) {
     return status;
   }
-  AdminServer admin(loop, registry, **programs, agent);
+  AdminServer admin(loop, registry, **programs, *actuator);
   if (absl::Status status = admin.Listen(options.admin_socket); !status.ok()) return status;
   if (absl::Status status = loop.Add(signals->get(), [&loop] { loop.Stop(); }); !status.ok()) {
     return status;
   }
 
-  LOG(INFO) << "actuator agent (decisions are applied by a thread, SCHED_FIFO "
-            << options.agent_priority << "); devices at " << options.device_socket
+  LOG(INFO) << "actuator " << actuator->name() << " (decisions are applied "
+            << (actuator->name() == std::string("kfunc")
+                    ? std::string("inside of the event, through the module pvsched_host")
+                    : absl::StrCat("by a thread, SCHED_FIFO ", options.agent_priority))
+            << "); devices at " << options.device_socket
             << ", pvschedctl at " << options.admin_socket;
   sd_notify(0, "READY=1");
   loop.Run();
@@ -138,9 +160,10 @@ int Main(int argc, char** argv) {
   app.add_option("--admin-socket", options.admin_socket,
                  "Where pvschedctl connects  [STATE_DIR/admin.sock]");
   app.add_option("--actuator", options.actuator,
-                 "How decisions are applied; auto takes the best that the host has")
+                 "How decisions are applied: kfunc, inside of the event, needs the module\n"
+                 "pvsched_host; agent, by a thread; auto takes the best that the host has")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "agent"}));
+      ->check(CLI::IsMember({"auto", "kfunc", "agent"}));
   app.add_option("--config", options.config,
                  "TOML file of tunables, under [host] and [vm.NAME]; pvschedctl tunable list\n"
                  "shows which there are  [/etc/pvsched/pvsched.toml, if it is there]");

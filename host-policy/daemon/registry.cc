@@ -74,8 +74,8 @@ absl::Status CheckMemory(int memory, uint64_t offset, uint64_t length) {
 
 }  // namespace
 
-Registry::Registry(EventLoop& loop, Programs& programs, Agent& agent, TunableStore tunables)
-    : loop_(loop), programs_(programs), agent_(agent), tunables_(std::move(tunables)) {
+Registry::Registry(EventLoop& loop, Programs& programs, Actuator& actuator, TunableStore tunables)
+    : loop_(loop), programs_(programs), actuator_(actuator), tunables_(std::move(tunables)) {
   for (uint32_t i = 0; i < PVS_MAX_VCPUS; ++i) free_slots_.push_back(i);
   for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vms_.push_back(i);
   seen_ = programs_.Seen([this](const pvs_seen& seen) { OnSeen(seen); });
@@ -250,7 +250,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
         absl::StrCat("thread ", tid, " is not one of the VMM's, process ", vm.pid));
   }
   programs_.ClearSlot(vcpu.slot);
-  if (absl::Status status = agent_.Add(vcpu.slot, tid, pidfd.get()); !status.ok()) return status;
+  if (absl::Status status = actuator_.Add(vcpu.slot, tid, pidfd.get()); !status.ok()) return status;
   absl::Status status = programs_.Bind({
       .thread_pidfd = pidfd.get(),
       .vcpu_id = vcpu.id,
@@ -266,7 +266,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
     if (!status.ok()) programs_.Unbind(pidfd.get());
   }
   if (!status.ok()) {
-    agent_.Remove(vcpu.slot);
+    actuator_.Remove(vcpu.slot);
     return status;
   }
   vcpu.thread_pidfd = std::move(pidfd);
@@ -278,7 +278,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
 void Registry::Unbind(Vcpu& vcpu) {
   if (vcpu.tid == 0) return;
   programs_.Unbind(vcpu.thread_pidfd.get());
-  agent_.Remove(vcpu.slot);
+  actuator_.Remove(vcpu.slot);
   loop_.Remove(vcpu.thread_pidfd.get());
   vcpu.thread_pidfd.reset();
   vcpu.tid = 0;

@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "host-policy/daemon/agent.h"
+#include "host-policy/daemon/actuator.h"
 #include "host-policy/daemon/event_loop.h"
 #include "host-policy/daemon/tunables.h"
 #include "host-policy/loader/programs.h"
@@ -62,7 +62,7 @@ struct Vm {
 class Registry {
  public:
   // All must outlive the registry.
-  Registry(EventLoop& loop, Programs& programs, Agent& agent, TunableStore tunables);
+  Registry(EventLoop& loop, Programs& programs, Actuator& actuator, TunableStore tunables);
   ~Registry();
 
   // The VM whose VMM `pidfd` is, spoken for by a process of user `peer`, who
@@ -101,7 +101,7 @@ class Registry {
 
   EventLoop& loop_;
   Programs& programs_;
-  Agent& agent_;
+  Actuator& actuator_;
   TunableStore tunables_;
   std::unique_ptr<Programs::Ring> seen_;
   std::map<pid_t, std::unique_ptr<Vm>> vms_;

@@ -67,6 +67,13 @@ bool SameSchedParams(const sched_attr& a, const sched_attr& b) {
   }
 }
 
+pvs_params ToParams(const sched_attr& params) {
+  return {.policy = params.sched_policy,
+          .nice = params.sched_nice,
+          .rt_prio = params.sched_priority,
+          .reset_on_fork = (params.sched_flags & SCHED_FLAG_RESET_ON_FORK) != 0 ? 1u : 0u};
+}
+
 std::string PolicyName(uint32_t policy) {
   switch (policy) {
     case PVSCHED_POLICY_NORMAL:

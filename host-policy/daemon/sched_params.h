@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "host-policy/core/params.h"
 
 namespace pvsched {
 
@@ -18,6 +19,9 @@ absl::Status SetSchedParams(pid_t tid, const sched_attr& params);
 
 // Whether two sets of parameters mean the same to the scheduler.
 bool SameSchedParams(const sched_attr& a, const sched_attr& b);
+
+// The part of them that pvsched sets.
+pvs_params ToParams(const sched_attr& params);
 
 // "normal", "fifo", "rr", "batch", "idle", "deadline", "ext", or the number.
 std::string PolicyName(uint32_t policy);

@@ -59,6 +59,17 @@ pvsched_bpf* OpenSkeletonOf(const std::string& linked) {
 }
 SkeletonPtr OpenSkeleton(const std::string& linked) { return SkeletonPtr(OpenSkeletonOf(linked)); }
 
+// With interrupts on the module applies a decision at once.
+void ChooseUnlockedHooks(pvsched_bpf& skeleton) {
+  bpf_program__set_autoload(skeleton.progs.pvs_kvm_vcpu_halt, true);
+  bpf_program* on_exit = nullptr;
+  if (access("/sys/module/kvm_amd", F_OK) == 0) on_exit = skeleton.progs.pvs_svm_handle_exit;
+  if (access("/sys/module/kvm_intel", F_OK) == 0) on_exit = skeleton.progs.pvs_vmx_handle_exit;
+  if (on_exit == nullptr) return;
+  bpf_program__set_autoload(on_exit, true);
+  bpf_program__set_autoload(skeleton.progs.pvs_kvm_exit, false);
+}
+
 void ReuseMaps(const bpf_object& from, const bpf_object& to) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, &to) {
@@ -73,10 +84,12 @@ absl::Status BpfError(const char* what, int error) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Programs>> Programs::Load(const std::string& policy_path) {
+absl::StatusOr<std::unique_ptr<Programs>> Programs::Load(const std::string& policy_path,
+                                                         Applier applier) {
   if (absl::Status status = CheckHost(); !status.ok()) return status;
   CaptureLibbpfLog();
   std::unique_ptr<Programs> programs(new Programs);
+  programs->applier_ = applier;
   if (absl::Status status = programs->SetPolicy(policy_path); !status.ok()) return status;
   if (absl::Status status = programs->MapSlots(); !status.ok()) return status;
   if (absl::Status status = programs->MakeFence(); !status.ok()) return status;
@@ -86,6 +99,7 @@ absl::StatusOr<std::unique_ptr<Programs>> Programs::Load(const std::string& poli
 
 Programs::~Programs() {
   if (slots_ != nullptr) munmap(slots_, PVS_MAX_VCPUS * sizeof(pvs_slot));
+  if (watched_ != nullptr) munmap(watched_, kPage);
   pvsched_bpf__destroy(skeleton_);
 }
 
@@ -108,11 +122,16 @@ absl::Status Programs::SetPolicy(const std::string& policy_path) {
     }
     if (hook != nullptr) {
       bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj, hook), true);
+      // Where one function's entry is open to programs, the others' are.
+      if (applier_ == Applier::kPrograms) ChooseUnlockedHooks(*skeleton);
     }
     // The same maps under new programs: nothing that is registered is lost.
     if (skeleton_ != nullptr) ReuseMaps(*skeleton_->obj, *skeleton->obj);
     error = pvsched_bpf__load(skeleton.get());
-    if (error == 0) error = pvsched_bpf__attach(skeleton.get());
+    if (error == 0) {
+      skeleton->bss->pvs_in_kernel = applier_ == Applier::kPrograms ? 1 : 0;
+      error = pvsched_bpf__attach(skeleton.get());
+    }
     if (error == 0) {
       if (absl::Status status = TakeTimer(bpf_program__fd(skeleton->progs.pvs_timer));
           !status.ok()) {
@@ -148,6 +167,10 @@ absl::Status Programs::MapSlots() {
                        MAP_SHARED, bpf_map__fd(skeleton_->maps.slots), 0);
   if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, "cannot map the vCPU slots");
   slots_ = static_cast<pvs_slot*>(address);
+  address = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED,
+                 bpf_map__fd(skeleton_->maps.watched), 0);
+  if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, "cannot map a BPF map");
+  watched_ = static_cast<uint32_t*>(address);
   return absl::OkStatus();
 }
 
@@ -278,6 +301,10 @@ void Programs::RunTimer(pid_t tid) {
 
 void Programs::SetTracing(bool tracing) {
   __atomic_store_n(&skeleton_->bss->pvs_tracing, tracing ? 1 : 0, __ATOMIC_RELAXED);
+}
+
+void Programs::SetWatched(bool watched) {
+  __atomic_store_n(watched_, watched ? 1 : 0, __ATOMIC_SEQ_CST);
 }
 
 void Programs::Unbind(int thread_pidfd) {

@@ -23,14 +23,19 @@ namespace pvsched {
 // The BPF programs and their maps: loaded and attached while this lives, gone
 // with it, together with every page that the kernel pinned for them.
 //
-// Thread-safety: one thread at a time, except RunTimer and WaitFd/Consume of
-// Decisions, which may be a second thread's, and slot(), which anyone may read:
+// Thread-safety: one thread at a time, except RunTimer, SetWatched and
+// WaitFd/Consume of Decisions, which may be a second thread's, and slot(), which anyone may read:
 // its fields change under the reader, each of them whole.
 class Programs {
  public:
+  // Who applies decisions: who reads Decisions(), or the programs themselves,
+  // through the module pvsched_host, which must be loaded then.
+  enum class Applier { kReader, kPrograms };
+
   // With the policy in the BPF object `policy_path`, or pvsched's own if empty.
   // Fails with a sentence that names what the host lacks.
-  static absl::StatusOr<std::unique_ptr<Programs>> Load(const std::string& policy_path);
+  static absl::StatusOr<std::unique_ptr<Programs>> Load(const std::string& policy_path,
+                                                        Applier applier = Applier::kReader);
   ~Programs();
   Programs(const Programs&) = delete;
   Programs& operator=(const Programs&) = delete;
@@ -76,6 +81,10 @@ class Programs {
 
   const pvs_slot& slot(uint32_t index) const { return slots_[index]; }
 
+  // With Applier::kPrograms, Decisions() tells only that some vCPU is boosted, and
+  // not again while `watched`. To stop watching: say so, then look at all slots.
+  void SetWatched(bool watched);
+
   // Lets the policy judge a vCPU again though nothing has happened to it.
   void RunTimer(pid_t tid);
 
@@ -110,6 +119,8 @@ class Programs {
 
   pvsched_bpf* skeleton_ = nullptr;
   pvs_slot* slots_ = nullptr;
+  uint32_t* watched_ = nullptr;
+  Applier applier_ = Applier::kReader;
   bool has_kick_hook_ = false;
   std::string policy_path_;
   UniqueFd timer_program_;  // one number for good, so that RunTimer needs no lock

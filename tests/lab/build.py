@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./lab build: C++ and BPF by CMake, the guest's module by kbuild."""
+"""./lab build: C++ and BPF by CMake, the modules by kbuild."""
 
 import re
 import shlex
@@ -48,24 +48,38 @@ def _cmake(root, folder, options, targets):
            ["cmake", "--build", folder, *(["--target", *targets] if targets else [])])
 
 
-def module(root, kernel):
-    """Builds pvsched.ko for `kernel`; returns where it is."""
-    folder = f"build/guest-driver/{kernel}"
+# The kernel modules: where each is built from. The first and the last are a guest's.
+MODULES = {
+    "pvsched": "guest-driver",
+    "pvsched_host": "host-policy/kmod",
+    "hostile": "tests/lab/hostile",
+}
+
+
+def module_path(name, kernel):
+    return BUILD / "modules" / kernel / name / f"{name}.ko"
+
+
+def modules(root, kernel):
+    """Builds the modules for `kernel`."""
     with exclusive(_LOCK):
-        logged(root, f"building pvsched.ko for {kernel}",
-               ["make", "-C", "guest-driver", f"KDIR=/usr/src/linux-headers-{kernel}", f"OUT=../{folder}"])
-    return CHECKOUT / folder / "pvsched.ko"
+        for name, folder in MODULES.items():
+            out = f"/src/{module_path(name, kernel).parent.relative_to(CHECKOUT)}"
+            logged(root, f"building {name}.ko for {kernel}",
+                   ["make", "-C", folder, f"KDIR=/usr/src/linux-headers-{kernel}", f"OUT={out}"])
 
 
 def everything():
-    """All there is to build. Returns the build root and the module's path."""
+    """All there is to build. Returns the build root."""
     root = roots.build_root()
     cmake(root)
-    return root, module(root, root.kernel)
+    modules(root, root.kernel)
+    return root
 
 
-def host_and_guest():
+def host_and_guest(policies=()):
     """Only what the host under test and its guests run: the tests take longer to compile."""
     root = roots.build_root()
-    cmake(root, targets=DAEMONS)
-    module(root, root.kernel)
+    cmake(root, targets=(*DAEMONS, *(f"policy_{name}" for name in policies)))
+    modules(root, root.kernel)
+    return root

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -37,6 +38,8 @@ class HostDied(LabError):
 class EmulatorDied(HostDied):
     """So it did, but under emulation, where that happens without the job's doing."""
 
+    kept = {}  # what the job had kept by then: path in $OUT -> bytes
+
 
 @dataclasses.dataclass
 class Outcome:
@@ -51,24 +54,30 @@ def run(job, out, write=None, retries=RETRIES):
     """Boots a host and runs `job` (a payload.Job) there; its output goes to write(bytes).
 
     An emulated host that dies is not the job's failure: the job is run again on
-    a fresh one, at most `retries` times.
+    a fresh one, at most `retries` times in a row without anything to show for it.
+    What it had kept by then (LAB_RESULTS) is in its $OUT again.
     """
     disk = image.host_image()
     reason = machine.why_no_kvm()
     if reason:
         say(f"the host under test is emulated: {reason}")
-    for attempt in range(retries + 1):
+    kept, attempt = {}, 0
+    while True:
         try:
-            return _boot(disk, bool(reason), job, out, write)
+            return _boot(disk, bool(reason), job, out, write, kept)
         except EmulatorDied as death:
+            attempt = 0 if len(death.kept) > len(kept) else attempt
+            kept = death.kept or kept
             if attempt == retries:
                 raise
+            attempt += 1
             say(f"the emulated host died: {death}. That is the emulator's failure, not the job's: "
-                f"starting over on a fresh host (retry {attempt + 1} of {retries})")
-    raise AssertionError("unreachable")
+                f"going on with what it kept, on a fresh host (retry {attempt} of {retries})" if kept
+                else f"the emulated host died: {death}. That is the emulator's failure, not the "
+                f"job's: starting over on a fresh host (retry {attempt} of {retries})")
 
 
-def _boot(disk, emulated, job, out, write):
+def _boot(disk, emulated, job, out, write, kept):
     runs = CACHE / "runs"
     runs.mkdir(exist_ok=True)
     for left in runs.iterdir():  # by labs that were killed
@@ -76,7 +85,7 @@ def _boot(disk, emulated, job, out, write):
             shutil.rmtree(left, ignore_errors=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="job-", dir=runs))
     try:
-        payload.write(job, folder / "payload.tar")
+        payload.write(job, folder / "payload.tar", kept)
         (folder / "status").touch()
         with open(folder / "results.tar", "wb") as file:
             file.truncate(_RESULTS_BYTES)
@@ -93,12 +102,22 @@ def _boot(disk, emulated, job, out, write):
                 raise LabError(f"QEMU did not start the host: {watch.refused}")
             if "Attempted to kill init" in death:
                 raise LabError(f"host-init ended early: {death}; see {CONSOLE}")
-            raise (EmulatorDied if emulated else HostDied)(
-                f"{death}; its console: {CONSOLE}")
+            error = (EmulatorDied if emulated else HostDied)(f"{death}; its console: {CONSOLE}")
+            error.kept = _kept(folder / "results.tar")
+            raise error
         subprocess.run(["tar", "-x", "--no-same-owner", "-f", folder / "results.tar", "-C", out], check=True)
         return Outcome(outcome, out, watch.boot_s, disk.kernel, emulated)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kept(path):
+    try:
+        with tarfile.open(path) as archive:
+            return {entry.name.removeprefix("./"): archive.extractfile(entry).read()
+                    for entry in archive if entry.isfile()}
+    except (tarfile.TarError, OSError):  # it died before, or while it wrote
+        return {}
 
 
 def _attend(argv, disk, folder, watch, job, write):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guest's initramfs: busybox, rt-tests, and the driver, as a cpio archive."""
+"""The guest's initramfs: busybox, rt-tests, and drivers, as a cpio archive."""
 
 import stat
 import subprocess
@@ -32,8 +32,15 @@ def _padded(data):
     return data + b"\0" * (-len(data) % 4)
 
 
-def make(root, module):
-    """The archive, from the build root's files; `module` is pvsched.ko, or None."""
+def stripped(root, module):
+    """A kernel module without its debug information, which is most of it."""
+    small = OUT / module.name
+    root.run(["objcopy", "--strip-debug", *(f"/src/{p.relative_to(CHECKOUT)}" for p in (module, small))])
+    return small.read_bytes()
+
+
+def make(root, modules):
+    """The archive, from the build root's files; `modules`: name -> bytes."""
     cpio = Cpio()
     for folder in ("bin", "dev", "proc", "sys", "tmp", "lib", "lib64", "lib/x86_64-linux-gnu"):
         cpio.add(folder, stat.S_IFDIR | 0o755)
@@ -49,8 +56,6 @@ def make(root, module):
         cpio.add(f"bin/{program.rsplit('/', 1)[1]}", stat.S_IFREG | 0o755, (root.path / program).read_bytes())
     for library in root.libraries([f"/{program}" for program in _PROGRAMS]):
         cpio.add(library.removeprefix("usr/"), stat.S_IFREG | 0o755, (root.path / library).read_bytes())
-    if module and module.exists():
-        small = OUT / "pvsched.ko"  # debug information is most of a module
-        root.run(["objcopy", "--strip-debug", *(f"/src/{p.relative_to(CHECKOUT)}" for p in (module, small))])
-        cpio.add("pvsched.ko", stat.S_IFREG | 0o644, small.read_bytes())
+    for name, module in modules.items():
+        cpio.add(f"{name}.ko", stat.S_IFREG | 0o644, module)
     return cpio.bytes()

@@ -47,8 +47,8 @@ def _chroot(args):
 
 
 def _build(_args):
-    root, ko = build.everything()
-    say(f"built: {settings.BUILD}/bin, and {ko} for kernel {root.kernel}")
+    root = build.everything()
+    say(f"built: {settings.BUILD}/bin, and {settings.BUILD}/modules for kernel {root.kernel}")
     return 0
 
 
@@ -87,7 +87,9 @@ def _demo(args):
 
 
 def _test(args):
-    return suite.run(args.tiers or suite.TIERS)
+    if args.only and args.tiers != ["nested"]:
+        raise UsageError("test: --only chooses among nested tests: ./lab test nested --only 'PATTERN'")
+    return suite.run(args.tiers or suite.TIERS, args.only or "*")
 
 
 def _doctor(args):
@@ -126,7 +128,7 @@ def _parser():
         sub.set_defaults(run=run)
         return sub
 
-    verb("build", _build, "build everything: C++ and BPF into build/bin, and the guest's module")
+    verb("build", _build, "build everything: C++ and BPF into build/bin, and the kernel modules")
     sub = verb("chroot", _chroot, "run a command in the build root, on this machine's own kernel, "
                "in the checkout (at /src)")
     sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="default: a shell")
@@ -144,6 +146,7 @@ def _parser():
                      help="the distributions, as SVG (default: build/lab/demo.svg)")
     sub = verb("test", _test, "run the tests: everything, or the tiers named")
     sub.add_argument("tiers", nargs="*", metavar="unit|native|nested", type=_tier)
+    sub.add_argument("--only", metavar="PATTERN", help="nested tests of this name (a shell pattern), such as '2*'")
     sub = verb("exec", _exec, "boot the host under test with pvsched in its PATH, run a script there "
                "as root, and return its exit status")
     sub.add_argument("--out", default=str(_DEFAULT_OUT), metavar="DIR",

@@ -22,9 +22,9 @@ class Job:
     terminal: str = ""  # stty's settings for an interactive job
 
 
-def write(job, path):
+def write(job, path, kept):
+    """`kept`: what an earlier host had in $OUT."""
     root, host = roots.build_root(), roots.host_root().path
-    module = BUILD / "guest-driver" / root.kernel / "pvsched.ko"
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         def add(name, data, mode=0o755):
             entry = tarfile.TarInfo(name.lstrip("/"))
@@ -42,10 +42,15 @@ def write(job, path):
                 add(library, (root.path / library).read_bytes())
         for name in _TOOLS:
             add(f"usr/local/bin/{name}", (INSIDE / name).read_bytes())
-        add("lab/guest/initramfs", initramfs.make(root, module), 0o644)
+        drivers = {name: initramfs.stripped(root, build.module_path(name, root.kernel))
+                   for name in build.MODULES}
+        add("lab/pvsched_host.ko", drivers.pop("pvsched_host"), 0o644)
+        add("lab/guest/initramfs", initramfs.make(root, drivers), 0o644)
         if job.interactive:
             add("lab/interactive", job.terminal.encode())
         else:
             add("lab/run", f"exec {shlex.join(job.command)}\n".encode())
         for name, data in job.files.items():
             add(name, data)
+        for name, data in kept.items():
+            add(f"lab/out/{name}", data, 0o644)

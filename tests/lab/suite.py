@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """./lab test: all tiers, one summary line."""
 
+import fnmatch
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from settings import BUILD, CHECKOUT, LAB, OUT, LabError
 
 TIERS = ("unit", "native", "nested")
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
+_POLICIES = ("apply_locked",)
 _SOURCES = ("vmm-device", "host-policy", "tests")
 
 
@@ -39,12 +41,12 @@ class Tally:
             print(f"fail {name}\n{error}", flush=True)
 
 
-def run(tiers):
+def run(tiers, nested_pattern):
     tally = Tally()
     if set(tiers) == {"nested"}:
-        build.host_and_guest()
+        root = build.host_and_guest(_POLICIES)
     else:
-        root, _ = build.everything()
+        root = build.everything()
     if "unit" in tiers:
         tally.check("format", lambda: _format(root))
         tally.check("lab", _own_tests)
@@ -58,7 +60,7 @@ def run(tiers):
                         [f"{tier}_tests"])
             _ctest(root, folder, tier, tally)
     if "nested" in tiers:
-        _nested(tally)
+        _nested(tally, root, nested_pattern)
     for name in tally.failures:
         print(f"failed: {name}")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
@@ -102,15 +104,20 @@ def _ctest(root, folder, tier, tally):
     print(f"{shown_as}: {len(cases)} cases, {tally.failed - before} failed ({log})", flush=True)
 
 
-def _nested(tally):
+def _nested(tally, root, pattern):
     """Runs the nested tests in one boot; in another if the emulated host dies.
 
     Emulation is slow and noisy, so one or two tests that fail there are tried once
     more, on a fresh host: what fails twice has failed. Both tries are printed.
     """
     folder = LAB / "nested"
-    tests = sorted(p.stem for p in folder.glob("[0-9]*.sh"))
+    tests = sorted(p.stem for p in folder.glob("[0-9]*.sh") if fnmatch.fnmatch(p.stem, pattern))
+    if not tests:
+        raise LabError(f"no nested test is called {pattern}: see {folder}")
     files = {f"/lab/tests/{p.name}": p.read_bytes() for p in folder.glob("*.sh")}
+    for policy in _POLICIES:
+        files[f"/lab/policies/{policy}.bpf.o"] = (BUILD / "policies" / f"{policy}.bpf.o").read_bytes()
+    files["/lab/pvsched_host-without-btf.ko"] = _without_btf(root)
     retries, second_try = host.RETRIES, set()
     image.host_image()  # may take long, and says so itself
     while tests:
@@ -144,6 +151,13 @@ def _nested(tally):
                 tally.add("fail", f"nested: {name}")
                 print(f"fail {name}: {trouble or 'the host powered off too early'}", flush=True)
             return
+
+
+def _without_btf(root):
+    module, bare = build.module_path("pvsched_host", root.kernel), OUT / "without-btf.ko"
+    root.run(["objcopy", "--strip-debug", "-R", ".BTF", "-R", ".BTF.base",
+              *(f"/src/{p.relative_to(CHECKOUT)}" for p in (module, bare))])
+    return bare.read_bytes()
 
 
 class _Results:

@@ -72,3 +72,22 @@ spin() {
 unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin) && rm /tmp/spin' || fail "the busy task was gone in guest $1"; }
 
 ORDINARY="TS 0 -"
+
+# qmp NAME JSON: one QMP command to a guest's QEMU.
+qmp() {
+  printf '%s\n' '{"execute":"qmp_capabilities"}' "$2" |
+    socat -t 2 - "UNIX-CONNECT:/run/lab/guest/$1/qmp" | grep -v '"event"'
+}
+
+# What pvschedd and a guest's device hold: a leak shows as a difference.
+holdings() {
+  local pid
+  for pid in "$(pvschedd_pid)" "$(cat "/run/lab/guest/$1/device.pid")"; do
+    # A ring or a map of the kernel's counts too: by what the descriptor is.
+    find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | sed 's/\[[0-9]*\]//; s/[0-9]\+//g' | sort | uniq -c
+    wc -l <"/proc/$pid/maps"
+  done
+}
+
+load_host_module() { [ -e /dev/pvsched_host ] || insmod /lab/pvsched_host.ko || fail "pvsched_host.ko does not load"; }
+unload_host_module() { [ ! -e /dev/pvsched_host ] || rmmod pvsched_host || fail "pvsched_host does not unload"; }

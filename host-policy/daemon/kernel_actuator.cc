@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/daemon/kernel_actuator.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+
+#include "absl/log/log.h"
+#include "absl/strings/str_cat.h"
+#include "host-policy/kmod/pvsched_host.h"
+
+namespace pvsched {
+namespace {
+
+bool IsBoosted(uint64_t grant) {
+  return (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0;
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> KernelActuator::OpenDevice() {
+  UniqueFd device(open("/dev/" PVSCHED_HOST_DEVICE, O_RDWR | O_CLOEXEC));
+  if (!device && errno == ENOENT) {
+    return absl::NotFoundError(
+        "the kfunc actuator needs the module pvsched_host (host-policy/kmod): load it, or use "
+        "--actuator agent");
+  }
+  if (!device && errno == EBUSY) {
+    return absl::FailedPreconditionError("another process has /dev/" PVSCHED_HOST_DEVICE " open");
+  }
+  if (!device) return absl::ErrnoToStatus(errno, "cannot open /dev/" PVSCHED_HOST_DEVICE);
+  uint32_t version = 0;
+  if (ioctl(device.get(), PVSCHED_HOST_GET_VERSION, &version) != 0 ||
+      version != PVSCHED_HOST_VERSION) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the module pvsched_host is of version ", version, ", this pvschedd needs ",
+                     PVSCHED_HOST_VERSION, ": install both from one release"));
+  }
+  return device;
+}
+
+KernelActuator::~KernelActuator() {
+  EndThread();
+  KernelActuator::RemoveAll();
+}
+
+void KernelActuator::RemoveAll() {
+  while (!tids_.empty()) Remove(tids_.begin()->first);
+}
+
+absl::Status KernelActuator::Add(uint32_t slot, pid_t tid, int thread_pidfd) {
+  const pvsched_host_target target = {.slot = slot, .tid = tid};
+  if (ioctl(device_.get(), PVSCHED_HOST_ADD, &target) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("the module pvsched_host refuses thread ", tid));
+  }
+  // The thread of the pidfd has not ended: so the number was its own.
+  pollfd poll_fd = {.fd = thread_pidfd, .events = POLLIN, .revents = 0};
+  if (poll(&poll_fd, 1, 0) != 0) {
+    ioctl(device_.get(), PVSCHED_HOST_REMOVE, static_cast<unsigned long>(slot));
+    return absl::NotFoundError(absl::StrCat("thread ", tid, " has ended"));
+  }
+  std::lock_guard lock(mutex_);
+  tids_[slot] = tid;
+  return absl::OkStatus();
+}
+
+void KernelActuator::Remove(uint32_t slot) {
+  std::lock_guard lock(mutex_);
+  if (tids_.erase(slot) == 0) return;
+  if (ioctl(device_.get(), PVSCHED_HOST_REMOVE, static_cast<unsigned long>(slot)) != 0) {
+    PLOG(ERROR) << "the module pvsched_host does not let go of slot " << slot;
+  }
+}
+
+Actuator::Applied KernelActuator::applied(uint32_t slot) {
+  pvsched_host_state state = {};
+  state.slot = slot;
+  if (ioctl(device_.get(), PVSCHED_HOST_READ, &state) != 0) return {};
+  return {.own = state.own, .now = state.now};
+}
+
+Actuator::Counts KernelActuator::counts() {
+  pvsched_host_stats stats = {};
+  if (ioctl(device_.get(), PVSCHED_HOST_STATS, &stats) != 0) return {};
+  return {.calls = stats.calls, .failures = stats.failures};
+}
+
+bool KernelActuator::OnDecision(uint32_t slot) {
+  return slot < PVS_MAX_VCPUS &&
+         IsBoosted(__atomic_load_n(&programs_.slot(slot).wanted, __ATOMIC_SEQ_CST));
+}
+
+std::vector<pid_t> KernelActuator::Boosted() {
+  std::lock_guard lock(mutex_);
+  std::vector<pid_t> boosted;
+  for (const auto& [slot, tid] : tids_) {
+    if (OnDecision(slot)) boosted.push_back(tid);
+  }
+  return boosted;
+}
+
+void KernelActuator::OnTimerOff() {
+  programs_.SetWatched(false);
+  // One that was boosted in between saw that it was watched, and said nothing.
+  if (Boosted().empty()) return;
+  programs_.SetWatched(true);
+  ArmTimer();
+}
+
+}  // namespace pvsched
