@@ -59,6 +59,7 @@ class Actuator {
   struct Counts {
     uint64_t calls = 0;  // of sched_setattr
     uint64_t failures = 0;
+    uint64_t deferred = 0;  // decisions that were not applied inside of their event
   };
   virtual Counts counts() = 0;
 

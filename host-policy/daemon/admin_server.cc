@@ -99,7 +99,8 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
     return Json{{"actuator",
                  {{"name", actuator_.name()},
                   {"calls", counts.calls},
-                  {"failures", counts.failures}}},
+                  {"failures", counts.failures},
+                  {"deferred", counts.deferred}}},
                 {"vcpus", list}};
   }
   const std::string vm = Field(request, "vm");

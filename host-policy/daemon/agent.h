@@ -28,7 +28,7 @@ class Agent : public Actuator {
   absl::Status Add(uint32_t slot, pid_t tid, int thread_pidfd) override;
   void Remove(uint32_t slot) override;
   Applied applied(uint32_t slot) override;
-  Counts counts() override { return {.calls = calls_, .failures = failures_}; }
+  Counts counts() override { return {.calls = calls_, .failures = failures_, .deferred = calls_}; }
 
  private:
   struct Target {

@@ -84,7 +84,7 @@ Actuator::Applied KernelActuator::applied(uint32_t slot) {
 Actuator::Counts KernelActuator::counts() {
   pvsched_host_stats stats = {};
   if (ioctl(device_.get(), PVSCHED_HOST_STATS, &stats) != 0) return {};
-  return {.calls = stats.calls, .failures = stats.failures};
+  return {.calls = stats.calls, .failures = stats.failures, .deferred = stats.deferred};
 }
 
 bool KernelActuator::OnDecision(uint32_t slot) {

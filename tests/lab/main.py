@@ -111,6 +111,14 @@ def _positive(text):
     return int(text)
 
 
+def _actuators(text):
+    names = text.split(",")
+    for name in names:
+        if name not in ("agent", "kfunc"):
+            raise argparse.ArgumentTypeError(f"'{name}' is no actuator: agent and kfunc are")
+    return list(dict.fromkeys(names))
+
+
 def _tier(text):
     if text not in suite.TIERS:
         raise argparse.ArgumentTypeError(f"'{text}' is no tier: {', '.join(suite.TIERS)} are")
@@ -138,8 +146,9 @@ def _parser():
                      help="rounds of the three policies (default: %(default)s)")
     sub.add_argument("--seconds", type=_positive, default=20, metavar="S",
                      help="measured time of each policy in each round (default: %(default)s)")
-    sub.add_argument("--actuator", default="agent", metavar="NAME",
-                     help="how pvschedd applies its decisions (default: %(default)s)")
+    sub.add_argument("--actuator", default=["agent"], metavar="NAME[,NAME]", type=_actuators,
+                     help="how pvschedd applies its decisions: agent or kfunc; several are compared "
+                     "with each other (default: agent)")
     sub.add_argument("--json", default=str(settings.OUT / "demo.json"), metavar="FILE",
                      help="the figures (default: build/lab/demo.json)")
     sub.add_argument("--plot", default=str(settings.OUT / "demo.svg"), metavar="FILE",

@@ -142,8 +142,9 @@ def _nested(tally, root, pattern):
             continue
         if not tests:
             return
-        if isinstance(trouble, host.EmulatorDied) and retries:
-            retries -= 1
+        if isinstance(trouble, host.EmulatorDied) and (retries or results.done):
+            # Only deaths without a result in between are counted against a test.
+            retries = host.RETRIES if results.done else retries - 1
             say(f"the emulated host died in {tests[0]}: {trouble}. That is the emulator's failure: "
                 "going on with that test on a fresh host")
         else:

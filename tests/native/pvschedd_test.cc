@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real pvschedd and its BPF programs, on the real KVM of this machine.
 
-#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +21,7 @@
 #include "host-policy/daemon/sched_params.h"
 #include "tests/native/host_daemon.h"
 #include "tests/native/mini_vm.h"
+#include "tests/native/program_cost.h"
 #include "tests/native/pvschedd_fixture.h"
 
 namespace pvsched {
@@ -273,26 +273,18 @@ TEST_F(PvscheddTest, SecondDaemonIsRefused) {
 // Prints what each program costs, as the kernel accounts it; asserts only that
 // they ran.
 TEST_F(PvscheddTest, ProgramsCostIsAccounted) {
-  const UniqueFd stats(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  const UniqueFd stats = AccountProgramCosts();
   ASSERT_TRUE(stats) << "the kernel accounts no BPF run time";
   auto connection = ConnectAndBind();
   vm_->SetPause(std::chrono::microseconds(0));
   vm_->SetIntent(0, kUrgent);
   const uint64_t exits = vm_->exits(0);
   ASSERT_TRUE(Eventually([&] { return vm_->exits(0) > exits + 20000; }));
-  int programs = 0;
-  for (uint32_t id = 0; bpf_prog_get_next_id(id, &id) == 0;) {
-    const UniqueFd fd(bpf_prog_get_fd_by_id(id));
-    bpf_prog_info info = {};
-    uint32_t size = sizeof(info);
-    if (!fd || bpf_prog_get_info_by_fd(fd.get(), &info, &size) != 0) continue;
-    if (strncmp(info.name, "pvs_", 4) != 0 || info.run_cnt == 0) continue;
-    ++programs;
-    printf("%-16s %8llu runs, mean %llu ns\n", info.name,
-           static_cast<unsigned long long>(info.run_cnt),
-           static_cast<unsigned long long>(info.run_time_ns / info.run_cnt));
+  const auto costs = ProgramCosts();
+  for (const auto& [name, cost] : costs) {
+    printf("%-16s %8lu runs, mean %.0f ns\n", name.c_str(), cost.runs, cost.mean_ns());
   }
-  EXPECT_GE(programs, 2);
+  EXPECT_GE(costs.size(), 2u);
 }
 
 }  // namespace

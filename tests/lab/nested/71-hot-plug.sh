@@ -21,10 +21,8 @@ lab-guest exec pair 'rmmod pvsched'
 lab-guest start plug -- -smp 1,maxcpus=2 || fail "the guest did not start"
 eventually 10 "pvschedd knows its one thread" has_bound plug 1
 qmp plug '{"execute":"query-hotpluggable-cpus"}' >"$OUT/cpus"
-add=$(grep hotplug "$OUT/cpus" | tail -1 | jq -c '.return[] | select(.["qom-path"] == null) |
-  {execute: "device_add", arguments: ({driver: .type, id: "plugged"} + .props)}' 2>/dev/null) ||
-  add=$(grep '"props"' "$OUT/cpus" | jq -c '.return[] | select(.["qom-path"] == null) |
-    {execute: "device_add", arguments: ({driver: .type, id: "plugged"} + .props)}')
+add=$(grep '"props"' "$OUT/cpus" | jq -c '.return[] | select(.["qom-path"] == null) |
+  {execute: "device_add", arguments: ({driver: .type, id: "plugged"} + .props)}')
 [ -n "$add" ] || fail "QEMU has no vCPU to plug in: $(cat "$OUT/cpus")"
 qmp plug "$add" >"$OUT/add"
 eventually 20 "the guest sees a second CPU" lab-guest exec plug '[ -e /sys/devices/system/cpu/cpu1 ]'

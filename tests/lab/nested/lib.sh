@@ -79,14 +79,13 @@ qmp() {
     socat -t 2 - "UNIX-CONNECT:/run/lab/guest/$1/qmp" | grep -v '"event"'
 }
 
-# What pvschedd and a guest's device hold: a leak shows as a difference.
+# What pvschedd and a guest's device hold, by kind: a leak shows as a difference.
 holdings() {
   local pid
   for pid in "$(pvschedd_pid)" "$(cat "/run/lab/guest/$1/device.pid")"; do
-    # A ring or a map of the kernel's counts too: by what the descriptor is.
-    find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | sed 's/\[[0-9]*\]//; s/[0-9]\+//g' | sort | uniq -c
-    wc -l <"/proc/$pid/maps"
+    find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | sed 's/:\[[0-9]*\]//; s/[0-9]\+//g' | sort | uniq -c
   done
+  echo "vCPUs without a thread: $(bpftool -j map dump name unbound 2>/dev/null | jq length)"
 }
 
 load_host_module() { [ -e /dev/pvsched_host ] || insmod /lab/pvsched_host.ko || fail "pvsched_host.ko does not load"; }

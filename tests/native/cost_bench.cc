@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// pvsched-cost-bench: what pvsched costs a host, on this machine's own kernel and
+// KVM. Every figure is a ratio to its peer of the same run, rounds interleaved.
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "nlohmann/json.hpp"
+#include "tests/native/host_daemon.h"
+#include "tests/native/mini_vm.h"
+#include "tests/native/program_cost.h"
+
+namespace pvsched {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+struct Spread {
+  double median, low, high;
+};
+
+Spread SpreadOf(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return {values[values.size() / 2], values.front(), values.back()};
+}
+
+Json Show(const char* what, const Spread& spread, const char* unit) {
+  printf("  %-44s %9.3f  (%.3f .. %.3f) %s\n", what, spread.median, spread.low, spread.high, unit);
+  return {{"median", spread.median}, {"min", spread.low}, {"max", spread.high}};
+}
+
+void PinTo(pid_t tid, int cpu) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(cpu, &cpus);
+  sched_setaffinity(tid, sizeof(cpus), &cpus);
+}
+
+// Nanoseconds from exit to exit of a vCPU that does nothing else.
+double RoundTripNs(const MiniVm& vm, std::chrono::milliseconds time) {
+  const uint64_t exits = vm.exits(0);
+  const auto start = Clock::now();
+  std::this_thread::sleep_for(time);
+  const std::chrono::duration<double, std::nano> took = Clock::now() - start;
+  return took.count() / static_cast<double>(vm.exits(0) - exits);
+}
+
+std::unique_ptr<MiniVm> RunningVm(int vcpus, std::chrono::microseconds pause) {
+  auto vm = MiniVm::Create(vcpus);
+  if (!vm.ok()) {
+    fprintf(stderr, "pvsched-cost-bench: no guest runs here: %s\n",
+            std::string(vm.status().message()).c_str());
+    exit(1);
+  }
+  (*vm)->SetPause(pause);
+  (*vm)->Run();
+  return *std::move(vm);
+}
+
+std::unique_ptr<ControlConnection> Device(const HostDaemon& daemon) {
+  auto connection = std::make_unique<ControlConnection>(daemon.path("device.sock"));
+  if (!connection->connected() || connection->Hello(getpid(), "bench") != 0) {
+    fprintf(stderr, "pvsched-cost-bench: pvschedd refuses: %s\n", connection->reason().c_str());
+    exit(1);
+  }
+  return connection;
+}
+
+void Register(ControlConnection& device, MiniVm& vm, int vcpu, uint32_t id) {
+  if (device.Register(id, vm.memory(), MiniVm::record_offset(vcpu)) != 0 ||
+      device.Thread(id, vm.tid(vcpu)) != 0) {
+    fprintf(stderr, "pvsched-cost-bench: vCPU %u: %s\n", id, device.reason().c_str());
+    exit(1);
+  }
+}
+
+void Start(HostDaemon& daemon) {
+  if (!daemon.Start()) exit(1);
+}
+
+Json ExitRoundTrip(int rounds) {
+  printf("Round trip of an exit (software KVM: OUT to user space and back):\n");
+  const auto vm = RunningVm(1, std::chrono::microseconds(0));
+  PinTo(vm->tid(0), 0);
+  PinTo(0, 1);
+  HostDaemon daemon;
+  const std::chrono::milliseconds time(400);
+  std::vector<double> without, unknown, registered, idle_over, busy_over;
+  RoundTripNs(*vm, time);
+  for (int i = 0; i < rounds; ++i) {
+    // Before and after: what drifts over the round drops out.
+    double base = RoundTripNs(*vm, time);
+    Start(daemon);
+    const double attached = RoundTripNs(*vm, time);
+    double served = 0;
+    {
+      auto device = Device(daemon);
+      Register(*device, *vm, 0, 0);
+      served = RoundTripNs(*vm, time);
+    }
+    daemon.Stop(SIGTERM);
+    base = (base + RoundTripNs(*vm, time)) / 2;
+    without.push_back(base);
+    idle_over.push_back(attached / base);
+    busy_over.push_back(served / base);
+  }
+  Json json;
+  json["without_ns"] = Show("without pvschedd", SpreadOf(without), "ns");
+  json["unknown_ratio"] = Show("pvschedd runs, the VM has no driver", SpreadOf(idle_over), "x");
+  json["registered_ratio"] = Show("pvschedd serves the vCPU", SpreadOf(busy_over), "x");
+  return json;
+}
+
+double StatusMib(pid_t pid, const std::string& field) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(field + ":", 0) == 0) return std::stod(line.substr(field.size() + 1)) / 1024;
+  }
+  return 0;
+}
+
+constexpr int kVcpusPerGuest = 32;
+
+// Many vCPUs at one rate of events in all: what each event costs.
+Json Scale(int rounds) {
+  printf("Cost of an event by the number of registered vCPUs (20000 exits a second in all):\n");
+  const UniqueFd stats = AccountProgramCosts();
+  if (!stats) {
+    fprintf(stderr, "pvsched-cost-bench: the kernel accounts no BPF run time\n");
+    exit(1);
+  }
+  constexpr int kSizes[] = {1, 10, 100, 1000};
+  std::map<int, std::vector<double>> costs;
+  std::vector<double> registration_us, memory_kib;
+  for (int round = 0; round < rounds; ++round) {
+    for (int size : kSizes) {
+      const std::chrono::microseconds pause(size * 50);
+      HostDaemon daemon;
+      Start(daemon);
+      const double rss = StatusMib(daemon.pid(), "VmRSS");
+      std::vector<std::unique_ptr<MiniVm>> guests;
+      for (int left = size; left > 0; left -= kVcpusPerGuest) {
+        guests.push_back(RunningVm(std::min(left, kVcpusPerGuest), pause));
+      }
+      auto device = Device(daemon);
+      const auto start = Clock::now();
+      for (int i = 0; i < size; ++i) {
+        Register(*device, *guests[static_cast<size_t>(i / kVcpusPerGuest)], i % kVcpusPerGuest,
+                 static_cast<uint32_t>(i));
+      }
+      const std::chrono::duration<double, std::micro> took = Clock::now() - start;
+      if (size == 1000) {
+        registration_us.push_back(took.count() / size);
+        memory_kib.push_back((StatusMib(daemon.pid(), "VmRSS") - rss) * 1024 / size);
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      const ProgramCost before = ProgramCosts()["pvs_kvm_userspa"];
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      const ProgramCost after = ProgramCosts()["pvs_kvm_userspa"];
+      costs[size].push_back(
+          ProgramCost{.runs = after.runs - before.runs, .ns = after.ns - before.ns}.mean_ns());
+      device.reset();
+      daemon.Stop(SIGTERM);
+    }
+  }
+  Json json;
+  for (int size : kSizes) {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < costs[size].size(); ++i) ratios.push_back(costs[size][i] / costs[1][i]);
+    const std::string name = std::to_string(size) + " vCPUs";
+    json["event_ns"][std::to_string(size)] =
+        Show((name + ", program on exit").c_str(), SpreadOf(costs[size]), "ns");
+    json["event_ratio"][std::to_string(size)] =
+        Show((name + ", to one vCPU").c_str(), SpreadOf(ratios), "x");
+  }
+  json["registration_us"] = Show("registration of a vCPU", SpreadOf(registration_us), "us");
+  json["memory_kib"] = Show("pvschedd's memory for a vCPU", SpreadOf(memory_kib), "KiB");
+  return json;
+}
+
+Json Programs() {
+  printf("Mean time of each program (a vCPU that exits all the time, boosted and not in turn):\n");
+  const UniqueFd stats = AccountProgramCosts();
+  const auto vm = RunningVm(2, std::chrono::microseconds(100));
+  HostDaemon daemon;
+  Start(daemon);
+  auto device = Device(daemon);
+  for (int i = 0; i < 2; ++i) Register(*device, *vm, i, static_cast<uint32_t>(i));
+  for (int i = 0; i < 200; ++i) {
+    vm->SetIntent(0, i % 2 != 0 ? pvsched_word(PVSCHED_POLICY_RR, 0, 8, 0) : 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  Json json;
+  for (const auto& [name, cost] : ProgramCosts()) {
+    printf("  %-44s %9.0f ns, %llu runs\n", name.c_str(), cost.mean_ns(),
+           static_cast<unsigned long long>(cost.runs));
+    json[name] = {{"mean_ns", cost.mean_ns()}, {"runs", cost.runs}};
+  }
+  device.reset();
+  daemon.Stop(SIGTERM);
+  return json;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Measures what pvsched costs a host, on this machine's own kernel and KVM.",
+               "pvsched-cost-bench");
+  int rounds = 11;
+  std::string file;
+  app.add_option("--rounds", rounds, "Interleaved rounds; medians are shown, and the extremes")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  app.add_option("--json", file, "Write the figures there, too");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (const std::string why = WhyNoHost(); !why.empty()) {
+    fprintf(stderr, "pvsched-cost-bench: %s\n", why.c_str());
+    return 1;
+  }
+  Json json;
+  json["exit_round_trip"] = ExitRoundTrip(rounds);
+  json["programs"] = Programs();
+  json["scale"] = Scale(std::max(1, rounds / 4));
+  if (!file.empty()) std::ofstream(file) << json.dump(1) << "\n";
+  return 0;
+}
+
+}  // namespace
+}  // namespace pvsched
+
+int main(int argc, char** argv) { return pvsched::Main(argc, argv); }
