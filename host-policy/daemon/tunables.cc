@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/base/log_severity.h"
+#include "absl/log/globals.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -28,6 +30,7 @@ enum Index : size_t {
   kThrottle,
   kUrgentMemory,
   kInjectHold,
+  kLogLevel,
 };
 
 constexpr uint64_t kMs = 1000000;
@@ -102,6 +105,14 @@ const std::vector<TunableInfo>& TunableInfos() {
        1000000,
        1000,
        {}},
+      {"log-level",
+       "",
+       "what pvschedd logs: this and what is graver",
+       0,
+       2,
+       0,
+       {"info", "warning", "error"},
+       /*is_hosts=*/true},
   };
   return *infos;
 }
@@ -114,6 +125,7 @@ std::string TunablesAsMarkdown() {
                                                  : absl::StrJoin(info.words, ", ");
     absl::StrAppend(&text, "| ", info.name, " | ", info.unit, " | ",
                     FormatTunable(info, info.default_value), " | ", range, " | ", info.help,
+                    info.is_hosts ? " (the host's alone)" : "",
                     " |\n");
   }
   return text;
@@ -148,6 +160,13 @@ pvs_tunables ToPolicy(const TunableValues& values) {
       .urgent_memory_ns = ns(kUrgentMemory, kMs),
       .inject_hold_ns = ns(kInjectHold, kUs),
   };
+}
+
+void ApplyLogLevel(const TunableValues& values) {
+  static constexpr absl::LogSeverityAtLeast kLevels[] = {absl::LogSeverityAtLeast::kInfo,
+                                                         absl::LogSeverityAtLeast::kWarning,
+                                                         absl::LogSeverityAtLeast::kError};
+  absl::SetMinLogLevel(kLevels[values[kLogLevel]]);
 }
 
 absl::StatusOr<size_t> FindTunable(absl::string_view name) {
@@ -280,7 +299,12 @@ TunableValues TunableStore::ForVm(absl::string_view name, uid_t uid) const {
 absl::Status TunableStore::SetIn(Section& section, absl::string_view name, absl::string_view text) {
   absl::StatusOr<size_t> index = FindTunable(name);
   if (!index.ok()) return index.status();
-  absl::StatusOr<int64_t> value = ParseTunable(TunableInfos()[*index], text);
+  const TunableInfo& info = TunableInfos()[*index];
+  if (info.is_hosts && &section != &host_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(info.name, " is the host's alone: set it without --vm, or under [host]"));
+  }
+  absl::StatusOr<int64_t> value = ParseTunable(info, text);
   if (!value.ok()) return value.status();
   section.values[*index] = *value;
   return absl::OkStatus();

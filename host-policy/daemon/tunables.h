@@ -29,6 +29,7 @@ struct TunableInfo {
   int64_t default_value;
   // Words for the values from 0 on, where it takes words; else empty.
   std::vector<absl::string_view> words;
+  bool is_hosts = false;  // of the host alone: no VM has its own
 };
 const std::vector<TunableInfo>& TunableInfos();
 
@@ -39,6 +40,8 @@ std::string TunablesAsMarkdown();
 using TunableValues = std::vector<int64_t>;
 TunableValues DefaultTunables();
 pvs_tunables ToPolicy(const TunableValues& values);
+// What pvschedd logs from now on.
+void ApplyLogLevel(const TunableValues& values);
 
 // The index of a name; the error lists the names there are.
 absl::StatusOr<size_t> FindTunable(absl::string_view name);

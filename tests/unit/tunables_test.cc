@@ -53,6 +53,13 @@ TEST(Tunables, OutOfRangeIsRefusedWithTheBound) {
   }
 }
 
+TEST(Tunables, HostsOwnIsRefusedForAVm) {
+  TunableStore store;
+  EXPECT_TRUE(store.Set("", "log-level", "warning").ok());
+  EXPECT_THAT(store.Set("a", "log-level", "error").message(), HasSubstr("the host's alone"));
+  EXPECT_EQ(Value(store.ForHost(), "log-level"), 1);
+}
+
 TEST(Tunables, UnknownNameListsTheNames) {
   EXPECT_THAT(FindTunable("colour").status().message(), HasSubstr("urgent-memory"));
 }
