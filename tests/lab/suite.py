@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """./lab test: all tiers, one summary line."""
 
+import collections
 import fnmatch
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import build
 import host
 import image
+import machine
 import payload
 from progress import clear_line, say, step
 from settings import BUILD, CHECKOUT, LAB, OUT, LabError
@@ -16,6 +18,8 @@ from settings import BUILD, CHECKOUT, LAB, OUT, LabError
 TIERS = ("unit", "native", "nested")
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
 _POLICIES = ("apply_locked",)
+_TRIES = 3  # of a nested test on emulated hosts
+_MOST_AGAIN = 3  # nested tests: where more fail, it is not the emulator
 _SOURCES = ("vmm-device", "host-policy", "tests")
 
 
@@ -107,8 +111,9 @@ def _ctest(root, folder, tier, tally):
 def _nested(tally, root, pattern):
     """Runs the nested tests in one boot; in another if the emulated host dies.
 
-    Emulation is slow and noisy, so one or two tests that fail there are tried once
-    more, on a fresh host: what fails twice has failed. Both tries are printed.
+    Emulation is slow, noisy, and now and then resets a guest: up to three tests that
+    fail there are tried again, on a fresh host. What fails three times has failed. All
+    tries are printed.
     """
     folder = LAB / "nested"
     tests = sorted(p.stem for p in folder.glob("[0-9]*.sh") if fnmatch.fnmatch(p.stem, pattern))
@@ -118,40 +123,40 @@ def _nested(tally, root, pattern):
     for policy in _POLICIES:
         files[f"/lab/policies/{policy}.bpf.o"] = (BUILD / "policies" / f"{policy}.bpf.o").read_bytes()
     files["/lab/pvsched_host-without-btf.ko"] = _without_btf(root)
-    retries, second_try = host.RETRIES, set()
     image.host_image()  # may take long, and says so itself
+    emulated = machine.why_no_kvm() is not None
+    deaths, tries, again = 0, collections.Counter(), []
     while tests:
-        results, trouble, outcome = _Results(), None, None
+        results, trouble = _Results(), None
         job = payload.Job(["run-tests", *tests], files)
         with step(f"running {len(tests)} nested tests", prints=True):
             try:
-                outcome = host.run(job, OUT / "nested", results, retries=0)
+                host.run(job, OUT / "nested", results, retries=0)
             except LabError as error:
                 trouble = error
-        failed = {name for result, name in results.done if result == "fail"} - second_try
-        if not (outcome and outcome.emulated and len(failed) <= 2):
-            failed = set()
         for result, name in results.done:
-            if name not in failed:
+            tests.remove(name)
+            tries[name] += 1
+            if result == "fail" and emulated and tries[name] < _TRIES:
+                again.append(name)
+            else:
                 tally.add(result, f"nested: {name}")
-        tests = [t for t in tests if t not in {name for _, name in results.done}]
-        if failed and not tests:
-            say(f"{', '.join(sorted(failed))} failed on an emulated host: once more on a fresh one")
-            second_try |= failed
-            tests = sorted(failed)
-            continue
-        if not tests:
-            return
-        if isinstance(trouble, host.EmulatorDied) and (retries or results.done):
-            # Only deaths without a result in between are counted against a test.
-            retries = host.RETRIES if results.done else retries - 1
+        # Only deaths with no result in between are counted against a test.
+        deaths = 0 if results.done else deaths + 1
+        if tests and isinstance(trouble, host.EmulatorDied) and deaths <= host.RETRIES:
             say(f"the emulated host died in {tests[0]}: {trouble}. That is the emulator's failure: "
                 "going on with that test on a fresh host")
-        else:
-            for name in tests:
+            continue
+        for name in tests:
+            tally.add("fail", f"nested: {name}")
+            print(f"fail {name}: {trouble or 'the host powered off too early'}", flush=True)
+        if len(again) > _MOST_AGAIN:
+            for name in again:
                 tally.add("fail", f"nested: {name}")
-                print(f"fail {name}: {trouble or 'the host powered off too early'}", flush=True)
             return
+        if again:
+            say(f"{', '.join(again)} failed on an emulated host: once more on a fresh one")
+        tests, again = again, []
 
 
 def _without_btf(root):

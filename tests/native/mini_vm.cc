@@ -74,6 +74,7 @@ absl::StatusOr<std::unique_ptr<MiniVm>> MiniVm::Create(int vcpus) {
 
   for (int i = 0; i < vcpus; ++i) {
     auto vcpu = std::make_unique<VcpuThread>();
+    vcpu->index = i;
     vcpu->fd = UniqueFd(ioctl(vm->vm_.get(), KVM_CREATE_VCPU, i));
     if (!vcpu->fd) return Errno("KVM_CREATE_VCPU");
     vcpu->run = mmap(nullptr, vm->run_size_, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd.get(), 0);
@@ -114,6 +115,7 @@ void MiniVm::RunVcpu(VcpuThread& vcpu) {
   while (!stopping_) {
     if (ioctl(vcpu.fd.get(), KVM_RUN, 0) != 0 && errno != EINTR) break;
     ++vcpu.exits;
+    if (on_exit_) on_exit_(vcpu.index);
     if (const int64_t pause = pause_us_; pause != 0) {
       std::this_thread::sleep_for(std::chrono::microseconds(pause));
     }

@@ -7,8 +7,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -43,11 +45,16 @@ class MiniVm {
   pid_t tid(int vcpu) const { return vcpus_[static_cast<size_t>(vcpu)]->tid; }
   uint64_t exits(int vcpu) const { return vcpus_[static_cast<size_t>(vcpu)]->exits; }
 
+  // Called on the vCPU's own thread after each exit, before the guest goes on. Set
+  // it before Run().
+  void SetOnExit(std::function<void(int vcpu)> on_exit) { on_exit_ = std::move(on_exit); }
+
   // Pause between two exits; 0 exits as fast as it can.
   void SetPause(std::chrono::microseconds pause) { pause_us_ = pause.count(); }
 
  private:
   struct VcpuThread {
+    int index = 0;
     UniqueFd fd;
     void* run = nullptr;
     std::thread thread;
@@ -64,6 +71,7 @@ class MiniVm {
   uint8_t* ram_ = nullptr;
   size_t run_size_ = 0;
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+  std::function<void(int)> on_exit_;
   std::atomic<bool> stopping_ = false;
   std::atomic<int64_t> pause_us_ = 200;
 };

@@ -55,6 +55,40 @@ TEST_F(PolicyNativeTest, GuestOfNiceTasksLowersItsThreadAndGetsItBack) {
   EXPECT_TRUE(Eventually([&] { return HasNice(0, 0); }));
 }
 
+// The decision falls in the very exit that follows the guest's store: no exit shows
+// the host a word that it has not yet judged.
+TEST_F(PolicyNativeTest, UrgencyIsJudgedAtTheNextExit) {
+  std::atomic<int> urgent_exits = 0;
+  std::atomic<int> unjudged = 0;
+  auto vm = MiniVm::Create(1);
+  ASSERT_TRUE(vm.ok());
+  (*vm)->SetOnExit([&](int vcpu) {
+    const pvsched_record& record = (*vm)->record(vcpu);
+    const bool is_urgent =
+        pvsched_word_policy(__atomic_load_n(&record.intent, __ATOMIC_RELAXED)) ==
+        PVSCHED_POLICY_RR;
+    const bool is_boosted = (pvsched_word_flags(__atomic_load_n(&record.grant, __ATOMIC_RELAXED)) &
+                             PVSCHED_GRANT_BOOSTED) != 0;
+    urgent_exits += is_urgent ? 1 : 0;
+    unjudged += is_urgent != is_boosted ? 1 : 0;
+  });
+  (*vm)->Run();
+  daemon_.Ctl("tunable set budget 1000");
+  auto connection = Connect();
+  ASSERT_EQ(connection->Register(0, (*vm)->memory(), MiniVm::record_offset(0)), 0);
+  ASSERT_EQ(connection->Thread(0, (*vm)->tid(0)), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  unjudged = 0;
+  for (int i = 0; i < 100; ++i) {
+    (*vm)->SetIntent(0, i % 2 == 0 ? kUrgent : kOrdinary);
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  }
+  (*vm)->Stop();
+  EXPECT_GT(urgent_exits, 100);
+  // An event that comes in the middle of another is left to the next one.
+  EXPECT_LE(unjudged, urgent_exits / 100) << "of " << urgent_exits;
+}
+
 TEST_F(PolicyNativeTest, LoweredThreadHasItsOwnBackWhenPvscheddStops) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, 0));

@@ -24,24 +24,26 @@ work() { # FILE: geometric mean of the stressors' rates, without vm
 }
 boosted_ms() { pvschedctl --json stats | jq '[.vcpus[] | select(.vm == "stranger") | .boosted_ns] | add / 1e6'; }
 cpu_ms() { for t in $(lab-guest threads stranger); do cut -d' ' -f1 "/proc/$t/schedstat"; done | jq -s 'add / 1e6'; }
+uptime_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
 ratio() { jq -n "$1 / $2 * 1000 | round / 1000"; }
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 one() { # POLICY: measures, figures into $OUT/POLICY.*
-  local out=$OUT/round-$n-$1 used cpu
+  local out=$OUT/round-$n-$1 used cpu start took
   mkdir -p "$out"
   stress-ng $load --temp-path /var/tmp --timeout $((seconds + 6)) --metrics >"$out/work" 2>&1 &
   local stress=$!
   sleep 3
-  used=$(boosted_ms) cpu=$(cpu_ms)
+  used=$(boosted_ms) cpu=$(cpu_ms) start=$(uptime_ms)
   $measure -D "$seconds" --json="$out/host.json" >/dev/null &
   local host=$!
   LAB_GUEST_TIMEOUT=$((3 * seconds + 30)) lab-guest exec neighbour \
     "$measure -D $seconds --json=/tmp/latency >/dev/null && cat /tmp/latency" >"$out/neighbour.json" ||
     die "the neighbour's measurement failed"
   wait $host
-  jq -n "($(boosted_ms) - $used) / $seconds / 1000" >"$out/boosted"
-  jq -n "($(cpu_ms) - $cpu) / $seconds / 1000" >"$out/cpu"
+  used="$(boosted_ms) - $used" cpu="$(cpu_ms) - $cpu" took=$(($(uptime_ms) - start))
+  jq -n "($used) / $took * 1000 | round / 1000" >"$out/boosted"
+  jq -n "($cpu) / $took * 1000 | round / 1000" >"$out/cpu"
   wait $stress
   work "$out/work" >"$out/rate"
   for side in host neighbour; do percentile "$out/$side.json" 0.99 >"$out/$side.p99"; done
