@@ -11,6 +11,7 @@ from progress import step
 from settings import BUILD, CHECKOUT, LabError
 
 DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device")
+GUEST_PROGRAMS = ("kexec-now",)
 _LOCK = BUILD / "lab" / "build.lock"
 
 def logged(root, what, argv):
@@ -80,6 +81,6 @@ def everything():
 def host_and_guest(policies=()):
     """Only what the host under test and its guests run: the tests take longer to compile."""
     root = roots.build_root()
-    cmake(root, targets=(*DAEMONS, *(f"policy_{name}" for name in policies)))
+    cmake(root, targets=(*DAEMONS, *GUEST_PROGRAMS, *(f"policy_{name}" for name in policies)))
     modules(root, root.kernel)
     return root

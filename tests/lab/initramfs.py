@@ -39,8 +39,11 @@ def stripped(root, module):
     return small.read_bytes()
 
 
-def make(root, modules):
-    """The archive, from the build root's files; `modules`: name -> bytes."""
+def make(root, modules, programs):
+    """The archive, from the build root's files.
+
+    `modules`: name -> bytes; `programs`: files that need no library.
+    """
     cpio = Cpio()
     for folder in ("bin", "dev", "proc", "sys", "tmp", "lib", "lib64", "lib/x86_64-linux-gnu"):
         cpio.add(folder, stat.S_IFDIR | 0o755)
@@ -54,6 +57,8 @@ def make(root, modules):
             cpio.add(f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox")
     for program in _PROGRAMS:
         cpio.add(f"bin/{program.rsplit('/', 1)[1]}", stat.S_IFREG | 0o755, (root.path / program).read_bytes())
+    for program in programs:
+        cpio.add(f"bin/{program.name}", stat.S_IFREG | 0o755, program.read_bytes())
     for library in root.libraries([f"/{program}" for program in _PROGRAMS]):
         cpio.add(library.removeprefix("usr/"), stat.S_IFREG | 0o755, (root.path / library).read_bytes())
     for name, module in modules.items():

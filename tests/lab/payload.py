@@ -45,7 +45,8 @@ def write(job, path, kept):
         drivers = {name: initramfs.stripped(root, build.module_path(name, root.kernel))
                    for name in build.MODULES}
         add("lab/pvsched_host.ko", drivers.pop("pvsched_host"), 0o644)
-        add("lab/guest/initramfs", initramfs.make(root, drivers), 0o644)
+        add("lab/guest/initramfs", initramfs.make(
+            root, drivers, [BUILD / "bin" / name for name in build.GUEST_PROGRAMS]), 0o644)
         if job.interactive:
             add("lab/interactive", job.terminal.encode())
         else:

@@ -193,6 +193,17 @@ TEST_F(PolicyNativeTest, PolicyOfOnesOwnTakesTheDefaultsPlaceAndGivesItBack) {
   EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
 }
 
+TEST_F(PolicyNativeTest, PolicyThatTheDocumentationTeachesDoesWhatItSays) {
+  auto connection = ConnectAndBind();
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/taught.bpf.o");
+  vm_->SetIntent(0, kUrgent);
+  vm_->SetIntent(1, kUrgent);
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 5); }));
+  EXPECT_TRUE(IsOrdinary(1));
+  daemon_.Ctl("policy reset");
+  EXPECT_TRUE(Eventually([&] { return IsBoosted(0) && IsBoosted(1); }));
+}
+
 TEST_F(PolicyNativeTest, RefusedPolicyLeavesTheOldOneInPlace) {
   auto connection = ConnectAndBind();
   daemon_.Ctl("policy load " PVSCHED_POLICIES "/critical_only.bpf.o");

@@ -17,5 +17,5 @@ fi
 # A module outside of the kernel's tree serves many kernels, and looks at which.
 # BPF's tunables are const volatile, and a policy has no kernel header for its licence.
 perl "$checkpatch" --no-tree --quiet --terse --show-types \
-    --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO \
-    --file guest-driver/*.[ch] $(git ls-files 'host-policy/*.bpf.[ch]')
+    --ignore ALLOC_WITH_SIZEOF,LINUX_VERSION_CODE,CONSTANT_COMPARISON,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO \
+    --file guest-driver/*.[ch] host-policy/kmod/*.[ch] tests/lab/hostile/*.c $(git ls-files 'host-policy/*.bpf.[ch]')

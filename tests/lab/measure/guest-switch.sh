@@ -12,7 +12,7 @@ median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)], "(" v
 pvschedd </dev/null 2>"$OUT/pvschedd.log" &
 until pvschedctl vm list >/dev/null 2>&1; do sleep 0.2; done
 lab-guest start g --no-driver || exit 1
-run() { lab-guest exec g 'hackbench -p -T -g 1 -f 1 -l 4000' | awk '/Time/ { print $2 }'; }
+run() { lab-guest exec g 'hackbench -p -T -g 1 -f 1 -l 120000' | awk '/Time/ { print $2 }'; }
 run >/dev/null # warm
 for ((n = 1; n <= rounds; n++)); do
   # Before and after, so that what drifts drops out.
