@@ -67,9 +67,8 @@ std::string Reason(const pvs_trace& trace) {
 }
 
 Json ParamsToJson(const pvs_params& params) {
-  return {{"policy", PolicyName(params.policy)},
-          {"rt_prio", params.rt_prio},
-          {"nice", params.nice}};
+  return {
+      {"policy", PolicyName(params.policy)}, {"rt_prio", params.rt_prio}, {"nice", params.nice}};
 }
 
 }  // namespace

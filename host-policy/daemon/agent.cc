@@ -12,9 +12,7 @@
 namespace pvsched {
 namespace {
 
-bool IsBoosted(uint64_t grant) {
-  return (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0;
-}
+bool IsBoosted(uint64_t grant) { return (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0; }
 
 // The thread's parameters under a grant.
 sched_attr Granted(const sched_attr& baseline, uint64_t grant) {

@@ -14,9 +14,7 @@
 namespace pvsched {
 namespace {
 
-bool IsBoosted(uint64_t grant) {
-  return (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0;
-}
+bool IsBoosted(uint64_t grant) { return (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0; }
 
 }  // namespace
 

@@ -47,8 +47,8 @@ class KernelActuator : public Actuator {
   void OnTimerOff() override;
 
   UniqueFd device_;
-  std::mutex mutex_;                   // guards tids_
-  std::map<uint32_t, pid_t> tids_;     // by slot
+  std::mutex mutex_;                // guards tids_
+  std::map<uint32_t, pid_t> tids_;  // by slot
 };
 
 }  // namespace pvsched

@@ -19,8 +19,8 @@
 #include "absl/log/initialize.h"
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
-#include "host-policy/daemon/admin_server.h"
 #include "host-policy/daemon/actuator.h"
+#include "host-policy/daemon/admin_server.h"
 #include "host-policy/daemon/agent.h"
 #include "host-policy/daemon/baseline_store.h"
 #include "host-policy/daemon/control_server.h"
@@ -124,8 +124,8 @@ absl::Status Run(const Options& options) {
             << (actuator->name() == std::string("kfunc")
                     ? std::string("inside of the event, through the module pvsched_host")
                     : absl::StrCat("by a thread, SCHED_FIFO ", options.agent_priority))
-            << "); devices at " << options.device_socket
-            << ", pvschedctl at " << options.admin_socket;
+            << "); devices at " << options.device_socket << ", pvschedctl at "
+            << options.admin_socket;
   sd_notify(0, "READY=1");
   loop.Run();
   sd_notify(0, "STOPPING=1");

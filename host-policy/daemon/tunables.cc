@@ -125,8 +125,7 @@ std::string TunablesAsMarkdown() {
                                                  : absl::StrJoin(info.words, ", ");
     absl::StrAppend(&text, "| ", info.name, " | ", info.unit, " | ",
                     FormatTunable(info, info.default_value), " | ", range, " | ", info.help,
-                    info.is_hosts ? " (the host's alone)" : "",
-                    " |\n");
+                    info.is_hosts ? " (the host's alone)" : "", " |\n");
   }
   return text;
 }

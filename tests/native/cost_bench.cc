@@ -19,6 +19,7 @@
 
 #include "CLI/CLI.hpp"
 #include "nlohmann/json.hpp"
+#include "tests/native/guest_hooks_bench.h"
 #include "tests/native/host_daemon.h"
 #include "tests/native/mini_vm.h"
 #include "tests/native/program_cost.h"
@@ -218,6 +219,21 @@ Json Programs() {
   return json;
 }
 
+Json GuestHooks(int rounds) {
+  printf("What the guest's driver does at a wake-up and a switch, to what the kernel does:\n");
+  std::vector<double> hooks, kernel, ratios;
+  for (int i = 0; i < rounds; ++i) {
+    hooks.push_back(GuestHookNs());
+    kernel.push_back(WakeAndSwitchNs(0));
+    ratios.push_back(hooks.back() / kernel.back());
+  }
+  Json json;
+  json["hooks_ns"] = Show("the driver's code at both", SpreadOf(hooks), "ns");
+  json["kernel_ns"] = Show("a wake-up and a switch, through pipes", SpreadOf(kernel), "ns");
+  json["ratio"] = Show("the one to the other", SpreadOf(ratios), "x");
+  return json;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Measures what pvsched costs a host, on this machine's own kernel and KVM.",
                "pvsched-cost-bench");
@@ -239,6 +255,7 @@ int Main(int argc, char** argv) {
   Json json;
   json["exit_round_trip"] = ExitRoundTrip(rounds);
   json["programs"] = Programs();
+  json["guest_hooks"] = GuestHooks(rounds);
   json["scale"] = Scale(rounds);
   if (!file.empty()) std::ofstream(file) << json.dump(1) << "\n";
   return 0;

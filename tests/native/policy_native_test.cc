@@ -65,8 +65,7 @@ TEST_F(PolicyNativeTest, UrgencyIsJudgedAtTheNextExit) {
   (*vm)->SetOnExit([&](int vcpu) {
     const pvsched_record& record = (*vm)->record(vcpu);
     const bool is_urgent =
-        pvsched_word_policy(__atomic_load_n(&record.intent, __ATOMIC_RELAXED)) ==
-        PVSCHED_POLICY_RR;
+        pvsched_word_policy(__atomic_load_n(&record.intent, __ATOMIC_RELAXED)) == PVSCHED_POLICY_RR;
     const bool is_boosted = (pvsched_word_flags(__atomic_load_n(&record.grant, __ATOMIC_RELAXED)) &
                              PVSCHED_GRANT_BOOSTED) != 0;
     urgent_exits += is_urgent ? 1 : 0;

@@ -12,8 +12,7 @@ namespace {
 
 constexpr uint64_t Boost(uint32_t policy, int32_t nice, uint32_t rt_prio) {
   return static_cast<uint64_t>(policy) | static_cast<uint64_t>(static_cast<uint8_t>(nice)) << 8 |
-         static_cast<uint64_t>(rt_prio) << 16 |
-         static_cast<uint64_t>(PVSCHED_GRANT_BOOSTED) << 24;
+         static_cast<uint64_t>(rt_prio) << 16 | static_cast<uint64_t>(PVSCHED_GRANT_BOOSTED) << 24;
 }
 constexpr uint64_t Lower(uint32_t policy, int32_t nice) {
   return static_cast<uint64_t>(policy) | static_cast<uint64_t>(static_cast<uint8_t>(nice)) << 8 |
