@@ -8,11 +8,8 @@
 #include <thread>
 
 #include "pvsched_abi.h"
-
-// The kernel's own, on x86.
-#define READ_ONCE(x) (*const_cast<const volatile decltype(x)*>(&(x)))
-#define WRITE_ONCE(x, value) (*const_cast<volatile decltype(x)*>(&(x)) = (value))
-#define virt_wmb() asm volatile("" ::: "memory")
+#include "tests/kernel_memory.h"
+// After what it needs of the kernel.
 #include "guest-driver/pvsched_publish.h"
 #include "guest-driver/pvsched_urgency.h"
 

@@ -8,13 +8,8 @@
 
 #include "gtest/gtest.h"
 #include "pvsched_abi.h"
-
-// What the kernel's own are on x86: plain loads and stores that the compiler
-// leaves in order. Relaxed atomics say the same to a sanitizer.
-#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define WRITE_ONCE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
-#define virt_wmb() asm volatile("" ::: "memory")
-#define virt_rmb() asm volatile("" ::: "memory")
+#include "tests/kernel_memory.h"
+// After what it needs of the kernel.
 #include "guest-driver/pvsched_publish.h"
 
 namespace {
