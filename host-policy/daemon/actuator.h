@@ -16,6 +16,10 @@
 
 namespace pvsched {
 
+inline bool IsBoosted(uint64_t grant) {
+  return (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0;
+}
+
 // Gives vCPU threads what the programs decide, and their own parameters back.
 //
 // Each actuator has a real-time thread that waits for the programs' word, and
@@ -71,8 +75,8 @@ class Actuator {
   void EndThread();
 
   virtual void RemoveAll() = 0;
-  // In the actuator's thread: the programs have decided for this slot; whether
-  // it is boosted now, as far as can be told.
+  // In the actuator's thread: the programs have told of this slot; whether the
+  // boosted vCPUs are to be looked at from now on.
   virtual bool OnDecision(uint32_t slot) = 0;
   // In the actuator's thread: the threads that are boosted.
   virtual std::vector<pid_t> Boosted() = 0;

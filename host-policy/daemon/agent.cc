@@ -12,8 +12,6 @@
 namespace pvsched {
 namespace {
 
-bool IsBoosted(uint64_t grant) { return (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0; }
-
 // The thread's parameters under a grant.
 sched_attr Granted(const sched_attr& baseline, uint64_t grant) {
   const pvs_params own = ToParams(baseline);

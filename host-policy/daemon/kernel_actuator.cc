@@ -12,11 +12,6 @@
 #include "host-policy/kmod/pvsched_host.h"
 
 namespace pvsched {
-namespace {
-
-bool IsBoosted(uint64_t grant) { return (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0; }
-
-}  // namespace
 
 absl::StatusOr<UniqueFd> KernelActuator::OpenDevice() {
   UniqueFd device(open("/dev/" PVSCHED_HOST_DEVICE, O_RDWR | O_CLOEXEC));
@@ -85,16 +80,18 @@ Actuator::Counts KernelActuator::counts() {
   return {.calls = stats.calls, .failures = stats.failures, .deferred = stats.deferred};
 }
 
-bool KernelActuator::OnDecision(uint32_t slot) {
-  return slot < PVS_MAX_VCPUS &&
-         IsBoosted(__atomic_load_n(&programs_.slot(slot).wanted, __ATOMIC_SEQ_CST));
+bool KernelActuator::OnDecision(uint32_t /*slot*/) {
+  // Though its boost may be over by now: only the timer ends the watch, and
+  // until then the programs say nothing more.
+  return true;
 }
 
 std::vector<pid_t> KernelActuator::Boosted() {
   std::lock_guard lock(mutex_);
   std::vector<pid_t> boosted;
   for (const auto& [slot, tid] : tids_) {
-    if (OnDecision(slot)) boosted.push_back(tid);
+    const uint64_t wanted = __atomic_load_n(&programs_.slot(slot).wanted, __ATOMIC_SEQ_CST);
+    if (IsBoosted(wanted)) boosted.push_back(tid);
   }
   return boosted;
 }

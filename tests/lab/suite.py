@@ -100,12 +100,20 @@ def _ctest(root, folder, tier, tally):
         result = {"Passed": "pass", "Skipped": "skip"}.get(word, "fail")
         tally.add(result, f"{shown_as}: {name}")
         if result == "skip":
-            print(f"skip {shown_as}: {name}", flush=True)
+            print(f"skip {shown_as}: {name}: {_why_skipped(folder, name)}", flush=True)
     if not cases:
         tally.add("fail", f"{shown_as}: ctest found no test")
     if tally.failed > before:
         print(text, flush=True)
     print(f"{shown_as}: {len(cases)} cases, {tally.failed - before} failed ({log})", flush=True)
+
+
+def _why_skipped(folder, name):
+    """What a skipped test said, from ctest's own log of the last run."""
+    log = (CHECKOUT / folder / "Testing/Temporary/LastTest.log").read_text(errors="replace")
+    said = re.search(rf"Testing: {re.escape(name)}\n.*?\nOutput:\n(.*?)<end of output>", log, re.S)
+    reason = re.search(r"(?:: Skipped\n|^skipped: )(.+)", said[1], re.M) if said else None
+    return reason[1] if reason else f"it gave no reason; see {folder}/Testing/Temporary/LastTest.log"
 
 
 def _nested(tally, root, pattern):
