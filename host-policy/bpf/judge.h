@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An event of a vCPU, turned into a decision of the policy core.
+ *
+ * The record is read here, at the moment of the decision, through the page
+ * that the kernel pinned: no copy, no system call, no hypercall. What the
+ * guest writes is a request; pvs_begin() validates and pvs_finish() caps it.
+ */
+#ifndef PVSCHED_JUDGE_H
+#define PVSCHED_JUDGE_H
+
+#include "host-policy/bpf/kernel_types.h"
+#include "host-policy/bpf/maps.h"
+#include "host-policy/core/default_policy.h"
+
+/*
+ * The policy. Weak: an object that brings a function of this name takes its
+ * place when pvschedd links the two. A function of its own to the verifier,
+ * so that a policy is judged once and by itself.
+ */
+__weak __u64 pvs_policy(const struct pvs_view *view)
+{
+	if (!view)
+		return pvs_propose_keep();
+	return pvs_default_policy(view);
+}
+
+static int tell(__u32 index)
+{
+	struct pvs_decision *decision;
+
+	decision = bpf_ringbuf_reserve(&decisions, sizeof(*decision), 0);
+	if (!decision)
+		return -1;
+	decision->slot = index;
+	decision->reserved = 0;
+	bpf_ringbuf_submit(decision, 0);
+	return 0;
+}
+
+/* To the agent. Full: `wanted` stays behind, so that the next event tries again. */
+static __always_inline void publish(struct pvs_slot *slot, __u32 index,
+				    __u64 grant)
+{
+	__u64 before = slot->wanted;
+
+	/* Before the agent is told: it looks at once. */
+	PVS_STORE(slot->wanted, grant);
+	if (tell(index))
+		PVS_STORE(slot->wanted, before);
+}
+
+/* There is a boost to end in time, if nothing else ends it. */
+static __always_inline void watch(__u32 index)
+{
+	__u32 key = 0, *is_watched;
+
+	is_watched = bpf_map_lookup_elem(&watched, &key);
+	if (!is_watched || PVS_LOAD(*is_watched))
+		return;
+	PVS_STORE(*is_watched, 1);
+	if (tell(index))
+		PVS_STORE(*is_watched, 0);
+}
+
+/*
+ * At once, where the module says that it may. pvschedd clears `watched`, then
+ * looks at all `wanted`; here `wanted` is set, then `watched` is looked at, with
+ * a barrier between: so one of the two sees the other's.
+ */
+static __always_inline void apply(struct pvs_slot *slot, __u32 index,
+				  __u64 grant)
+{
+	__sync_lock_test_and_set(&slot->wanted, grant);
+	pvsched_host_apply(index, grant);
+	if (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED)
+		watch(index);
+}
+
+static void trace_decision(const struct pvs_slot *slot, __u32 index,
+			   const struct pvs_input *in, __u64 before)
+{
+	struct pvs_trace *entry;
+
+	entry = bpf_ringbuf_reserve(&trace, sizeof(*entry), 0);
+	if (!entry)
+		return;
+	entry->now = in->now;
+	entry->intent = in->intent;
+	entry->waiting = in->waiting;
+	entry->before = before;
+	entry->grant = slot->vcpu.grant;
+	entry->boost_used_ns = slot->vcpu.boost.used_ns;
+	entry->slot = index;
+	entry->event = in->event;
+	entry->state = slot->vcpu.state;
+	entry->critical = in->critical;
+	bpf_ringbuf_submit(entry, 0);
+}
+
+/*
+ * The slow half of on_event(): something has changed. Returns the grant that
+ * the thread is to have.
+ */
+static __u64 decide(struct pvs_thread *thread, struct pvsched_record *record,
+		    struct pvs_slot *slot, const struct pvs_tunables *tunables,
+		    struct pvs_input *in)
+{
+	__u64 before = slot->vcpu.grant, grant;
+	struct pvs_view view = {};
+
+	in->now = bpf_ktime_get_ns();
+	view.vcpu_id = thread->vcpu_id;
+	view.vm = thread->vm;
+	if (pvs_begin(tunables, &slot->vcpu, in, &view))
+		pvs_finish(tunables, &slot->vcpu, pvs_policy(&view));
+	grant = slot->vcpu.grant;
+
+	if (in->event == PVS_INJECT)
+		PVS_STORE(record->irq_ticket, slot->vcpu.irq_ticket);
+	if (grant != before) {
+		PVS_STORE(record->grant, grant);
+		PVS_STORE(record->boosted_ns, slot->vcpu.boosted_ns);
+		PVS_STORE(record->throttle_count, slot->vcpu.throttles);
+		if (pvs_tracing)
+			trace_decision(slot, thread->slot, in, before);
+	}
+	return tunables->mode == PVS_OBSERVE ? 0 : grant;
+}
+
+static __always_inline void on_event(struct task_struct *task,
+				     struct pvs_thread *thread, __u32 event)
+{
+	struct pvsched_record *record = thread->record;
+	__u32 index = thread->slot, vm = thread->vm;
+	struct pvs_tunables *tunables;
+	struct pvs_input in = {};
+	struct pvs_slot *slot;
+	__u64 grant;
+
+	slot = bpf_map_lookup_elem(&slots, &index);
+	tunables = bpf_map_lookup_elem(&vms, &vm);
+	if (!record || !slot || !tunables)
+		return;
+	/*
+	 * A program can be preempted, and sched_switch then comes in the
+	 * middle of another; and a waker or an injector is on another CPU.
+	 */
+	if (__sync_lock_test_and_set(&slot->busy, 1)) {
+		slot->lost++;
+		return;
+	}
+	in.event = event;
+	in.cpu_ns = task->se.sum_exec_runtime;
+	/*
+	 * In this order: see struct pvsched_record for the words; and an
+	 * acknowledgement speaks of words at least as new as itself. It and
+	 * the preempt count change all the time, so they are read only where
+	 * they can make a difference: else no decision would ever stand.
+	 */
+	in.acks = thread->acks;
+	in.irq_ack = slot->vcpu.irq_ack;
+	if (in.acks && slot->vcpu.injected_at)
+		in.irq_ack = PVS_LOAD(record->irq_ack);
+	in.waiting = PVS_LOAD(record->waiting);
+	in.intent = PVS_LOAD(record->intent);
+	if (thread->preempt &&
+	    (event == PVS_PREEMPT || pvsched_word_flags(slot->vcpu.grant) &
+					     PVSCHED_GRANT_CRITICAL))
+		in.critical = PVS_LOAD(thread->preempt->count) &
+			      thread->preempt_mask;
+	slot->events++;
+	if (!pvs_stands(&slot->vcpu, &in) ||
+	    slot->wanted != slot->vcpu.grant) {
+		grant = decide(thread, record, slot, tunables, &in);
+		if (grant != slot->wanted) {
+			if (pvs_in_kernel && bpf_ksym_exists(pvsched_host_apply))
+				apply(slot, index, grant);
+			else
+				publish(slot, index, grant);
+		}
+	}
+	barrier();
+	PVS_STORE(slot->busy, 0);
+}
+
+#endif /* PVSCHED_JUDGE_H */
