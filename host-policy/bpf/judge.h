@@ -174,7 +174,10 @@ static __always_inline void on_event(struct task_struct *task,
 	    slot->wanted != slot->vcpu.grant) {
 		grant = decide(thread, record, slot, tunables, &in);
 		if (grant != slot->wanted) {
-			if (pvs_in_kernel && bpf_ksym_exists(pvsched_host_apply))
+			if (pvs_applier == PVS_BY_SCHEDULER)
+				PVS_STORE(slot->wanted, grant);
+			else if (pvs_applier == PVS_BY_MODULE &&
+				 bpf_ksym_exists(pvsched_host_apply))
 				apply(slot, index, grant);
 			else
 				publish(slot, index, grant);
@@ -182,6 +185,54 @@ static __always_inline void on_event(struct task_struct *task,
 	}
 	barrier();
 	PVS_STORE(slot->busy, 0);
+}
+
+/* The bucket of a time, by powers of two of microseconds. */
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u64 us = ns / 1000;
+	__u32 bucket = 0;
+
+	if (us >> 16) {
+		bucket += 16;
+		us >>= 16;
+	}
+	if (us >> 8) {
+		bucket += 8;
+		us >>= 8;
+	}
+	if (us >> 4) {
+		bucket += 4;
+		us >>= 4;
+	}
+	if (us >> 2) {
+		bucket += 2;
+		us >>= 2;
+	}
+	bucket += us >> 1;
+	return bucket < PVS_BUCKETS ? bucket : PVS_BUCKETS - 1;
+}
+
+static __always_inline struct pvs_slot *slot_of(struct pvs_thread *thread)
+{
+	__u32 index = thread->slot;
+
+	return bpf_map_lookup_elem(&slots, &index);
+}
+
+static __always_inline void count_wakeup(struct pvs_thread *thread)
+{
+	struct pvs_slot *slot = slot_of(thread);
+	__u32 bucket;
+
+	if (!slot || !slot->woken_at)
+		return;
+	bucket = bucket_of(bpf_ktime_get_ns() - slot->woken_at);
+	slot->woken_at = 0;
+	if (slot->vcpu.state == PVS_BOOSTED)
+		slot->wakeup_us[1][bucket]++;
+	else
+		slot->wakeup_us[0][bucket]++;
 }
 
 #endif /* PVSCHED_JUDGE_H */

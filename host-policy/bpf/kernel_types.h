@@ -16,10 +16,25 @@ struct sched_entity {
 	__u64 sum_exec_runtime;
 };
 
+struct cpumask;
+
+/* Only with sched_ext. */
+struct sched_ext_entity {
+	__u32 weight;
+	__u32 flags;
+	__u64 slice;
+	__u64 dsq_vtime;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
+	int prio;
+	unsigned int flags;
+	int nr_cpus_allowed;
+	const struct cpumask *cpus_ptr;
 	struct sched_entity se;
+	struct sched_ext_entity scx;
 };
 
 struct upid {

@@ -6,6 +6,7 @@
 #ifndef PVSCHED_LAYOUT_H
 #define PVSCHED_LAYOUT_H
 
+#include "host-policy/core/fair.h"
 #include "host-policy/core/policy.h"
 
 #ifdef __bpf__
@@ -18,6 +19,12 @@
 /* Upper bounds for one host; what is above is refused at registration. */
 #define PVS_MAX_VCPUS 4096
 #define PVS_MAX_VMS 1024
+
+enum pvs_applier {
+	PVS_BY_AGENT = 0, /* pvschedd, told by the ring `decisions` */
+	PVS_BY_MODULE = 1, /* the programs, through pvsched_host */
+	PVS_BY_SCHEDULER = 2, /* the scheduler in scheduler.h, as it schedules */
+};
 
 /* The guest's own count of reasons not to preempt, in its per-CPU memory. */
 struct pvs_preempt_count {
@@ -74,9 +81,50 @@ struct pvs_seen {
 
 /* `decisions` ring: a slot's `wanted` changed. */
 struct pvs_decision {
-	__u32 slot;
+	__u32 slot; /* or PVS_SCHEDULER_ENDED */
 	__u32 reserved;
 };
+
+#define PVS_SCHEDULER_ENDED 0xffffffffu
+
+/* Why the kernel ended the scheduler: its own words. */
+struct pvs_scheduler_end {
+	__u32 kind; /* of struct scx_exit_info; 0: it runs, or never did */
+	__u32 reserved;
+	__s64 code;
+	char reason[128];
+	char message[1024];
+};
+
+/* What the scheduler did, on one CPU. */
+struct pvs_scheduler_counts {
+	__u64 idle; /* tasks that woke onto an idle CPU */
+	__u64 queued; /* that waited in a queue */
+	__u64 urgent_idle; /* urgent vCPUs that found an idle CPU, */
+	__u64 preempted; /* that took a less urgent task's, */
+	__u64 urgent_queued; /* that found none */
+	__u64 kept; /* urgent vCPUs that went on at the end of their slice, */
+	__u64 critical_kept; /* for a critical section's sake */
+	__u64 starved; /* ordinary tasks that went before an urgent vCPU */
+	__u64 pulled; /* vCPUs that became urgent in a queue */
+};
+
+/* A task under the scheduler. */
+struct pvs_task {
+	struct pvs_fair fair;
+	__u64 ran_at; /* its CPU time when it took its CPU */
+};
+
+#define PVS_MAX_CPUS 1024
+
+/* A CPU of the scheduler: what runs there, for others to compare with. */
+struct pvs_cpu {
+	__u32 urgency; /* pvs_rank() of it, or of what was sent there */
+	__u32 is_taken; /* by a real-time task, or offline */
+	__u64 taken_at; /* when a vCPU last took it from another task */
+	__u64 ordinary_at; /* when an ordinary task last ran, or none waited */
+	struct pvs_scheduler_counts counts;
+} __attribute__((aligned(64)));
 
 /* `trace` ring, while tracing: a decision, and what it was made from. */
 struct pvs_trace {

@@ -26,8 +26,8 @@ struct pvs_preempt_count pvs_preempt_count_type SEC(".data.type");
 __u32 pvs_unbound_count;
 /* Somebody reads the `trace` ring. */
 __u32 pvs_tracing;
-/* Decisions are applied here, by the module pvsched_host. */
-__u32 pvs_in_kernel;
+/* Who applies decisions: enum pvs_applier. */
+const volatile __u32 pvs_applier;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

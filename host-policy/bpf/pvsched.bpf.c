@@ -12,6 +12,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "host-policy/bpf/judge.h"
+#include "host-policy/bpf/scheduler.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -99,39 +100,6 @@ int BPF_PROG(pvs_kvm_vcpu_halt)
 	return 0;
 }
 
-/* The bucket of a time, by powers of two of microseconds. */
-static __always_inline __u32 bucket_of(__u64 ns)
-{
-	__u64 us = ns / 1000;
-	__u32 bucket = 0;
-
-	if (us >> 16) {
-		bucket += 16;
-		us >>= 16;
-	}
-	if (us >> 8) {
-		bucket += 8;
-		us >>= 8;
-	}
-	if (us >> 4) {
-		bucket += 4;
-		us >>= 4;
-	}
-	if (us >> 2) {
-		bucket += 2;
-		us >>= 2;
-	}
-	bucket += us >> 1;
-	return bucket < PVS_BUCKETS ? bucket : PVS_BUCKETS - 1;
-}
-
-static __always_inline struct pvs_slot *slot_of(struct pvs_thread *thread)
-{
-	__u32 index = thread->slot;
-
-	return bpf_map_lookup_elem(&slots, &index);
-}
-
 /* Before the thread runs: what the guest wants of it may be known already. */
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(pvs_sched_wakeup, struct task_struct *task)
@@ -149,21 +117,6 @@ int BPF_PROG(pvs_sched_wakeup, struct task_struct *task)
 		slot->woken_at = bpf_ktime_get_ns();
 	on_event(task, thread, PVS_WAKE);
 	return 0;
-}
-
-static __always_inline void count_wakeup(struct pvs_thread *thread)
-{
-	struct pvs_slot *slot = slot_of(thread);
-	__u32 bucket;
-
-	if (!slot || !slot->woken_at)
-		return;
-	bucket = bucket_of(bpf_ktime_get_ns() - slot->woken_at);
-	slot->woken_at = 0;
-	if (slot->vcpu.state == PVS_BOOSTED)
-		slot->wakeup_us[1][bucket]++;
-	else
-		slot->wakeup_us[0][bucket]++;
 }
 
 /*
@@ -209,8 +162,12 @@ static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 	if (!task)
 		return 0;
 	thread = bpf_task_storage_get(&threads, task, 0, 0);
-	if (thread)
+	if (thread) {
 		on_event(task, thread, PVS_KICK);
+		if (pvs_applier == PVS_BY_SCHEDULER &&
+		    bpf_ksym_exists(scx_bpf_kick_cpu))
+			kick(task, thread);
+	}
 	bpf_task_release(task);
 	return 0;
 }

@@ -122,6 +122,38 @@ std::string StatsTable(const Json& stats) {
                       " failed\n");
 }
 
+std::string SchedulerTable(const Json& status) {
+  std::string text;
+  if (!status.value("is_scheduler", false)) {
+    text = absl::StrCat("the host has its own scheduler; pvsched's actuator is ",
+                        status.value("actuator", "?"), "\n");
+  } else {
+    text = "pvsched schedules the host\n";
+    // In the order of struct pvs_scheduler_counts.
+    static constexpr std::pair<const char*, const char*> kMeanings[] = {
+        {"idle", "tasks that woke onto an idle CPU"},
+        {"queued", "tasks that waited in a queue"},
+        {"urgent_idle", "urgent vCPUs that found an idle CPU"},
+        {"preempted", "urgent vCPUs that took a less urgent task's CPU"},
+        {"urgent_queued", "urgent vCPUs that found none"},
+        {"kept", "slices after which an urgent vCPU went on"},
+        {"critical_kept", "of a vCPU in a critical section"},
+        {"starved", "ordinary tasks that went before an urgent vCPU"},
+        {"pulled", "vCPUs that became urgent in a queue"}};
+    const Json counts = status.value("counts", Json::object());
+    for (const auto& [key, meaning] : kMeanings) {
+      absl::StrAppend(&text, absl::StrFormat("  %12d  %s\n", Number(counts, key), meaning));
+    }
+    for (const Json& name : status.value("missing_callbacks", Json::array())) {
+      absl::StrAppend(&text, "this kernel has no ops.", name.get<std::string>(), "()\n");
+    }
+  }
+  if (const std::string end = status.value("last_end", ""); !end.empty()) {
+    absl::StrAppend(&text, "last ended by the kernel: ", end, "\n");
+  }
+  return text;
+}
+
 std::string TopTable(const Json& before, const Json& after, double seconds) {
   std::map<std::pair<std::string, uint64_t>, Json> old;
   for (const Json& vcpu : before.value("vcpus", Json::array())) {

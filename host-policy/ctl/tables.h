@@ -14,6 +14,7 @@ std::string VcpuTable(const Json& vcpus);
 std::string TunableTable(const Json& tunables);
 std::string StatsTable(const Json& stats);
 // What happened between two answers to "stats", `seconds` apart.
+std::string SchedulerTable(const Json& status);
 std::string TopTable(const Json& before, const Json& after, double seconds);
 
 // The upper bound, in us, of the bucket that holds the quantile; -1: empty.

@@ -115,6 +115,18 @@ nlohmann::ordered_json StatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slo
           {"wakeup_us", {{"normal", slot.wakeup_us[0]}, {"boosted", slot.wakeup_us[1]}}}};
 }
 
+nlohmann::ordered_json SchedulerCountsToJson(const pvs_scheduler_counts& counts) {
+  return {{"idle", counts.idle},
+          {"queued", counts.queued},
+          {"urgent_idle", counts.urgent_idle},
+          {"preempted", counts.preempted},
+          {"urgent_queued", counts.urgent_queued},
+          {"kept", counts.kept},
+          {"critical_kept", counts.critical_kept},
+          {"starved", counts.starved},
+          {"pulled", counts.pulled}};
+}
+
 nlohmann::ordered_json TraceToJson(const Vm& vm, const Vcpu& vcpu, const pvs_trace& trace) {
   return {{"ns", trace.now},
           {"vm", vm.name},

@@ -123,6 +123,7 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
   if (command == "policy show" || command == "policy load") {
     return Json{{"policy", programs_.policy_path().empty() ? "default" : programs_.policy_path()}};
   }
+  if (command == "scheduler status") return SchedulerToJson();
   if (command == "trace") {
     if (tracers_.size() >= kMaxTracers) {
       return absl::ResourceExhaustedError("too many traces are being taken already");
@@ -131,6 +132,16 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("pvschedd knows no command '", command, "'; is pvschedctl of another version?"));
+}
+
+Json AdminServer::SchedulerToJson() const {
+  Json json = {{"actuator", actuator_.name()},
+               {"is_scheduler", actuator_.name() == std::string("scx")},
+               {"last_end", scheduler_ends_.Last()}};
+  if (!json["is_scheduler"]) return json;
+  json["missing_callbacks"] = programs_.missing_callbacks();
+  json["counts"] = SchedulerCountsToJson(programs_.scheduler_counts());
+  return json;
 }
 
 Json AdminServer::TunablesToJson(const std::string& vm) const {

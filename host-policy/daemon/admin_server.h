@@ -12,6 +12,7 @@
 #include "host-policy/daemon/actuator.h"
 #include "host-policy/daemon/event_loop.h"
 #include "host-policy/daemon/registry.h"
+#include "host-policy/daemon/scheduler_ends.h"
 #include "host-policy/loader/programs.h"
 #include "nlohmann/json.hpp"
 #include "vmm-device/unique_fd.h"
@@ -27,8 +28,13 @@ namespace pvsched {
 class AdminServer {
  public:
   // All must outlive the server.
-  AdminServer(EventLoop& loop, Registry& registry, Programs& programs, Actuator& actuator)
-      : loop_(loop), registry_(registry), programs_(programs), actuator_(actuator) {}
+  AdminServer(EventLoop& loop, Registry& registry, Programs& programs, Actuator& actuator,
+              const SchedulerEnds& scheduler_ends)
+      : loop_(loop),
+        registry_(registry),
+        programs_(programs),
+        actuator_(actuator),
+        scheduler_ends_(scheduler_ends) {}
   ~AdminServer();
 
   absl::Status Listen(const std::string& path);
@@ -41,6 +47,7 @@ class AdminServer {
 
   void Accept();
   absl::StatusOr<nlohmann::ordered_json> Handle(const nlohmann::ordered_json& request);
+  nlohmann::ordered_json SchedulerToJson() const;
   nlohmann::ordered_json TunablesToJson(const std::string& vm) const;
   void StartTrace(UniqueFd fd);
   void StopTrace(int fd);
@@ -50,6 +57,7 @@ class AdminServer {
   Registry& registry_;
   Programs& programs_;
   Actuator& actuator_;
+  const SchedulerEnds& scheduler_ends_;
   std::string path_;
   UniqueFd listener_;
   std::unique_ptr<Programs::Ring> trace_;  // while there are tracers

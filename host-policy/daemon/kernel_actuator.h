@@ -24,7 +24,7 @@ namespace pvsched {
 // module which threads they may touch. The module keeps the threads' own
 // parameters, and gives them back when its device is closed, however that comes.
 //
-// Programs must have been loaded with Programs::Applier::kPrograms.
+// Programs must have been loaded with Programs::Applier::kModule.
 class KernelActuator : public Actuator {
  public:
   // The module's device. NotFound: the module is not loaded.

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/base/log_severity.h"
@@ -21,14 +22,14 @@
 #include "absl/strings/str_cat.h"
 #include "host-policy/daemon/actuator.h"
 #include "host-policy/daemon/admin_server.h"
-#include "host-policy/daemon/agent.h"
 #include "host-policy/daemon/baseline_store.h"
 #include "host-policy/daemon/control_server.h"
 #include "host-policy/daemon/event_loop.h"
-#include "host-policy/daemon/kernel_actuator.h"
+#include "host-policy/daemon/host.h"
 #include "host-policy/daemon/registry.h"
+#include "host-policy/daemon/scheduler_ends.h"
 #include "host-policy/daemon/tunables.h"
-#include "host-policy/loader/programs.h"
+#include "host-policy/kmod/pvsched_host.h"
 #include "vmm-device/unique_fd.h"
 
 namespace pvsched {
@@ -84,50 +85,43 @@ absl::Status Run(const Options& options) {
   RaiseDescriptorLimit();
   absl::StatusOr<UniqueFd> signals = BlockTerminationSignals();
   if (!signals.ok()) return signals.status();
-  UniqueFd module;  // none: the agent
-  if (options.actuator != "agent") {
-    absl::StatusOr<UniqueFd> device = KernelActuator::OpenDevice();
-    if (device.ok()) {
-      module = *std::move(device);
-    } else if (options.actuator == "kfunc") {
-      return device.status();
-    } else if (!absl::IsNotFound(device.status())) {
-      LOG(WARNING) << "actuator kfunc: " << device.status().message();
-    }
-  }
-  absl::StatusOr<std::unique_ptr<Programs>> programs = Programs::Load(
-      options.policy, module ? Programs::Applier::kPrograms : Programs::Applier::kReader);
-  if (!programs.ok()) return programs.status();
-
   // Torn down in reverse: devices first, then the actuator, then the programs.
   EventLoop loop;
-  std::unique_ptr<Actuator> actuator;
-  if (module) {
-    actuator = std::make_unique<KernelActuator>(**programs, std::move(module));
-  } else {
-    actuator = std::make_unique<Agent>(**programs, **baselines);
-  }
-  if (absl::Status status = actuator->Start(options.agent_priority); !status.ok()) return status;
-  Registry registry(loop, **programs, *actuator, *std::move(tunables));
+  absl::StatusOr<Host> host =
+      ChooseHost(options.actuator, options.policy, **baselines, options.agent_priority);
+  if (!host.ok()) return host.status();
+  Registry registry(loop, *host->programs, *host->actuator, *std::move(tunables));
   ControlServer control(loop, registry);
   const mode_t mode = static_cast<mode_t>(std::stoul(options.device_socket_mode, nullptr, 8));
   if (absl::Status status = control.Listen(options.device_socket, mode); !status.ok()) {
     return status;
   }
-  AdminServer admin(loop, registry, **programs, *actuator);
+  SchedulerEnds ends(options.state_dir + "/scheduler-end");
+  AdminServer admin(loop, registry, *host->programs, *host->actuator, ends);
   if (absl::Status status = admin.Listen(options.admin_socket); !status.ok()) return status;
   if (absl::Status status = loop.Add(signals->get(), [&loop] { loop.Stop(); }); !status.ok()) {
     return status;
   }
+  bool has_scheduler_ended = false;
+  if (host->scheduler != nullptr) {
+    absl::Status status = loop.Add(host->scheduler->EndFd(), [&] {
+      has_scheduler_ended = true;
+      loop.Stop();
+    });
+    if (!status.ok()) return status;
+  }
 
-  LOG(INFO) << "actuator " << actuator->name() << " (decisions are applied "
-            << (actuator->name() == std::string("kfunc")
-                    ? std::string("inside of the event, through the module pvsched_host")
-                    : absl::StrCat("by a thread, SCHED_FIFO ", options.agent_priority))
+  LOG(INFO) << "actuator " << host->actuator->name() << " (" << host->description
             << "); devices at " << options.device_socket << ", pvschedctl at "
             << options.admin_socket;
   sd_notify(0, "READY=1");
   loop.Run();
+  if (has_scheduler_ended) {
+    const std::string reason = ends.Note(host->programs->scheduler_end());
+    LOG(ERROR) << "the kernel ended the scheduler (" << reason
+               << "): every task is the host's own scheduler's again; going on without scx";
+    return absl::UnavailableError(reason);
+  }
   sd_notify(0, "STOPPING=1");
   LOG(INFO) << "stopping: every thread gets its own parameters back";
   return absl::OkStatus();
@@ -160,10 +154,12 @@ int Main(int argc, char** argv) {
   app.add_option("--admin-socket", options.admin_socket,
                  "Where pvschedctl connects  [STATE_DIR/admin.sock]");
   app.add_option("--actuator", options.actuator,
-                 "How decisions are applied: kfunc, inside of the event, needs the module\n"
-                 "pvsched_host; agent, by a thread; auto takes the best that the host has")
+                 "How decisions are applied: scx, by a scheduler for the whole host (sched_ext);\n"
+                 "kfunc, inside of the event, needs the module pvsched_host; agent, by a thread;\n"
+                 "auto takes the first of these that the host has")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "kfunc", "agent"}));
+      ->take_last()
+      ->check(CLI::IsMember({"auto", "scx", "kfunc", "agent"}));
   app.add_option("--config", options.config,
                  "TOML file of tunables, under [host] and [vm.NAME]; pvschedctl tunable list\n"
                  "shows which there are  [/etc/pvsched/pvsched.toml, if it is there]");
@@ -189,7 +185,18 @@ int Main(int argc, char** argv) {
 
   absl::SetStderrThreshold(absl::LogSeverityAtLeast::kInfo);
   absl::InitializeLog();
-  if (absl::Status status = Run(options); !status.ok()) {
+  absl::Status status = Run(options);
+  if (absl::IsUnavailable(status)) {
+    // Anew, as after a crash: devices connect again, and no state of a scheduler
+    // that failed is left.
+    const char* next = access("/dev/" PVSCHED_HOST_DEVICE, F_OK) == 0 ? "kfunc" : "agent";
+    std::vector<char*> arguments(argv, argv + argc);
+    std::string option = "--actuator", value = next;
+    arguments.insert(arguments.end(), {option.data(), value.data(), nullptr});
+    execv("/proc/self/exe", arguments.data());
+    status = absl::ErrnoToStatus(errno, "cannot start again without scx");
+  }
+  if (!status.ok()) {
     fprintf(stderr, "pvschedd: %s\n", std::string(status.message()).c_str());
     return 1;
   }

@@ -13,12 +13,14 @@
 #include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "host-policy/loader/host_check.h"
 #include "host-policy/loader/policy_object.h"
+#include "host-policy/loader/scheduler_support.h"
 #include "pvsched.skel.h"
 
 namespace pvsched {
@@ -70,9 +72,21 @@ void ChooseUnlockedHooks(pvsched_bpf& skeleton) {
   bpf_program__set_autoload(skeleton.progs.pvs_kvm_exit, false);
 }
 
+// A scheduler needs no hooks but its own.
+void DropHooks(pvsched_bpf& skeleton) {
+  for (bpf_program* hook :
+       {skeleton.progs.pvs_kvm_userspace_exit, skeleton.progs.pvs_kvm_inj_virq,
+        skeleton.progs.pvs_sched_wakeup, skeleton.progs.pvs_sched_switch}) {
+    bpf_program__set_autoload(hook, false);
+  }
+  bpf_program__set_autoattach(skeleton.progs.pvs_kvm_exit, false);
+}
+
 void ReuseMaps(const bpf_object& from, const bpf_object& to) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, &to) {
+    // Each object brings its own programs, and so its own scheduler.
+    if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS) continue;
     bpf_map* old = bpf_object__find_map_by_name(&from, bpf_map__name(map));
     if (old != nullptr && bpf_map__fd(old) >= 0) bpf_map__reuse_fd(map, bpf_map__fd(old));
   }
@@ -100,6 +114,9 @@ absl::StatusOr<std::unique_ptr<Programs>> Programs::Load(const std::string& poli
 Programs::~Programs() {
   if (slots_ != nullptr) munmap(slots_, PVS_MAX_VCPUS * sizeof(pvs_slot));
   if (watched_ != nullptr) munmap(watched_, kPage);
+  if (cpus_ != nullptr) munmap(cpus_, PVS_MAX_CPUS * sizeof(pvs_cpu));
+  bpf_link__destroy(scheduler_);
+  bpf_link__destroy(exit_hook_);
   pvsched_bpf__destroy(skeleton_);
 }
 
@@ -120,25 +137,20 @@ absl::Status Programs::SetPolicy(const std::string& policy_path) {
       return absl::InvalidArgumentError(
           absl::StrCat("cannot open the BPF programs:\n", TakeLibbpfLog()));
     }
-    if (hook != nullptr) {
-      bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj, hook), true);
-      // Where one function's entry is open to programs, the others' are.
-      if (applier_ == Applier::kPrograms) ChooseUnlockedHooks(*skeleton);
-    }
+    Choose(*skeleton, hook);
     // The same maps under new programs: nothing that is registered is lost.
     if (skeleton_ != nullptr) ReuseMaps(*skeleton_->obj, *skeleton->obj);
     error = pvsched_bpf__load(skeleton.get());
-    if (error == 0) {
-      skeleton->bss->pvs_in_kernel = applier_ == Applier::kPrograms ? 1 : 0;
-      error = pvsched_bpf__attach(skeleton.get());
-    }
+    if (error == 0) error = Attach(*skeleton);
     if (error == 0) {
       if (absl::Status status = TakeTimer(bpf_program__fd(skeleton->progs.pvs_timer));
           !status.ok()) {
         return status;
       }
+      WatchExits(false);
       pvsched_bpf__destroy(skeleton_);
       skeleton_ = skeleton.release();
+      WatchExits(IsAnyExpected());
       has_kick_hook_ = hook != nullptr;
       policy_path_ = policy_path;
       TakeLibbpfLog();
@@ -150,6 +162,72 @@ absl::Status Programs::SetPolicy(const std::string& policy_path) {
                           : absl::StrCat("the kernel refused the policy ", policy_path),
       " (", strerror(-error), "):\n", TakeLibbpfLog()));
 }
+
+void Programs::Choose(pvsched_bpf& skeleton, const char* kick_hook) {
+  skeleton.rodata->pvs_applier = static_cast<uint32_t>(applier_);
+  if (kick_hook != nullptr) {
+    bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton.obj, kick_hook), true);
+    // Where one function's entry is open to programs, the others' are.
+    if (applier_ == Applier::kModule) ChooseUnlockedHooks(skeleton);
+  }
+  bpf_map__set_autoattach(skeleton.maps.pvs_scheduler, false);
+  if (applier_ != Applier::kScheduler) {
+    bpf_map__set_autocreate(skeleton.maps.pvs_scheduler, false);
+    // Nobody asks for these then: without their maps the programs do not load.
+    for (bpf_map* map : {skeleton.maps.tasks, skeleton.maps.cpus, skeleton.maps.clocks}) {
+      bpf_map__set_autocreate(map, false);
+    }
+    return;
+  }
+  DropHooks(skeleton);
+  missing_callbacks_ =
+      DropUnknownCallbacks(*skeleton.maps.pvs_scheduler, *bpf_object__btf(skeleton.obj));
+  if (KernelHasFunction("scx_bpf_reenqueue_local___v2")) {
+    skeleton.struct_ops.pvs_scheduler->cpu_release = nullptr;
+    bpf_program__set_autoload(skeleton.progs.pvs_cpu_taken, true);
+  }
+  skeleton.rodata->pvs_nr_cpus = PossibleCpus();
+  skeleton.rodata->pvs_nr_nodes = PossibleNodes();
+}
+
+int Programs::Attach(pvsched_bpf& skeleton) {
+  if (const int error = pvsched_bpf__attach(&skeleton); error != 0) return error;
+  if (applier_ != Applier::kScheduler) return 0;
+  // One at a time: between the two the host has its own scheduler.
+  bpf_link__destroy(scheduler_);
+  scheduler_ = bpf_map__attach_struct_ops(skeleton.maps.pvs_scheduler);
+  if (scheduler_ != nullptr) return 0;
+  const int error = -errno;
+  if (skeleton_ != nullptr) {
+    scheduler_ = bpf_map__attach_struct_ops(skeleton_->maps.pvs_scheduler);
+  }
+  return error;
+}
+
+bool Programs::IsAnyExpected() const {
+  return __atomic_load_n(&skeleton_->bss->pvs_unbound_count, __ATOMIC_RELAXED) != 0;
+}
+
+void Programs::WatchExits(bool watch) {
+  if (applier_ != Applier::kScheduler || watch == (exit_hook_ != nullptr)) return;
+  bpf_link__destroy(exit_hook_);
+  exit_hook_ = watch ? bpf_program__attach(skeleton_->progs.pvs_kvm_exit) : nullptr;
+}
+
+pvs_scheduler_counts Programs::scheduler_counts() const {
+  pvs_scheduler_counts sum = {};
+  constexpr size_t kCounters = sizeof(sum) / sizeof(uint64_t);
+  auto* total = reinterpret_cast<uint64_t*>(&sum);
+  for (uint32_t cpu = 0; cpus_ != nullptr && cpu < PVS_MAX_CPUS; ++cpu) {
+    const auto* counts = reinterpret_cast<const uint64_t*>(&cpus_[cpu].counts);
+    for (size_t i = 0; i < kCounters; ++i) {
+      total[i] += __atomic_load_n(&counts[i], __ATOMIC_RELAXED);
+    }
+  }
+  return sum;
+}
+
+pvs_scheduler_end Programs::scheduler_end() const { return skeleton_->bss->pvs_scheduler_end; }
 
 // Onto the same number, in one step: another thread may be about to run it.
 absl::Status Programs::TakeTimer(int program) {
@@ -171,6 +249,11 @@ absl::Status Programs::MapSlots() {
                  bpf_map__fd(skeleton_->maps.watched), 0);
   if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, "cannot map a BPF map");
   watched_ = static_cast<uint32_t*>(address);
+  if (applier_ != Applier::kScheduler) return absl::OkStatus();
+  address = mmap(nullptr, PVS_MAX_CPUS * sizeof(pvs_cpu), PROT_READ, MAP_SHARED,
+                 bpf_map__fd(skeleton_->maps.cpus), 0);
+  if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, "cannot map the scheduler's CPUs");
+  cpus_ = static_cast<pvs_cpu*>(address);
   return absl::OkStatus();
 }
 
@@ -210,6 +293,7 @@ absl::Status Programs::Expect(pid_t tgid, uint32_t vcpu_id) {
   if (error == -EEXIST) return absl::OkStatus();
   if (error != 0) return BpfError("cannot watch for a vCPU's thread", error);
   __atomic_fetch_add(&skeleton_->bss->pvs_unbound_count, 1, __ATOMIC_SEQ_CST);
+  WatchExits(true);
   return absl::OkStatus();
 }
 
@@ -219,6 +303,7 @@ void Programs::Forget(pid_t tgid, uint32_t vcpu_id) {
   if (bpf_map__delete_elem(skeleton_->maps.unbound, &key, sizeof(key), 0) == 0) {
     __atomic_fetch_sub(&skeleton_->bss->pvs_unbound_count, 1, __ATOMIC_SEQ_CST);
   }
+  WatchExits(IsAnyExpected());
 }
 
 namespace {
@@ -287,6 +372,7 @@ absl::Status Programs::Bind(const Binding& binding) {
   const int error =
       bpf_map__update_elem(skeleton_->maps.threads, &binding.thread_pidfd,
                            sizeof(binding.thread_pidfd), &value, sizeof(value), BPF_NOEXIST);
+  WatchExits(IsAnyExpected());
   if (error != 0) return BpfError("cannot pin the record's page for its thread", error);
   return absl::OkStatus();
 }

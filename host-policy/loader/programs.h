@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 
 struct pvsched_bpf;
 struct ring_buffer;
+struct bpf_link;
 
 namespace pvsched {
 
@@ -28,14 +30,19 @@ namespace pvsched {
 // its fields change under the reader, each of them whole.
 class Programs {
  public:
-  // Who applies decisions: who reads Decisions(), or the programs themselves,
-  // through the module pvsched_host, which must be loaded then.
-  enum class Applier { kReader, kPrograms };
+  // Who applies decisions: the reader of Decisions(); the programs themselves,
+  // through the module pvsched_host, which must be loaded then; or the host's
+  // scheduler, which they are then (CheckScheduler()).
+  enum class Applier : uint32_t {
+    kAgent = PVS_BY_AGENT,
+    kModule = PVS_BY_MODULE,
+    kScheduler = PVS_BY_SCHEDULER,
+  };
 
   // With the policy in the BPF object `policy_path`, or pvsched's own if empty.
   // Fails with a sentence that names what the host lacks.
   static absl::StatusOr<std::unique_ptr<Programs>> Load(const std::string& policy_path,
-                                                        Applier applier = Applier::kReader);
+                                                        Applier applier = Applier::kAgent);
   ~Programs();
   Programs(const Programs&) = delete;
   Programs& operator=(const Programs&) = delete;
@@ -81,9 +88,16 @@ class Programs {
 
   const pvs_slot& slot(uint32_t index) const { return slots_[index]; }
 
-  // With Applier::kPrograms, Decisions() tells only that some vCPU is boosted, and
+  // With Applier::kModule, Decisions() tells only that some vCPU is boosted, and
   // not again while `watched`. To stop watching: say so, then look at all slots.
   void SetWatched(bool watched);
+
+  // Of Applier::kScheduler: what it did, on all CPUs; why the kernel ended it, in
+  // which case Decisions() has told PVS_SCHEDULER_ENDED; callbacks that this
+  // kernel does not have.
+  pvs_scheduler_counts scheduler_counts() const;
+  pvs_scheduler_end scheduler_end() const;
+  const std::vector<std::string>& missing_callbacks() const { return missing_callbacks_; }
 
   // Lets the policy judge a vCPU again though nothing has happened to it.
   void RunTimer(pid_t tid);
@@ -114,13 +128,23 @@ class Programs {
  private:
   Programs() = default;
   absl::Status MapSlots();
+  // Chooses the programs for the applier; `kick_hook` may be none.
+  void Choose(pvsched_bpf& skeleton, const char* kick_hook);
+  int Attach(pvsched_bpf& skeleton);
+  // The one hook on VM exits that a scheduler needs, while a thread is looked for.
+  void WatchExits(bool watch);
+  bool IsAnyExpected() const;
   absl::Status TakeTimer(int program);
   absl::Status MakeFence();
 
   pvsched_bpf* skeleton_ = nullptr;
   pvs_slot* slots_ = nullptr;
   uint32_t* watched_ = nullptr;
-  Applier applier_ = Applier::kReader;
+  pvs_cpu* cpus_ = nullptr;
+  bpf_link* scheduler_ = nullptr;
+  bpf_link* exit_hook_ = nullptr;
+  std::vector<std::string> missing_callbacks_;
+  Applier applier_ = Applier::kAgent;
   bool has_kick_hook_ = false;
   std::string policy_path_;
   UniqueFd timer_program_;  // one number for good, so that RunTimer needs no lock

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The order of ordinary tasks under pvsched's scheduler: by virtual deadline.
+ *
+ * A task's vruntime is the CPU time that it used, scaled by its weight, as in
+ * every fair scheduler. Its deadline is its vruntime plus what it has used
+ * since it last slept: so of two tasks with the same share the one that runs in
+ * short bursts comes first, and one that never sleeps comes last. Sleep earns
+ * credit, the more the more often a task sleeps, the less the more tasks wait.
+ * This is the order of scx_bpfland, and the reason for its good latencies.
+ *
+ * Pure functions, as all of the core. Times are nanoseconds of CPU time, of
+ * virtual time where the name says so. A pvs_fair belongs to one caller at a
+ * time.
+ */
+#ifndef PVSCHED_CORE_FAIR_H
+#define PVSCHED_CORE_FAIR_H
+
+#include "host-policy/core/words.h"
+
+#define PVS_WEIGHT 100 /* of a task of nice 0, as sched_ext counts it */
+
+/* A tick is 1 to 10 ms: longer slices only delay, shorter ones only switch. */
+#define PVS_SLICE_MAX_NS (5 * 1000000ull)
+#define PVS_SLICE_MIN_NS (1 * 1000000ull)
+/* No sleep earns more than this, and no waking debt grows beyond it. */
+#define PVS_LAG_NS (40 * 1000000ull)
+/* Wake-ups a second at which sleep earns all of it. */
+#define PVS_WAKES_FULL 64
+
+struct pvs_fair {
+	__u64 vruntime;
+	__u64 awake; /* virtual time used since it last slept */
+	__u64 slept_at; /* clock; 0: never */
+	__u32 wakes; /* a second: running mean */
+	__u32 reserved;
+};
+
+/* Virtual time wraps like any clock. */
+PVS_INLINE int pvs_before(__u64 a, __u64 b)
+{
+	return (__s64)(a - b) < 0;
+}
+
+PVS_INLINE __u64 pvs_virtual(__u64 ns, __u32 weight)
+{
+	return ns * PVS_WEIGHT / (weight ? weight : 1);
+}
+
+PVS_INLINE void pvs_fair_sleep(struct pvs_fair *f, __u64 now)
+{
+	f->slept_at = now;
+}
+
+/*
+ * It becomes runnable. `vnow` is the virtual time of those that run, `waiting`
+ * the number of tasks that wait for each CPU.
+ */
+PVS_INLINE void pvs_fair_wake(struct pvs_fair *f, __u32 weight, __u64 vnow,
+			      __u64 now, __u32 waiting)
+{
+	__u64 gap = now - f->slept_at, credit;
+	__u32 rate;
+
+	if (f->slept_at) {
+		/* One every `gap`, not counting what it ran in between. */
+		rate = gap > 1000000 ? (__u32)(1000000000ull / gap) : 1000;
+		f->wakes = (f->wakes * 3 + rate) / 4;
+		f->awake = 0;
+	}
+	credit = PVS_LAG_NS * (f->wakes < PVS_WAKES_FULL ? f->wakes + 1 :
+							   PVS_WAKES_FULL) /
+		 PVS_WAKES_FULL / (waiting + 1);
+	/* More weight, more of it, as for everything else. */
+	credit = credit * weight / PVS_WEIGHT;
+	if (credit > PVS_LAG_NS)
+		credit = PVS_LAG_NS;
+	if (pvs_before(f->vruntime, vnow - credit))
+		f->vruntime = vnow - credit;
+}
+
+PVS_INLINE void pvs_fair_charge(struct pvs_fair *f, __u64 used, __u32 weight)
+{
+	__u64 scaled = pvs_virtual(used, weight);
+
+	f->vruntime += scaled;
+	f->awake += scaled;
+	if (f->awake > PVS_LAG_NS)
+		f->awake = PVS_LAG_NS;
+}
+
+PVS_INLINE __u64 pvs_fair_deadline(const struct pvs_fair *f)
+{
+	return f->vruntime + f->awake;
+}
+
+/* The more tasks wait for each CPU, the shorter: so each waits about as long. */
+PVS_INLINE __u64 pvs_fair_slice(__u32 waiting)
+{
+	__u64 slice = PVS_SLICE_MAX_NS / (waiting + 1);
+
+	return slice < PVS_SLICE_MIN_NS ? PVS_SLICE_MIN_NS : slice;
+}
+
+/*
+ * The weight of nice values -20..19 in sched_ext's scale, 1024 at nice 0 made
+ * 100: the kernel's own table, by which each step is 10 % of CPU time.
+ */
+PVS_INLINE __u32 pvs_weight_of_nice(__s32 nice)
+{
+	static const __u32 weights[40] = {
+		8668, 7016, 5517, 4547, 3553, 2864, 2284, 1830, 1457, 1160,
+		932,  739,  595,  478,	382,  305,  244,  195,	155,  125,
+		100,  80,   64,	  51,	41,   33,   27,	  21,	17,   13,
+		11,   9,    7,	  6,	4,    4,    3,	  2,	2,    1,
+	};
+
+	return nice < -20 || nice > 19 ? PVS_WEIGHT : weights[nice + 20];
+}
+
+#endif /* PVSCHED_CORE_FAIR_H */

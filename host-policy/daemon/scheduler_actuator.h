@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_DAEMON_SCHEDULER_ACTUATOR_H_
+#define PVSCHED_HOST_POLICY_DAEMON_SCHEDULER_ACTUATOR_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "host-policy/daemon/actuator.h"
+#include "host-policy/loader/programs.h"
+#include "vmm-device/unique_fd.h"
+
+namespace pvsched {
+
+// The `scx` actuator: the programs are the host's scheduler. No thread's
+// parameters are touched, so that there is nothing to give back; what is left
+// to do is to hear of the scheduler's end.
+//
+// Programs must have been loaded with Programs::Applier::kScheduler.
+class SchedulerActuator : public Actuator {
+ public:
+  static absl::StatusOr<std::unique_ptr<SchedulerActuator>> Create(Programs& programs);
+  ~SchedulerActuator() override;
+
+  const char* name() const override { return "scx"; }
+  absl::Status Add(uint32_t slot, pid_t tid, int thread_pidfd) override;
+  void Remove(uint32_t slot) override;
+  Applied applied(uint32_t slot) override;
+  Counts counts() override { return {}; }
+
+  // Readable once the kernel has ended the scheduler: Programs::scheduler_end().
+  int EndFd() const { return ended_.get(); }
+
+ private:
+  SchedulerActuator(Programs& programs, UniqueFd ended)
+      : Actuator(programs), ended_(std::move(ended)) {}
+  void RemoveAll() override;
+  bool OnDecision(uint32_t slot) override;
+  std::vector<pid_t> Boosted() override { return {}; }
+
+  UniqueFd ended_;
+  std::map<uint32_t, pid_t> tids_;  // by slot
+};
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_DAEMON_SCHEDULER_ACTUATOR_H_
