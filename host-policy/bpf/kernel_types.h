@@ -16,7 +16,9 @@ struct sched_entity {
 	__u64 sum_exec_runtime;
 };
 
-struct cpumask;
+/* Only handed on. Not merely declared: libbpf compares the kinds of types. */
+struct cpumask {
+};
 
 /* Only with sched_ext. */
 struct sched_ext_entity {

@@ -122,7 +122,7 @@ struct pvs_cpu {
 	__u32 urgency; /* pvs_rank() of it, or of what was sent there */
 	__u32 is_taken; /* by a real-time task, or offline */
 	__u64 taken_at; /* when a vCPU last took it from another task */
-	__u64 ordinary_at; /* when an ordinary task last ran, or none waited */
+	__u64 urgent_since; /* since when only urgent vCPUs ran; 0: others do */
 	struct pvs_scheduler_counts counts;
 } __attribute__((aligned(64)));
 

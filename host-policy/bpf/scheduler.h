@@ -424,15 +424,16 @@ static __always_inline __u64 judge_prev(struct task_struct *prev)
 								 PVS_PREEMPT);
 }
 
-/* Whether ordinary tasks have waited too long for this CPU. */
+/* Whether urgent vCPUs have had this CPU for too long, and others wait. */
 static __always_inline bool is_starved(struct pvs_cpu *me, __s32 cpu, __u64 now)
 {
-	if (!scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) &&
-	    !scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu)))) {
-		me->ordinary_at = now;
+	if (!me->urgent_since || now - me->urgent_since < PVS_STARVED_NS)
 		return false;
-	}
-	return now - me->ordinary_at > PVS_STARVED_NS;
+	if (scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) ||
+	    scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))))
+		return true;
+	me->urgent_since = now;
+	return false;
 }
 
 SEC("struct_ops/pvs_dispatch")
@@ -441,7 +442,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 now = bpf_ktime_get_ns(), order, grant;
 	__u32 urgency;
-	bool is_critical, others;
+	bool is_critical, others_first;
 
 	if (!me)
 		return;
@@ -457,16 +458,16 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 			return;
 		}
 	}
-	others = is_starved(me, cpu, now);
-	if (others && take_ordinary(cpu)) {
+	if (is_starved(me, cpu, now) && take_ordinary(cpu)) {
 		count(&me->counts.starved);
 		return;
 	}
 	if (scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ) &&
 	    pvs_head(PVS_URGENT_DSQ, &order)) {
-		others = is_critical ? urgency_in_order(order) > urgency :
+		others_first = is_critical ?
+				       urgency_in_order(order) > urgency :
 				       urgency_in_order(order) >= urgency;
-		if (others && pvs_take_from(PVS_URGENT_DSQ))
+		if (others_first && pvs_take_from(PVS_URGENT_DSQ))
 			return;
 	}
 	if (urgency > PVS_RANK_RT) {
@@ -504,7 +505,6 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 			pvs_set_slice(p, 0);
 		return;
 	}
-	me->ordinary_at = now;
 	/* Its boost has ended; or a vCPU waits that is more urgent. */
 	if ((thread && before > PVS_RANK_RT) ||
 	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))
@@ -533,7 +533,9 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	me->urgency = urgency;
 	me->is_taken = 0;
 	if (urgency <= PVS_RANK_RT)
-		me->ordinary_at = bpf_ktime_get_ns();
+		me->urgent_since = 0;
+	else if (!me->urgent_since)
+		me->urgent_since = bpf_ktime_get_ns();
 }
 
 /*

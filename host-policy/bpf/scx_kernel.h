@@ -42,19 +42,16 @@ enum scx_ops_flags {
 			     apply_to = record)
 
 struct scx_cpu_release_args;
-struct scx_cgroup_init_args {
-	__u32 weight;
-	__u64 bw_period_us;
-	__u64 bw_quota_us;
-	__u64 bw_burst_us;
-};
-
 struct scx_init_task_args {
 	bool fork;
 };
 
+enum scx_exit_kind {
+	SCX_EXIT_NONE,
+};
+
 struct scx_exit_info {
-	int kind;
+	enum scx_exit_kind kind;
 	__s64 exit_code;
 	const char *reason;
 	char *msg;

@@ -114,8 +114,9 @@ PVS_INLINE __u32 pvs_weight_of_nice(__s32 nice)
 		100,  80,   64,	  51,	41,   33,   27,	  21,	17,   13,
 		11,   9,    7,	  6,	4,    4,    3,	  2,	2,    1,
 	};
+	__u32 index = (__u32)(nice + 20); /* unsigned: the verifier follows it */
 
-	return nice < -20 || nice > 19 ? PVS_WEIGHT : weights[nice + 20];
+	return index < 40 ? weights[index] : PVS_WEIGHT;
 }
 
 #endif /* PVSCHED_CORE_FAIR_H */
