@@ -114,8 +114,8 @@ def _positive(text):
 def _actuators(text):
     names = text.split(",")
     for name in names:
-        if name not in ("agent", "kfunc"):
-            raise argparse.ArgumentTypeError(f"'{name}' is no actuator: agent and kfunc are")
+        if name not in ("agent", "kfunc", "scx"):
+            raise argparse.ArgumentTypeError(f"'{name}' is no actuator: agent, kfunc and scx are")
     return list(dict.fromkeys(names))
 
 
@@ -147,7 +147,7 @@ def _parser():
     sub.add_argument("--seconds", type=_positive, default=20, metavar="S",
                      help="measured time of each policy in each round (default: %(default)s)")
     sub.add_argument("--actuator", default=["agent"], metavar="NAME[,NAME]", type=_actuators,
-                     help="how pvschedd applies its decisions: agent or kfunc; several are compared "
+                     help="how pvschedd applies its decisions: agent, kfunc or scx; several are compared "
                      "with each other (default: agent)")
     sub.add_argument("--json", default=str(settings.OUT / "demo.json"), metavar="FILE",
                      help="the figures (default: build/lab/demo.json)")
