@@ -66,7 +66,11 @@ def _exec(args):
     build.host_and_guest()
     inside = f"/lab/job/{name}"
     runner = [] if script.startswith(b"#!") else ["bash"]
-    job = payload.Job([*runner, inside, *args.args], {inside: script})
+    files = {inside: script}
+    library = pathlib.Path(args.script).parent / "lib.sh"
+    if args.script != "-" and library.is_file():
+        files["/lab/job/lib.sh"] = library.read_bytes()
+    job = payload.Job([*runner, inside, *args.args], files)
     return host.run(job, out).status
 
 
@@ -160,8 +164,8 @@ def _parser():
                "as root, and return its exit status")
     sub.add_argument("--out", default=str(_DEFAULT_OUT), metavar="DIR",
                      help="where what it leaves in $OUT is put: a new or empty directory (default: build/lab/out, anew each time)")
-    sub.add_argument("script", metavar="SCRIPT", help="a script of this machine's; - for stdin. "
-                     "It has lab-guest (try lab-guest --help) to start guests")
+    sub.add_argument("script", metavar="SCRIPT", help="a script of this machine's, and a lib.sh beside it; - for "
+                     "stdin. It has lab-guest (try lab-guest --help) to start guests")
     sub.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")
     verb("shell", _shell, "the same, with a shell on this terminal")
     sub = verb("doctor", _doctor, "say what this machine can run, and what it lacks")
