@@ -66,7 +66,11 @@ def _exec(args):
     build.host_and_guest()
     inside = f"/lab/job/{name}"
     runner = [] if script.startswith(b"#!") else ["bash"]
-    job = payload.Job([*runner, inside, *args.args], {inside: script})
+    files = {inside: script}
+    library = pathlib.Path(args.script).parent / "lib.sh"
+    if args.script != "-" and library.is_file():
+        files["/lab/job/lib.sh"] = library.read_bytes()
+    job = payload.Job([*runner, inside, *args.args], files)
     return host.run(job, out).status
 
 
@@ -114,8 +118,8 @@ def _positive(text):
 def _actuators(text):
     names = text.split(",")
     for name in names:
-        if name not in ("agent", "kfunc"):
-            raise argparse.ArgumentTypeError(f"'{name}' is no actuator: agent and kfunc are")
+        if name not in ("agent", "kfunc", "scx"):
+            raise argparse.ArgumentTypeError(f"'{name}' is no actuator: agent, kfunc and scx are")
     return list(dict.fromkeys(names))
 
 
@@ -147,7 +151,7 @@ def _parser():
     sub.add_argument("--seconds", type=_positive, default=20, metavar="S",
                      help="measured time of each policy in each round (default: %(default)s)")
     sub.add_argument("--actuator", default=["agent"], metavar="NAME[,NAME]", type=_actuators,
-                     help="how pvschedd applies its decisions: agent or kfunc; several are compared "
+                     help="how pvschedd applies its decisions: agent, kfunc or scx; several are compared "
                      "with each other (default: agent)")
     sub.add_argument("--json", default=str(settings.OUT / "demo.json"), metavar="FILE",
                      help="the figures (default: build/lab/demo.json)")
@@ -160,8 +164,8 @@ def _parser():
                "as root, and return its exit status")
     sub.add_argument("--out", default=str(_DEFAULT_OUT), metavar="DIR",
                      help="where what it leaves in $OUT is put: a new or empty directory (default: build/lab/out, anew each time)")
-    sub.add_argument("script", metavar="SCRIPT", help="a script of this machine's; - for stdin. "
-                     "It has lab-guest (try lab-guest --help) to start guests")
+    sub.add_argument("script", metavar="SCRIPT", help="a script of this machine's, and a lib.sh beside it; - for "
+                     "stdin. It has lab-guest (try lab-guest --help) to start guests")
     sub.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")
     verb("shell", _shell, "the same, with a shell on this terminal")
     sub = verb("doctor", _doctor, "say what this machine can run, and what it lacks")
