@@ -112,7 +112,10 @@ struct pvs_scheduler_counts {
 /* A task under the scheduler. */
 struct pvs_task {
 	struct pvs_fair fair;
-	__u64 ran_at; /* its CPU time when it took its CPU */
+	__u64 ran_at; /* its CPU time when it was last charged */
+	__u64 parked_until; /* by its groups' quotas, as of then; 0: it may run */
+	__u32 weights; /* what group_weight was made from: pvs_weights */
+	__u32 group_weight;
 };
 
 #define PVS_MAX_CPUS 1024

@@ -82,4 +82,17 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } trace SEC(".maps");
 
+/* Of the scheduler. */
+const volatile __u32 pvs_nr_cpus;
+const volatile __u32 pvs_nr_nodes;
+
+struct pvs_scheduler_end pvs_scheduler_end;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct pvs_task);
+} tasks SEC(".maps");
+
 #endif /* PVSCHED_MAPS_H */

@@ -17,6 +17,7 @@
 #ifndef PVSCHED_SCHEDULER_H
 #define PVSCHED_SCHEDULER_H
 
+#include "host-policy/bpf/groups.h"
 #include "host-policy/bpf/judge.h"
 #include "host-policy/bpf/scx_kernel.h"
 
@@ -43,12 +44,6 @@
 #define PVS_PF_KTHREAD 0x00200000
 #define PVS_RT_PRIO 100 /* task_struct's prio: below it, real-time */
 
-/* By pvschedd before it starts. */
-const volatile __u32 pvs_nr_cpus;
-const volatile __u32 pvs_nr_nodes;
-
-struct pvs_scheduler_end pvs_scheduler_end;
-
 /* Virtual time of what runs, by node; each alone in its line. */
 struct pvs_clock {
 	__u64 vnow;
@@ -68,13 +63,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pvs_cpu);
 } cpus SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct pvs_task);
-} tasks SEC(".maps");
 
 /* vCPUs that became urgent while they waited; a CPU that is kicked looks. */
 __u32 pvs_to_pull;
@@ -144,14 +132,48 @@ static __always_inline __u32 urgency_of(__u64 grant)
 	return pvs_rank(pvs_bare(grant));
 }
 
-static __always_inline __u32 weight_of(struct task_struct *p, __u64 grant)
+static __always_inline __u32 weight_of(struct task_struct *p,
+				       struct pvs_task *task, __u64 grant)
 {
-	if (!(pvsched_word_flags(grant) &
-	      (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_LOWERED)))
-		return p->scx.weight;
-	if (pvsched_word_policy(grant) == PVSCHED_POLICY_IDLE)
-		return 1;
-	return pvs_weight_of_nice(pvsched_word_nice(grant));
+	__u32 weight = p->scx.weight;
+
+	if (pvsched_word_flags(grant) &
+	    (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_LOWERED))
+		weight = pvsched_word_policy(grant) == PVSCHED_POLICY_IDLE ?
+				 1 :
+				 pvs_weight_of_nice(pvsched_word_nice(grant));
+	if (!pvs_weights || !bpf_ksym_exists(scx_bpf_task_cgroup))
+		return weight;
+	if (task->weights != pvs_weights) {
+		task->weights = pvs_weights;
+		task->group_weight = groups_weight(p);
+	}
+	return weight * task->group_weight / PVS_WEIGHT;
+}
+
+/* For the CPU time since the last look; returns until when its groups wait. */
+static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
+			       __u64 grant)
+{
+	__u64 used;
+
+	if (!task)
+		return 0;
+	used = p->se.sum_exec_runtime - task->ran_at;
+	task->ran_at = p->se.sum_exec_runtime;
+	pvs_fair_charge(&task->fair, used, weight_of(p, task, grant));
+	task->parked_until = 0;
+	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))
+		task->parked_until = groups_charge(p, used);
+	return task->parked_until;
+}
+
+/* Whether its groups' quotas were used up when it was last charged. */
+static __always_inline bool is_parked(struct task_struct *p, __u64 now)
+{
+	struct pvs_task *task = task_of(p);
+
+	return task && task->parked_until > now;
 }
 
 /* Ordinary tasks that wait for each CPU of its node. */
@@ -269,7 +291,7 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 	__s32 cpu;
 
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
-	if (!is_idle)
+	if (!is_idle || parked_until(p))
 		return cpu;
 	pvs_insert(p, PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL),
 		   pvs_fair_slice(waiting_at(cpu)), 0);
@@ -309,12 +331,18 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	struct pvs_task *task = task_of(p);
 	__s32 cpu = scx_bpf_task_cpu(p), idle = -1;
 	struct pvs_cpu *me = cpu_of(cpu);
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
+	__u64 queue, until;
 	__u32 urgency;
-	__u64 queue;
 
-	if (!task || !me) {
-		pvs_insert(p, PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL),
-			   PVS_SLICE_MIN_NS, enq_flags);
+	until = parked_until(p);
+	if (until) {
+		park(p, until, enq_flags);
+		return;
+	}
+	/* Nobody else is there for its CPU. */
+	if (!task || !me || enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST)) {
+		pvs_insert(p, local, PVS_SLICE_MIN_NS, enq_flags);
 		return;
 	}
 	if (thread) {
@@ -325,7 +353,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 		}
 	}
 	queue = ordinary_queue(p, cpu);
-	if (queue == PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL)) {
+	if (queue == local) {
 		pvs_insert(p, queue, PVS_SLICE_MIN_NS, enq_flags);
 		return;
 	}
@@ -470,7 +498,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 		if (others_first && pvs_take_from(PVS_URGENT_DSQ))
 			return;
 	}
-	if (urgency > PVS_RANK_RT) {
+	if (urgency > PVS_RANK_RT && !is_parked(prev, now)) {
 		/* It goes on: nobody else is put on this CPU. */
 		count(is_critical ? &me->counts.critical_kept :
 				    &me->counts.kept);
@@ -478,9 +506,9 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 						  PVS_URGENT_SLICE_NS);
 		return;
 	}
-	if (take_ordinary(cpu))
+	if (take_parked(now) || take_ordinary(cpu))
 		return;
-	if (prev && is_queued(prev))
+	if (prev && is_queued(prev) && !is_parked(prev, now))
 		pvs_set_slice(prev, PVS_SLICE_MAX_NS);
 }
 
@@ -491,14 +519,19 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_thread *thread = vcpu_of(p);
 	__u32 before = PVS_RANK_RT, urgency = 0;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), grant = 0;
 
 	if (!me)
 		return;
 	if (thread) {
 		before = urgency_of(granted(thread));
-		urgency = urgency_of(judge(p, thread, PVS_TICK));
+		grant = judge(p, thread, PVS_TICK);
+		urgency = urgency_of(grant);
 		me->urgency = urgency;
+	}
+	if (pvs_limited && charge(p, task_of(p), grant)) {
+		pvs_set_slice(p, 0);
+		return;
 	}
 	if (urgency > PVS_RANK_RT) {
 		if (is_starved(me, cpu, now))
@@ -553,10 +586,7 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 		return;
 	if (thread)
 		grant = judge(p, thread, runnable ? PVS_PREEMPT : PVS_HALT);
-	pvs_fair_charge(&task->fair, p->se.sum_exec_runtime - task->ran_at,
-			weight_of(p, grant));
-	/* Again only from here on, if it stays. */
-	task->ran_at = p->se.sum_exec_runtime;
+	charge(p, task, grant);
 }
 
 SEC("struct_ops/pvs_quiescent")
@@ -650,7 +680,8 @@ __s32 BPF_PROG(pvs_init)
 		if (error)
 			return error;
 	}
-	return scx_bpf_create_dsq(PVS_URGENT_DSQ, -1);
+	error = groups_init();
+	return error ? error : scx_bpf_create_dsq(PVS_URGENT_DSQ, -1);
 }
 
 SEC("struct_ops/pvs_exit")
@@ -679,11 +710,18 @@ struct sched_ext_ops pvs_scheduler = {
 	.quiescent = (void *)pvs_quiescent,
 	.init_task = (void *)pvs_init_task,
 	.enable = (void *)pvs_enable,
+	.cgroup_init = (void *)pvs_cgroup_init,
+	.cgroup_exit = (void *)pvs_cgroup_exit,
+	.cgroup_move = (void *)pvs_cgroup_move,
+	.cgroup_set_weight = (void *)pvs_cgroup_set_weight,
+	.cgroup_set_bandwidth = (void *)pvs_cgroup_set_bandwidth,
 	.cpu_online = (void *)pvs_cpu_online,
 	.cpu_offline = (void *)pvs_cpu_offline,
 	.cpu_release = (void *)pvs_cpu_release,
 	.init = (void *)pvs_init,
 	.exit = (void *)pvs_exit,
+	/* So that one whose quota is used up stops though its CPU has no other. */
+	.flags = PVS_SCX_OPS_ENQ_LAST,
 	.timeout_ms = 10000,
 	.name = "pvsched",
 };

@@ -23,6 +23,7 @@ enum scx_dsq_id_flags {
 enum scx_enq_flags {
 	SCX_ENQ_WAKEUP = 0x1ull,
 	SCX_ENQ_PREEMPT = 0x100000000ull,
+	SCX_ENQ_LAST = 0x20000000000ull,
 };
 
 enum scx_kick_flags {
@@ -34,14 +35,24 @@ enum scx_ent_flags {
 	SCX_TASK_QUEUED = 1,
 };
 
-enum scx_ops_flags {
-	SCX_OPS_ENQ_LAST = 2,
-};
+/* Of sched_ext_ops, which takes plain numbers. */
+#define PVS_SCX_OPS_ENQ_LAST 2
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
 
 struct scx_cpu_release_args;
+
+struct cgroup {
+	int level;
+};
+
+struct scx_cgroup_init_args {
+	__u32 weight;
+	__u64 bw_period_us;
+	__u64 bw_quota_us;
+};
+
 struct scx_init_task_args {
 	bool fork;
 };
@@ -71,6 +82,12 @@ struct sched_ext_ops {
 	void (*quiescent)(struct task_struct *p, __u64 deq_flags);
 	__s32 (*init_task)(struct task_struct *p, struct scx_init_task_args *args);
 	void (*enable)(struct task_struct *p);
+	__s32 (*cgroup_init)(struct cgroup *cgroup, struct scx_cgroup_init_args *args);
+	void (*cgroup_exit)(struct cgroup *cgroup);
+	void (*cgroup_move)(struct task_struct *p, struct cgroup *from, struct cgroup *to);
+	void (*cgroup_set_weight)(struct cgroup *cgroup, __u32 weight);
+	void (*cgroup_set_bandwidth)(struct cgroup *cgroup, __u64 period_us, __u64 quota_us,
+				     __u64 burst_us);
 	void (*cpu_online)(__s32 cpu);
 	void (*cpu_offline)(__s32 cpu);
 	void (*cpu_release)(__s32 cpu, struct scx_cpu_release_args *args);
@@ -101,6 +118,9 @@ extern bool scx_bpf_test_and_clear_cpu_idle(__s32 cpu) __ksym __weak;
 extern void scx_bpf_kick_cpu(__s32 cpu, __u64 flags) __ksym __weak;
 extern __s32 scx_bpf_dsq_nr_queued(__u64 dsq) __ksym __weak;
 extern __s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym __weak;
+extern struct cgroup *scx_bpf_task_cgroup(struct task_struct *p) __ksym __weak;
+extern struct cgroup *bpf_cgroup_ancestor(struct cgroup *cgroup, int level) __ksym __weak;
+extern void bpf_cgroup_release(struct cgroup *cgroup) __ksym __weak;
 extern bool scx_bpf_task_running(const struct task_struct *p) __ksym __weak;
 extern int scx_bpf_cpu_node(__s32 cpu) __ksym __weak;
 

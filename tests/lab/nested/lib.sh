@@ -24,7 +24,7 @@ eventually() {
 holds() { eval "$1"; }
 
 start_pvschedd() {
-  pvschedd "$@" </dev/null >>"$OUT/pvschedd.log" 2>&1 &
+  pvschedd --actuator agent "$@" </dev/null >>"$OUT/pvschedd.log" 2>&1 &
   echo $! >/run/lab/pvschedd.pid
   eventually 30 "pvschedd answers" pvschedctl --json vm list
 }
