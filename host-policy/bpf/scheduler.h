@@ -151,6 +151,15 @@ static __always_inline __u32 weight_of(struct task_struct *p,
 	return weight * task->group_weight / PVS_WEIGHT;
 }
 
+/* The same of a task that a callback is not about: its groups' as last known. */
+static __always_inline __u32 weight_of_prev(struct task_struct *p,
+					    struct pvs_task *task)
+{
+	__u32 weight = p->scx.weight;
+
+	return task->weights ? weight * task->group_weight / PVS_WEIGHT : weight;
+}
+
 /* For the CPU time since the last look; returns until when its groups wait. */
 static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 			       __u64 grant)
@@ -369,24 +378,43 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 		scx_bpf_kick_cpu(idle, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
 }
 
-/* The earlier of the CPU's and its node's first task. */
-static __noinline bool take_ordinary(__s32 cpu)
+/*
+ * The earlier of the CPU's and its node's first task; of another node's if there
+ * is none. Not one that is later than `prev`, the task that could go on.
+ */
+static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 {
-	__u64 node = PVS_NODE_DSQ(node_of(cpu)), at_cpu, at_node;
-	bool has_own, has_shared;
+	__u64 own = PVS_CPU_DSQ(cpu), node = PVS_NODE_DSQ(node_of(cpu));
+	__u64 at_own = 0, at_node = 0, deadline;
+	bool has_own, has_node;
+	struct pvs_task *task;
 	__u32 i;
 
-	has_own = scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) &&
-		  pvs_head(PVS_CPU_DSQ(cpu), &at_cpu);
-	has_shared = has_own && pvs_head(node, &at_node);
-	if (has_own && (!has_shared || pvs_before(at_cpu, at_node)) &&
-	    pvs_take_from(PVS_CPU_DSQ(cpu)))
+	has_own = scx_bpf_dsq_nr_queued(own) > 0 && pvs_head(own, &at_own);
+	has_node = scx_bpf_dsq_nr_queued(node) > 0 && pvs_head(node, &at_node);
+	if (prev && (has_own || has_node)) {
+		task = task_of(prev);
+		if (!task)
+			return false;
+		/* What it used of its slice is charged only when it stops. */
+		deadline = pvs_fair_deadline(&task->fair) +
+			   2 * pvs_virtual(prev->se.sum_exec_runtime -
+						   task->ran_at,
+					   weight_of_prev(prev, task));
+		if ((!has_own || !pvs_before(at_own, deadline)) &&
+		    (!has_node || !pvs_before(at_node, deadline)))
+			return false;
+	}
+	if (has_own && (!has_node || pvs_before(at_own, at_node)) &&
+	    pvs_take_from(own))
 		return true;
-	if (pvs_take_from(node))
+	if (has_node && pvs_take_from(node))
 		return true;
 	/* It may be that no task of the node may run here. */
-	if (has_own && pvs_take_from(PVS_CPU_DSQ(cpu)))
+	if (has_own && pvs_take_from(own))
 		return true;
+	if (prev)
+		return false;
 	bpf_for(i, 0, pvs_nr_nodes) {
 		if (PVS_NODE_DSQ(i) != node && pvs_take_from(PVS_NODE_DSQ(i)))
 			return true;
@@ -486,7 +514,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 			return;
 		}
 	}
-	if (is_starved(me, cpu, now) && take_ordinary(cpu)) {
+	if (is_starved(me, cpu, now) && take_ordinary(cpu, NULL)) {
 		count(&me->counts.starved);
 		return;
 	}
@@ -506,10 +534,12 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 						  PVS_URGENT_SLICE_NS);
 		return;
 	}
-	if (take_parked(now) || take_ordinary(cpu))
+	if (prev && (!is_queued(prev) || is_parked(prev, now)))
+		prev = NULL;
+	if (take_parked(now) || take_ordinary(cpu, prev))
 		return;
-	if (prev && is_queued(prev) && !is_parked(prev, now))
-		pvs_set_slice(prev, PVS_SLICE_MAX_NS);
+	if (prev)
+		pvs_set_slice(prev, pvs_fair_slice(waiting_at(cpu)));
 }
 
 SEC("struct_ops/pvs_tick")
