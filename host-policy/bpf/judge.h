@@ -90,7 +90,7 @@ static void trace_decision(const struct pvs_slot *slot, __u32 index,
 	entry->waiting = in->waiting;
 	entry->before = before;
 	entry->grant = slot->vcpu.grant;
-	entry->boost_used_ns = slot->vcpu.boost.used_ns;
+	entry->boost_used_ns = slot->vcpu.window.boost.used_ns;
 	entry->slot = index;
 	entry->event = in->event;
 	entry->state = slot->vcpu.state;
@@ -103,12 +103,16 @@ static void trace_decision(const struct pvs_slot *slot, __u32 index,
  * the thread is to have.
  */
 static __u64 decide(struct pvs_thread *thread, struct pvsched_record *record,
-		    struct pvs_slot *slot, const struct pvs_tunables *tunables,
-		    struct pvs_input *in)
+		    struct pvs_slot *slot, struct pvs_input *in)
 {
 	__u64 before = slot->vcpu.grant, grant;
+	const struct pvs_tunables *tunables;
 	struct pvs_view view = {};
+	__u32 vm = thread->vm;
 
+	tunables = bpf_map_lookup_elem(&vms, &vm);
+	if (!tunables)
+		return slot->wanted;
 	in->now = bpf_ktime_get_ns();
 	view.vcpu_id = thread->vcpu_id;
 	view.vm = thread->vm;
@@ -132,15 +136,13 @@ static __always_inline void on_event(struct task_struct *task,
 				     struct pvs_thread *thread, __u32 event)
 {
 	struct pvsched_record *record = thread->record;
-	__u32 index = thread->slot, vm = thread->vm;
-	struct pvs_tunables *tunables;
 	struct pvs_input in = {};
+	__u32 index = thread->slot;
 	struct pvs_slot *slot;
 	__u64 grant;
 
 	slot = bpf_map_lookup_elem(&slots, &index);
-	tunables = bpf_map_lookup_elem(&vms, &vm);
-	if (!record || !slot || !tunables)
+	if (!record || !slot)
 		return;
 	/*
 	 * A program can be preempted, and sched_switch then comes in the
@@ -160,7 +162,7 @@ static __always_inline void on_event(struct task_struct *task,
 	 */
 	in.acks = thread->acks;
 	in.irq_ack = slot->vcpu.irq_ack;
-	if (in.acks && slot->vcpu.injected_at)
+	if (in.acks && slot->vcpu.injected)
 		in.irq_ack = PVS_LOAD(record->irq_ack);
 	in.waiting = PVS_LOAD(record->waiting);
 	in.intent = PVS_LOAD(record->intent);
@@ -172,7 +174,7 @@ static __always_inline void on_event(struct task_struct *task,
 	slot->events++;
 	if (!pvs_stands(&slot->vcpu, &in) ||
 	    slot->wanted != slot->vcpu.grant) {
-		grant = decide(thread, record, slot, tunables, &in);
+		grant = decide(thread, record, slot, &in);
 		if (grant != slot->wanted) {
 			if (pvs_applier == PVS_BY_SCHEDULER)
 				PVS_STORE(slot->wanted, grant);

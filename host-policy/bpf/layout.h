@@ -46,24 +46,38 @@ struct pvs_thread {
 	__u32 reserved;
 };
 
+/* The kernel keeps 8 bytes of its own before it, in the same cache line. */
+PVSCHED_STATIC_ASSERT(sizeof(struct pvs_thread) <= 64 - 8,
+		      "struct pvs_thread does not fit into a cache line");
+
 /* Buckets of a histogram by powers of two: bucket i is [2^i, 2^(i+1)) us. */
 #define PVS_BUCKETS 20
 
 /*
  * A vCPU on the host: one writer at a time (the programs), which `busy` makes
  * sure of; the loader only reads, and clears it between two uses.
+ *
+ * Among many vCPUs a slot has left the cache since its last event. So what an
+ * event touches whose decision stands is the first line, and what one that
+ * decides anew and boosts nobody does, the second.
  */
 struct pvs_slot {
-	struct pvs_vcpu vcpu;
 	__u64 wanted; /* the grant that the actuator was last told of */
 	__u64 events;
-	__u64 lost; /* events that came while one was being handled */
-	__u64 woken_at; /* 0: not waiting for a CPU after a wake-up */
 	__u32 busy;
 	__u32 reserved;
+	struct pvs_vcpu vcpu;
+	__u64 lost; /* events that came while one was being handled */
+	__u64 woken_at; /* 0: not waiting for a CPU after a wake-up */
 	/* From wake-up to running, by whether it was boosted. */
 	__u64 wakeup_us[2][PVS_BUCKETS];
 } __attribute__((aligned(64)));
+
+PVSCHED_STATIC_ASSERT(PVSCHED_OFFSETOF(struct pvs_slot, vcpu.state) == 64,
+		      "what pvs_stands() needs is not the first cache line");
+PVSCHED_STATIC_ASSERT(PVSCHED_OFFSETOF(struct pvs_slot, vcpu.throttled_until) <=
+			      128,
+		      "what each decision needs is not in two cache lines");
 
 /* A registered vCPU whose thread has not been seen. */
 struct pvs_unbound_key {

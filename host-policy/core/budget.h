@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * CPU time used over a sliding window.
+ * CPU time used over a sliding window, against two budgets.
  *
  * Kept in slices of the window. The sum covers PVS_SLICES whole slices and the
  * running one, that is, never less than the window: so in no window is more
@@ -14,44 +14,69 @@
 #define PVS_SLICES 16
 
 struct pvs_budget {
-	__u64 slice_start;
-	__u64 used_ns; /* sum of used[] */
-	__u32 slice; /* index of the running slice */
-	__u32 used[PVS_SLICES + 1];
+	__u64 used_ns; /* in the window: sum of its slices */
 };
 
+/* Looked at each time. */
+struct pvs_window {
+	__u64 slice_start;
+	struct pvs_budget boost;
+	struct pvs_budget critical;
+};
+
+/* Looked at when something was used, or leaves the window. */
+struct pvs_slices {
+	__u32 running; /* index of the running slice */
+	__u32 boost[PVS_SLICES + 1];
+	__u32 critical[PVS_SLICES + 1];
+};
+
+/* What was used in the oldest slice leaves the window. */
+PVS_INLINE void pvs_budget_leave(struct pvs_budget *b, __u32 *oldest)
+{
+	b->used_ns -= *oldest;
+	*oldest = 0;
+}
+
 /* Moves the window to `now`. */
-PVS_INLINE void pvs_budget_advance(struct pvs_budget *b, __u64 window_ns,
-				   __u64 now)
+PVS_INLINE void pvs_window_advance(struct pvs_window *w, struct pvs_slices *s,
+				   __u64 window_ns, __u64 now)
 {
 	__u64 slice_ns = window_ns / PVS_SLICES;
 	__u32 i, next;
 
+	if (now - w->slice_start < slice_ns)
+		return;
+	/* Where the slices begin counts only while something is in them. */
+	if (!w->boost.used_ns && !w->critical.used_ns) {
+		w->slice_start = now;
+		return;
+	}
 	for (i = 0; i < PVS_SLICES + 1; i++) {
-		if (now - b->slice_start < slice_ns)
+		if (now - w->slice_start < slice_ns)
 			return;
-		next = b->slice >= PVS_SLICES ? 0 : b->slice + 1;
-		b->used_ns -= b->used[next];
-		b->used[next] = 0;
-		b->slice = next;
-		b->slice_start += slice_ns;
+		next = s->running >= PVS_SLICES ? 0 : s->running + 1;
+		pvs_budget_leave(&w->boost, &s->boost[next]);
+		pvs_budget_leave(&w->critical, &s->critical[next]);
+		s->running = next;
+		w->slice_start += slice_ns;
 	}
 	/* Away for longer than the window: start anew. */
-	b->slice_start = now;
+	w->slice_start = now;
 }
 
 /*
  * Charges CPU time that was used up to now. Before the window moves: so it
  * leaves the window too early by one event's distance at most.
  */
-PVS_INLINE void pvs_budget_charge(struct pvs_budget *b, __u64 used_ns)
+PVS_INLINE void pvs_budget_charge(struct pvs_budget *b, __u32 *running,
+				  __u64 used_ns)
 {
-	__u32 slice = b->slice > PVS_SLICES ? 0 : b->slice;
-	__u64 room = 0xffffffffu - b->used[slice];
+	__u64 room = 0xffffffffu - *running;
 
 	if (used_ns > room)
 		used_ns = room;
-	b->used[slice] += (__u32)used_ns;
+	*running += (__u32)used_ns;
 	b->used_ns += used_ns;
 }
 

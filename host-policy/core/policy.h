@@ -48,26 +48,35 @@ struct pvs_tunables {
 	__u64 inject_hold_ns;
 };
 
-/* A vCPU between two events. Zero is a new one. */
+/*
+ * A vCPU between two events. Zero is a new one. In the order of use, so that an
+ * event touches few cache lines: see struct pvs_slot for the lines.
+ */
 struct pvs_vcpu {
-	__u32 state; /* enum pvs_state */
-	__u32 event; /* of the last decision, and what it was made from */
+	/* The last decision, and what it was made from: see pvs_stands(). */
+	__u64 grant; /* PVSCHED_GRANT_* flags included */
 	__u64 intent;
 	__u64 waiting;
-	__u32 critical;
-	__u32 irq_ack;
 	__u64 cpu_ns;
-	__u64 grant; /* the last decision, PVSCHED_GRANT_* flags included */
+	__u32 irq_ack;
+	__u8 event; /* enum pvs_event */
+	__u8 critical;
+	__u8 injected; /* an injection is not acknowledged */
+	__u8 reserved;
 
-	__u64 throttled_until;
-	__u64 last_urgent; /* when real-time demand was last seen; 0: never */
-	__u64 injected_at; /* oldest unacknowledged injection; 0: none */
+	/* What each decision needs. */
+	__u32 state; /* enum pvs_state */
 	__u32 irq_ticket; /* number of injections, wrapping */
-	__u32 throttles;
+	__u64 last_urgent; /* when real-time demand was last seen; 0: never */
+	__u64 injected_at; /* the oldest unacknowledged one, if `injected` */
+	struct pvs_window window;
+
+	/* The rest is for those that boost. */
+	__u64 throttled_until;
 	__u64 boosts;
 	__u64 boosted_ns; /* CPU time used while boosted, both budgets */
-	struct pvs_budget boost;
-	struct pvs_budget critical_boost;
+	__u32 throttles;
+	struct pvs_slices slices;
 };
 
 /* What happened, and what the guest's memory said then: each read once. */
@@ -92,7 +101,7 @@ PVS_INLINE int pvs_stands(const struct pvs_vcpu *v, const struct pvs_input *in)
 {
 	return in->event == v->event && in->event != PVS_TIMER &&
 	       in->cpu_ns == v->cpu_ns && in->intent == v->intent &&
-	       in->waiting == v->waiting && in->critical == v->critical &&
+	       in->waiting == v->waiting && !in->critical == !v->critical &&
 	       in->irq_ack == v->irq_ack;
 }
 
@@ -101,24 +110,29 @@ PVS_INLINE void pvs_account(const struct pvs_tunables *t, struct pvs_vcpu *v,
 			    __u64 now, __u64 cpu_ns)
 {
 	__u64 used = cpu_ns > v->cpu_ns ? cpu_ns - v->cpu_ns : 0;
+	__u32 slice;
 
 	v->cpu_ns = cpu_ns;
 	if (v->state == PVS_BOOSTED) {
 		v->boosted_ns += used;
+		slice = v->slices.running;
+		if (slice > PVS_SLICES)
+			slice = 0;
 		if (pvsched_word_flags(v->grant) & PVSCHED_GRANT_CRITICAL)
-			pvs_budget_charge(&v->critical_boost, used);
+			pvs_budget_charge(&v->window.critical,
+					  &v->slices.critical[slice], used);
 		else
-			pvs_budget_charge(&v->boost, used);
+			pvs_budget_charge(&v->window.boost,
+					  &v->slices.boost[slice], used);
 	}
-	pvs_budget_advance(&v->boost, t->window_ns, now);
-	pvs_budget_advance(&v->critical_boost, t->window_ns, now);
+	pvs_window_advance(&v->window, &v->slices, t->window_ns, now);
 }
 
 /* Whether the vCPU is over budget for now: then no policy is asked. */
 PVS_INLINE int pvs_throttle(const struct pvs_tunables *t, struct pvs_vcpu *v,
 			    __u64 now)
 {
-	int over = v->boost.used_ns >= t->budget_ns;
+	int over = v->window.boost.used_ns >= t->budget_ns;
 
 	if (v->state == PVS_BOOSTED && over &&
 	    !(pvsched_word_flags(v->grant) & PVSCHED_GRANT_CRITICAL)) {
@@ -142,10 +156,12 @@ PVS_INLINE void pvs_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 {
 	if (in->event == PVS_INJECT) {
 		v->irq_ticket++;
-		if (in->acks && !v->injected_at)
+		if (in->acks && !v->injected) {
+			v->injected = 1;
 			v->injected_at = in->now;
+		}
 	} else if (!in->acks || in->irq_ack == v->irq_ticket) {
-		v->injected_at = 0;
+		v->injected = 0;
 	}
 }
 
@@ -159,10 +175,10 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	__u64 running, waiting, demand;
 	int idle;
 
-	v->event = in->event;
+	v->event = (__u8)in->event;
 	v->intent = in->intent;
 	v->waiting = in->waiting;
-	v->critical = in->critical;
+	v->critical = in->critical != 0;
 	v->irq_ack = in->irq_ack;
 	pvs_tickets(v, in);
 	if (t->mode == PVS_OFF) {
@@ -192,7 +208,7 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	view->demand = demand;
 	view->grant = v->grant;
 	view->last_urgent = v->last_urgent;
-	view->injected_at = v->injected_at;
+	view->injected_at = v->injected ? v->injected_at : 0;
 	/* Linux's idle loop has preemption off: that is no critical section. */
 	idle = pvsched_word_flags(running) & PVSCHED_INTENT_IDLE;
 	view->critical = (in->critical && !idle) ||
@@ -265,12 +281,12 @@ PVS_INLINE __u64 pvs_finish(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	grant = pvs_capped(t, pvs_valid(pvs_bare(proposal)));
 	if (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) {
 		if (critical) {
-			if (v->critical_boost.used_ns >= t->critical_budget_ns)
+			if (v->window.critical.used_ns >= t->critical_budget_ns)
 				grant = 0;
 			else
 				grant |= (__u64)PVSCHED_GRANT_CRITICAL
 					 << PVSCHED_WORD_FLAGS_SHIFT;
-		} else if (v->boost.used_ns >= t->budget_ns) {
+		} else if (v->window.boost.used_ns >= t->budget_ns) {
 			/* Used up by now, though not boosted at this event. */
 			grant = 0;
 		}

@@ -105,6 +105,8 @@ class Programs {
   // The programs tell Trace() of each decision while `tracing`.
   void SetTracing(bool tracing);
 
+  bool is_watched() const { return __atomic_load_n(watched_, __ATOMIC_SEQ_CST) != 0; }
+
   // A ring buffer of events out of the programs.
   class Ring {
    public:

@@ -238,10 +238,12 @@ int Main(int argc, char** argv) {
   CLI::App app("Measures what pvsched costs a host, on this machine's own kernel and KVM.",
                "pvsched-cost-bench");
   int rounds = 11;
-  std::string file;
+  std::string file, only;
   app.add_option("--rounds", rounds, "Interleaved rounds; medians are shown, and the extremes")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
+  app.add_option("--only", only, "One part alone")
+      ->check(CLI::IsMember({"exits", "programs", "guest-hooks", "scale"}));
   app.add_option("--json", file, "Write the figures there, too");
   try {
     app.parse(argc, argv);
@@ -253,10 +255,11 @@ int Main(int argc, char** argv) {
     return 1;
   }
   Json json;
-  json["exit_round_trip"] = ExitRoundTrip(rounds);
-  json["programs"] = Programs();
-  json["guest_hooks"] = GuestHooks(rounds);
-  json["scale"] = Scale(rounds);
+  const auto wants = [&only](const char* part) { return only.empty() || only == part; };
+  if (wants("exits")) json["exit_round_trip"] = ExitRoundTrip(rounds);
+  if (wants("programs")) json["programs"] = Programs();
+  if (wants("guest-hooks")) json["guest_hooks"] = GuestHooks(rounds);
+  if (wants("scale")) json["scale"] = Scale(rounds);
   if (!file.empty()) std::ofstream(file) << json.dump(1) << "\n";
   return 0;
 }

@@ -282,7 +282,7 @@ TEST_F(PolicyTest, CriticalSectionsHaveABudgetOfTheirOwn) {
   On(PVS_PREEMPT, kOrdinary);
   EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, tunables_.critical_budget_ns), 0u);
   EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), 0u);
-  EXPECT_EQ(vcpu_.boost.used_ns, 0u);
+  EXPECT_EQ(vcpu_.window.boost.used_ns, 0u);
   EXPECT_EQ(On(PVS_EXIT, kRr80), Boost(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(On(PVS_PREEMPT, kOrdinary, 0, 2 * tunables_.window_ns, false),
             Boost(PVSCHED_POLICY_RR, 8));
