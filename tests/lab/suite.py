@@ -3,6 +3,7 @@
 
 import collections
 import fnmatch
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
 _POLICIES = ("apply_locked",)
 _TRIES = 3  # of a nested test on emulated hosts
 _MOST_AGAIN = 3  # nested tests: where more fail, it is not the emulator
+_PASSED_ON = ("LAB_STRESS_SECONDS",)  # from the environment to the nested tests
 _SOURCES = ("vmm-device", "host-policy", "tests")
 
 
@@ -136,7 +138,8 @@ def _nested(tally, root, pattern):
     deaths, tries, again = 0, collections.Counter(), []
     while tests:
         results, trouble = _Results(), None
-        job = payload.Job(["run-tests", *tests], files)
+        settings = [f"{name}={os.environ[name]}" for name in _PASSED_ON if name in os.environ]
+        job = payload.Job(["env", *settings, "run-tests", *tests], files)
         with step(f"running {len(tests)} nested tests", prints=True):
             try:
                 host.run(job, OUT / "nested", results, retries=0)

@@ -63,13 +63,39 @@ use_pair() {
   [ "${1-}" = --no-driver ] || lab-guest exec pair 'insmod /pvsched.ko' || fail "the driver did not load"
 }
 
-# A SCHED_RR task that computes on the guest's CPU $2 until unspin. The guest
-# has a second CPU, so that its other tasks still run.
+# A task that computes on the guest's CPU $2 until unspin, SCHED_RR unless chrt is told
+# otherwise by $3. The guest has a second CPU, so that its other tasks still run.
 spin() {
-  lab-guest exec "$1" "taskset -c $2 chrt -r 8 sh -c 'while :; do :; done' >/dev/null 2>&1 &
+  lab-guest exec "$1" "taskset -c $2 chrt ${3:--r 8} sh -c 'while :; do :; done' >/dev/null 2>&1 &
     echo \$! >/tmp/spin; sleep 0.5; kill -0 \$!" || fail "the busy task ended in guest $1"
 }
 unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin) && rm /tmp/spin' || fail "the busy task was gone in guest $1"; }
+
+# host_spin CPU [CHRT-OPTIONS]: a busy loop of the host's own, $hog; gone with the test.
+hogs=
+host_spin() {
+  # shellcheck disable=SC2086 # a list of options
+  taskset -c "$1" chrt ${2:--o 0} sh -c 'while :; do :; done' &
+  hog=$!
+  hogs+=" $hog"
+  trap 'kill -KILL $hogs 2>/dev/null' EXIT
+}
+
+uptime_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
+
+# cpu_shares SECONDS TID...: what each had of one CPU in that time, in per cent, a line each.
+cpu_shares() {
+  local seconds=$1 tid start took before=()
+  shift
+  start=$(uptime_ms)
+  for tid in "$@"; do before+=("$(cut -d' ' -f1 "/proc/$tid/schedstat")"); done
+  sleep "$seconds"
+  took=$(($(uptime_ms) - start))
+  for tid in "$@"; do
+    echo $((($(cut -d' ' -f1 "/proc/$tid/schedstat") - before[0]) / (took * 10000)))
+    before=("${before[@]:1}")
+  done
+}
 
 ORDINARY="TS 0 -"
 
@@ -90,3 +116,27 @@ holdings() {
 
 load_host_module() { [ -e /dev/pvsched_host ] || insmod /lab/pvsched_host.ko || fail "pvsched_host.ko does not load"; }
 unload_host_module() { [ ! -e /dev/pvsched_host ] || rmmod pvsched_host || fail "pvsched_host does not unload"; }
+
+# For tests of the host scheduler.
+scx=/sys/kernel/sched_ext
+need_scx() { [ -e $scx/state ] || skip "the kernel has no sched_ext"; }
+scx_is() { [ "$(cat $scx/state)" = "$1" ]; }
+
+# start_scx: pvschedd as the host's scheduler. From here on scx_healthy can judge.
+start_scx() {
+  scx_seq=$(($(cat $scx/enable_seq) + 1))
+  [ -n "${scx_begun-}" ] || echo "${scx_begun:=lab: ${0##*/} begins to look}" >/dev/kmsg
+  start_pvschedd --actuator scx
+  eventually 10 "the scheduler is enabled" scx_is enabled
+}
+
+# Fails if anything but pvschedd's own end has ended its scheduler.
+scx_healthy() {
+  # All there is, should the mark have been overwritten.
+  dmesg | awk -v mark="$scx_begun" 'index($0, mark) { text = ""; next } { text = text $0 "\n" } END { printf "%s", text }' >"$OUT/dmesg"
+  ! grep 'sched_ext: .*disabled' "$OUT/dmesg" | grep -v 'unregistered' || fail "the kernel ejected the scheduler$1"
+  ! grep -E 'BUG|WARNING|Oops|lockup|task stall' "$OUT/dmesg" || fail "the kernel complains$1"
+  expect "the scheduler's state$1" "$(cat $scx/state)" enabled
+  expect "how often a scheduler was enabled$1" "$(cat $scx/enable_seq)" "$scx_seq"
+  kill -0 "$(pvschedd_pid)" || fail "pvschedd ended$1"
+}
