@@ -121,12 +121,14 @@ struct pvs_scheduler_counts {
 	__u64 critical_kept; /* for a critical section's sake */
 	__u64 starved; /* ordinary tasks that went before an urgent vCPU */
 	__u64 pulled; /* vCPUs that became urgent in a queue */
+	__u64 young; /* wake-ups in the boot profile */
 };
 
 /* A task under the scheduler. */
 struct pvs_task {
 	struct pvs_fair fair;
 	__u64 ran_at; /* its CPU time when it was last charged */
+	__u64 young_until; /* in the boot profile till then; 0: it is not */
 	__u64 parked_until; /* by its groups' quotas, as of then; 0: it may run */
 	__u32 weights; /* what group_weight was made from: pvs_weights */
 	__u32 group_weight;

@@ -17,6 +17,7 @@
 #ifndef PVSCHED_SCHEDULER_H
 #define PVSCHED_SCHEDULER_H
 
+#include "host-policy/bpf/boot.h"
 #include "host-policy/bpf/groups.h"
 #include "host-policy/bpf/judge.h"
 #include "host-policy/bpf/scx_kernel.h"
@@ -142,6 +143,12 @@ static __always_inline __u32 weight_of(struct task_struct *p,
 		weight = pvsched_word_policy(grant) == PVSCHED_POLICY_IDLE ?
 				 1 :
 				 pvs_weight_of_nice(pvsched_word_nice(grant));
+	if (task->young_until) {
+		if (bpf_ktime_get_ns() < task->young_until)
+			weight *= PVS_BOOT_WEIGHT;
+		else
+			task->young_until = 0;
+	}
 	if (!pvs_weights || !bpf_ksym_exists(scx_bpf_task_cgroup))
 		return weight;
 	if (task->weights != pvs_weights) {
@@ -319,12 +326,20 @@ void BPF_PROG(pvs_runnable, struct task_struct *p, __u64 enq_flags)
 	struct pvs_clock *clock = clock_of(cpu);
 	__u64 now = bpf_ktime_get_ns();
 	struct pvs_thread *thread = vcpu_of(p);
+	__u32 waiting = waiting_at(cpu);
+	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_slot *slot;
 
-	if (!task || !clock)
+	if (!task || !clock || !me)
 		return;
-	pvs_fair_wake(&task->fair, p->scx.weight, clock->vnow, now,
-		      waiting_at(cpu));
+	task->young_until = young_until(p, now);
+	if (task->young_until) {
+		/* All the credit that there is. */
+		task->fair.wakes = PVS_WAKES_FULL;
+		waiting = 0;
+		count(&me->counts.young);
+	}
+	pvs_fair_wake(&task->fair, p->scx.weight, clock->vnow, now, waiting);
 	if (!thread)
 		return;
 	slot = slot_of(thread);

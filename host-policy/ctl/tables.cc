@@ -139,7 +139,8 @@ std::string SchedulerTable(const Json& status) {
         {"kept", "slices after which an urgent vCPU went on"},
         {"critical_kept", "of a vCPU in a critical section"},
         {"starved", "ordinary tasks that went before an urgent vCPU"},
-        {"pulled", "vCPUs that became urgent in a queue"}};
+        {"pulled", "vCPUs that became urgent in a queue"},
+        {"young", "wake-ups in a VM's boot profile"}};
     const Json counts = status.value("counts", Json::object());
     for (const auto& [key, meaning] : kMeanings) {
       absl::StrAppend(&text, absl::StrFormat("  %12d  %s\n", Number(counts, key), meaning));

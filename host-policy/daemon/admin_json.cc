@@ -124,7 +124,8 @@ nlohmann::ordered_json SchedulerCountsToJson(const pvs_scheduler_counts& counts)
           {"kept", counts.kept},
           {"critical_kept", counts.critical_kept},
           {"starved", counts.starved},
-          {"pulled", counts.pulled}};
+          {"pulled", counts.pulled},
+          {"young", counts.young}};
 }
 
 nlohmann::ordered_json TraceToJson(const Vm& vm, const Vcpu& vcpu, const pvs_trace& trace) {

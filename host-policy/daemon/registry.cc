@@ -78,7 +78,7 @@ Registry::Registry(EventLoop& loop, Programs& programs, Actuator& actuator, Tuna
     : loop_(loop), programs_(programs), actuator_(actuator), tunables_(std::move(tunables)) {
   for (uint32_t i = 0; i < PVS_MAX_VCPUS; ++i) free_slots_.push_back(i);
   for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vms_.push_back(i);
-  ApplyLogLevel(tunables_.ForHost());
+  ApplyHostTunables();
   seen_ = programs_.Seen([this](const pvs_seen& seen) { OnSeen(seen); });
   if (absl::Status status = loop_.Add(seen_->WaitFd(), [this] { seen_->Consume(); });
       !status.ok()) {
@@ -146,10 +146,16 @@ absl::Status Registry::ApplyTunables(const Vm& vm) {
   return programs_.SetTunables(vm.index, ToPolicy(tunables_.ForVm(vm.name, vm.uid)));
 }
 
+void Registry::ApplyHostTunables() {
+  const TunableValues values = tunables_.ForHost();
+  ApplyLogLevel(values);
+  programs_.SetBootTime(BootTimeNs(values));
+}
+
 absl::Status Registry::SetTunable(absl::string_view vm, absl::string_view name,
                                   absl::string_view text) {
   if (absl::Status status = tunables_.Set(vm, name, text); !status.ok()) return status;
-  ApplyLogLevel(tunables_.ForHost());
+  ApplyHostTunables();
   for (const auto& [pid, running] : vms_) {
     if (absl::Status status = ApplyTunables(*running); !status.ok()) return status;
     // A vCPU that sleeps has no event: it must not keep what is allowed no more.

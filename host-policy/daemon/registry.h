@@ -91,6 +91,7 @@ class Registry {
   const std::map<pid_t, std::unique_ptr<Vm>>& vms() const { return vms_; }
 
  private:
+  void ApplyHostTunables();
   absl::Status ApplyTunables(const Vm& vm);
   void OnSeen(const pvs_seen& seen);
   absl::Status Bind(Vm& vm, Vcpu& vcpu, pid_t tid);

@@ -30,6 +30,7 @@ enum Index : size_t {
   kThrottle,
   kUrgentMemory,
   kInjectHold,
+  kBootTime,
   kLogLevel,
 };
 
@@ -105,6 +106,14 @@ const std::vector<TunableInfo>& TunableInfos() {
        1000000,
        1000,
        {}},
+      {"boot-time",
+       "ms",
+       "age up to which a VM's threads go first among ordinary tasks, with scx; 0: never",
+       0,
+       60000,
+       3000,
+       {},
+       /*is_hosts=*/true},
       {"log-level",
        "",
        "what pvschedd logs: this and what is graver",
@@ -159,6 +168,10 @@ pvs_tunables ToPolicy(const TunableValues& values) {
       .urgent_memory_ns = ns(kUrgentMemory, kMs),
       .inject_hold_ns = ns(kInjectHold, kUs),
   };
+}
+
+uint64_t BootTimeNs(const TunableValues& values) {
+  return static_cast<uint64_t>(values[kBootTime]) * 1000000;
 }
 
 void ApplyLogLevel(const TunableValues& values) {

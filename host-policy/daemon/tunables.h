@@ -41,6 +41,7 @@ using TunableValues = std::vector<int64_t>;
 TunableValues DefaultTunables();
 pvs_tunables ToPolicy(const TunableValues& values);
 // What pvschedd logs from now on.
+uint64_t BootTimeNs(const TunableValues& values);
 void ApplyLogLevel(const TunableValues& values);
 
 // The index of a name; the error lists the names there are.

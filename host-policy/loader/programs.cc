@@ -175,12 +175,16 @@ void Programs::Choose(pvsched_bpf& skeleton, const char* kick_hook) {
     bpf_map__set_autocreate(skeleton.maps.pvs_scheduler, false);
     // Nobody asks for these then: without their maps the programs do not load.
     for (bpf_map* map : {skeleton.maps.tasks, skeleton.maps.cpus, skeleton.maps.clocks,
-                         skeleton.maps.groups, skeleton.maps.parked_timer}) {
+                         skeleton.maps.groups, skeleton.maps.parked_timer, skeleton.maps.young}) {
       bpf_map__set_autocreate(map, false);
     }
     return;
   }
   DropHooks(skeleton);
+  // As the kick hook: where the kernel lets nobody in, no VM is seen to begin.
+  if (kick_hook != nullptr) {
+    bpf_program__set_autoload(skeleton.progs.pvs_kvm_arch_init_vm, true);
+  }
   missing_callbacks_ =
       DropUnknownCallbacks(*skeleton.maps.pvs_scheduler, *bpf_object__btf(skeleton.obj));
   if (KernelHasFunction("scx_bpf_reenqueue_local___v2")) {
@@ -213,6 +217,10 @@ void Programs::WatchExits(bool watch) {
   if (applier_ != Applier::kScheduler || watch == (exit_hook_ != nullptr)) return;
   bpf_link__destroy(exit_hook_);
   exit_hook_ = watch ? bpf_program__attach(skeleton_->progs.pvs_kvm_exit) : nullptr;
+}
+
+void Programs::SetBootTime(uint64_t ns) {
+  __atomic_store_n(&skeleton_->bss->pvs_boot_ns, ns, __ATOMIC_RELAXED);
 }
 
 pvs_scheduler_counts Programs::scheduler_counts() const {

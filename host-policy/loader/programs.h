@@ -92,6 +92,8 @@ class Programs {
   // not again while `watched`. To stop watching: say so, then look at all slots.
   void SetWatched(bool watched);
 
+  // Of Applier::kScheduler: a VM up to this age is in its boot profile.
+  void SetBootTime(uint64_t ns);
   // Of Applier::kScheduler: what it did, on all CPUs; why the kernel ended it, in
   // which case Decisions() has told PVS_SCHEDULER_ENDED; callbacks that this
   // kernel does not have.

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order of ordinary tasks under the scheduler.
+#include "host-policy/core/fair.h"
+
+#include <array>
+#include <cstdint>
+
+#include "gtest/gtest.h"
+
+namespace pvsched {
+namespace {
+
+constexpr uint64_t kMs = 1000000;
+
+// One CPU, tasks that never sleep: runs the earliest deadline for a slice.
+template <size_t kTasks>
+std::array<uint64_t, kTasks> Share(const std::array<uint32_t, kTasks>& weights, uint64_t total) {
+  std::array<pvs_fair, kTasks> tasks = {};
+  std::array<uint64_t, kTasks> used = {};
+  for (uint64_t now = 0; now < total;) {
+    size_t next = 0;
+    for (size_t i = 1; i < kTasks; ++i) {
+      if (pvs_before(pvs_fair_deadline(&tasks[i]), pvs_fair_deadline(&tasks[next]))) next = i;
+    }
+    const uint64_t slice = pvs_fair_slice(kTasks - 1);
+    pvs_fair_charge(&tasks[next], slice, weights[next]);
+    used[next] += slice;
+    now += slice;
+  }
+  return used;
+}
+
+TEST(Fair, CpuTimeFollowsWeights) {
+  const auto used = Share<3>({100, 200, 700}, 10000 * kMs);
+  EXPECT_NEAR(static_cast<double>(used[1]) / static_cast<double>(used[0]), 2.0, 0.1);
+  EXPECT_NEAR(static_cast<double>(used[2]) / static_cast<double>(used[0]), 7.0, 0.35);
+}
+
+TEST(Fair, EachNiceStepIsTenPercentOfCpuTime) {
+  EXPECT_EQ(pvs_weight_of_nice(0), PVS_WEIGHT);
+  for (int nice = -20; nice < 12; ++nice) {
+    const double step = static_cast<double>(pvs_weight_of_nice(nice)) / pvs_weight_of_nice(nice + 1);
+    EXPECT_GT(step, 1.1) << nice;
+    EXPECT_LT(step, 1.5) << nice;
+  }
+  EXPECT_GE(pvs_weight_of_nice(19), 1u);
+}
+
+TEST(Fair, NiceOutOfRangeIsAnOrdinaryTasks) {
+  EXPECT_EQ(pvs_weight_of_nice(20), PVS_WEIGHT);
+  EXPECT_EQ(pvs_weight_of_nice(-21), PVS_WEIGHT);
+  EXPECT_EQ(pvs_weight_of_nice(INT32_MIN), PVS_WEIGHT);
+}
+
+TEST(Fair, WhoSleepsComesBeforeWhoComputes) {
+  pvs_fair hog = {};
+  pvs_fair sleeper = {};
+  uint64_t now = 1000 * kMs;
+  for (int i = 0; i < 100; ++i, now += 10 * kMs) {
+    pvs_fair_charge(&hog, 9 * kMs, PVS_WEIGHT);
+    pvs_fair_sleep(&sleeper, now);
+    pvs_fair_wake(&sleeper, PVS_WEIGHT, hog.vruntime, now + 9 * kMs, 1);
+    EXPECT_TRUE(pvs_before(pvs_fair_deadline(&sleeper), pvs_fair_deadline(&hog)));
+    pvs_fair_charge(&sleeper, kMs, PVS_WEIGHT);
+  }
+}
+
+TEST(Fair, SleepEarnsNoMoreThanTheLag) {
+  pvs_fair task = {};
+  const uint64_t vnow = 1000000 * kMs;
+  pvs_fair_sleep(&task, 1);
+  pvs_fair_wake(&task, 10000, vnow, 1000000 * kMs, 0);
+  EXPECT_GE(task.vruntime, vnow - PVS_LAG_NS);
+  EXPECT_LT(task.vruntime, vnow);
+}
+
+TEST(Fair, CreditShrinksAsMoreTasksWait) {
+  uint64_t before = 0;
+  for (const uint32_t waiting : {0u, 1u, 4u, 16u}) {
+    pvs_fair task = {};
+    task.wakes = PVS_WAKES_FULL;
+    pvs_fair_wake(&task, PVS_WEIGHT, 1000 * kMs, 1000 * kMs, waiting);
+    EXPECT_GT(task.vruntime, before) << waiting;
+    before = task.vruntime;
+  }
+}
+
+// What a task owes it keeps: sleep does not wash it off.
+TEST(Fair, SleepTakesNoDebtAway) {
+  pvs_fair task = {};
+  pvs_fair_charge(&task, 100 * kMs, PVS_WEIGHT);
+  pvs_fair_sleep(&task, 100 * kMs);
+  pvs_fair_wake(&task, PVS_WEIGHT, 10 * kMs, 101 * kMs, 0);
+  EXPECT_EQ(task.vruntime, 100 * kMs);
+}
+
+TEST(Fair, SlicesShrinkToTheLeastOne) {
+  EXPECT_EQ(pvs_fair_slice(0), PVS_SLICE_MAX_NS);
+  EXPECT_EQ(pvs_fair_slice(1), PVS_SLICE_MAX_NS / 2);
+  EXPECT_EQ(pvs_fair_slice(1000), PVS_SLICE_MIN_NS);
+}
+
+TEST(Fair, VirtualTimeMayWrap) {
+  EXPECT_TRUE(pvs_before(~0ull, 1));
+  EXPECT_FALSE(pvs_before(1, ~0ull));
+}
+
+TEST(Fair, WeightZeroDividesByNothing) {
+  pvs_fair task = {};
+  pvs_fair_charge(&task, kMs, 0);
+  EXPECT_EQ(task.vruntime, kMs * PVS_WEIGHT);
+}
+
+}  // namespace
+}  // namespace pvsched
