@@ -4,9 +4,8 @@
 # What the driver costs a guest: ./lab exec tests/lab/measure/guest-switch.sh [ROUNDS].
 # Two threads pass messages through pipes, so each message is context switches and
 # wake-ups; with and without the driver in turn, on an idle host that runs pvschedd.
-set -u
+. "${0%/*}/lib.sh"
 rounds=${1:-9}
-die() { echo "guest-switch: $*" >&2; exit 1; }
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)], "(" v[1] " .. " v[NR] ")" }'; }
 
 pvschedd </dev/null 2>"$OUT/pvschedd.log" &

@@ -23,7 +23,8 @@ me=${me%.sh}
 
 die() { echo "$me: $*" >&2; exit 1; }
 
-# percentile FILE FRACTION: in us, of what cyclictest wrote.
+# percentile FILE FRACTION: in us, of what cyclictest wrote. Where it lies beyond the
+# histogram, the maximum is all that is known.
 percentile() {
   jq -r --argjson f "$2" '.thread["0"] as $t
     | ([$t.histogram | to_entries[] | {us: (.key | tonumber), n: .value}] | sort_by(.us)) as $h
@@ -86,6 +87,20 @@ served() {
     sleep 0.2
   done
   die "pvschedd does not serve $1 vCPUs: $(pvschedctl vcpu list)"
+}
+
+# guest NAME OPTION...: as lab-guest start; an emulated host now and then hangs one.
+guest() {
+  lab-guest start "$@" && return
+  lab-guest stop "$1"
+  lab-guest start "$@" || die "guest $1 did not start, twice"
+}
+
+# latency_in GUEST SECONDS: cyclictest's result into $round/GUEST.json.
+latency_in() {
+  LAB_GUEST_TIMEOUT=$((3 * $2 + 120)) lab-guest exec "$1" \
+    "$measure -D $2 --json=/tmp/latency >/dev/null && cat /tmp/latency" >"$round/$1.json" ||
+    { echo "the measurement in guest $1: exit status $?"; return 1; }
 }
 
 setup() { :; }

@@ -10,8 +10,8 @@ messages=${2:-100}
 senders=20 # of hackbench's one group
 
 setup() {
-  lab-guest start left --vcpus 2 || die "guest left did not start"
-  lab-guest start right --vcpus 2 || die "guest right did not start"
+  guest left --vcpus 2
+  guest right --vcpus 2
 }
 
 # run GUEST: its seconds into $round/GUEST

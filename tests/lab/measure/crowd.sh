@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A crowd: four guests of two vCPUs on the host's CPUs, three of them spin on every
+# vCPU, one has urgent work now and then:
+# ./lab exec tests/lab/measure/crowd.sh [ROUNDS [SECONDS [POLICY...]]].
+# The urgent guest's latency, and the CPU time of each: its fair share is EEVDF's.
+default_policies="scx agent"
+. "${0%/*}/lib.sh"
+seconds=${2:-20}
+crowd="busy1 busy2 busy3"
+
+# The guests are the same under every policy, the driver in each of them.
+setup() {
+  local guest
+  for guest in urgent $crowd; do
+    guest $guest --vcpus 2 --memory 160
+  done
+  for guest in $crowd; do
+    lab-guest exec $guest "for cpu in 0 1; do taskset -c \$cpu sh -c 'while :; do :; done' >/dev/null 2>&1 & done" ||
+      die "guest $guest does not spin"
+  done
+}
+
+# "GUEST TID CPU-TIME" for each vCPU.
+cpu_times() {
+  local guest tid
+  for guest in urgent $crowd; do
+    for tid in $(lab-guest threads $guest); do echo "$guest $tid $(cpu_s "$tid")"; done
+  done
+}
+
+one() {
+  local start took
+  served 8
+  sleep 1 # what the change of policy stirred up is over
+  cpu_times >"$round/before"
+  start=$(now)
+  latency_in urgent "$seconds" || return 1
+  took=$(calc "$(now) - $start")
+  cpu_times >"$round/after"
+  figure urgent.p50 "$(percentile "$round/urgent.json" 0.5)"
+  figure urgent.p99 "$(percentile "$round/urgent.json" 0.99)"
+  join -j 2 <(sort -k 2 "$round/before") <(sort -k 2 "$round/after") |
+    awk -v took="$took" '{ used = ($5 - $3) / took; sum[$2] += used
+        if ($2 != "urgent" && (least == "" || used < least)) least = used }
+      END { for (g in sum) print g ".cpu", sum[g]; print "least.vcpu", least }' | sort >"$round/cpu"
+  while read -r name value; do figure "$name" "$value"; done <"$round/cpu"
+}
+
+compare
+report
