@@ -5,6 +5,12 @@
  * Kept in slices of the window. The sum covers PVS_SLICES whole slices and the
  * running one, that is, never less than the window: so in no window is more
  * used than the budget allows, plus what was used between two looks.
+ *
+ * That plus must not come anew with each window. So a budget has a bucket, too,
+ * which use fills and time drains at the budget's own rate. Within the window's
+ * limit it holds more than the budget only by what was used beyond it: that
+ * shortens what the next windows allow, and a share over time is no more than
+ * the budget's.
  */
 #ifndef PVSCHED_CORE_BUDGET_H
 #define PVSCHED_CORE_BUDGET_H
@@ -15,6 +21,7 @@
 
 struct pvs_budget {
 	__u64 used_ns; /* in the window: sum of its slices */
+	__u64 level_ns; /* of the bucket */
 };
 
 /* Looked at each time. */
@@ -31,6 +38,26 @@ struct pvs_slices {
 	__u32 critical[PVS_SLICES + 1];
 };
 
+PVS_INLINE int pvs_budget_is_used_up(const struct pvs_budget *b,
+				     __u64 budget_ns)
+{
+	return b->used_ns >= budget_ns || b->level_ns >= budget_ns;
+}
+
+/*
+ * Slices of the window have passed. A bucket is at most twice full: else who
+ * was given a smaller budget would pay for long for what the old one allowed.
+ */
+PVS_INLINE void pvs_budget_drain(struct pvs_budget *b, __u64 budget_ns,
+				 __u64 slices)
+{
+	__u64 drained = budget_ns / PVS_SLICES * slices;
+
+	if (b->level_ns > 2 * budget_ns)
+		b->level_ns = 2 * budget_ns;
+	b->level_ns -= drained < b->level_ns ? drained : b->level_ns;
+}
+
 /* What was used in the oldest slice leaves the window. */
 PVS_INLINE void pvs_budget_leave(struct pvs_budget *b, __u32 *oldest)
 {
@@ -40,16 +67,24 @@ PVS_INLINE void pvs_budget_leave(struct pvs_budget *b, __u32 *oldest)
 
 /* Moves the window to `now`. */
 PVS_INLINE void pvs_window_advance(struct pvs_window *w, struct pvs_slices *s,
-				   __u64 window_ns, __u64 now)
+				   __u64 window_ns, __u64 budget_ns,
+				   __u64 critical_budget_ns, __u64 now)
 {
-	__u64 slice_ns = window_ns / PVS_SLICES;
+	__u64 slice_ns = window_ns / PVS_SLICES, passed;
 	__u32 i, next;
 
 	if (now - w->slice_start < slice_ns)
 		return;
-	/* Where the slices begin counts only while something is in them. */
+	passed = (now - w->slice_start) / slice_ns;
+	if (passed > 2 * PVS_SLICES)
+		passed = 2 * PVS_SLICES; /* no bucket holds more than that */
+	pvs_budget_drain(&w->boost, budget_ns, passed);
+	pvs_budget_drain(&w->critical, critical_budget_ns, passed);
+	/* With nothing in them, slices need no moving one by one. */
 	if (!w->boost.used_ns && !w->critical.used_ns) {
-		w->slice_start = now;
+		w->slice_start += passed * slice_ns;
+		if (now - w->slice_start >= slice_ns)
+			w->slice_start = now;
 		return;
 	}
 	for (i = 0; i < PVS_SLICES + 1; i++) {
@@ -78,6 +113,7 @@ PVS_INLINE void pvs_budget_charge(struct pvs_budget *b, __u32 *running,
 		used_ns = room;
 	*running += (__u32)used_ns;
 	b->used_ns += used_ns;
+	b->level_ns += used_ns;
 }
 
 #endif /* PVSCHED_CORE_BUDGET_H */

@@ -125,14 +125,15 @@ PVS_INLINE void pvs_account(const struct pvs_tunables *t, struct pvs_vcpu *v,
 			pvs_budget_charge(&v->window.boost,
 					  &v->slices.boost[slice], used);
 	}
-	pvs_window_advance(&v->window, &v->slices, t->window_ns, now);
+	pvs_window_advance(&v->window, &v->slices, t->window_ns, t->budget_ns,
+			   t->critical_budget_ns, now);
 }
 
 /* Whether the vCPU is over budget for now: then no policy is asked. */
 PVS_INLINE int pvs_throttle(const struct pvs_tunables *t, struct pvs_vcpu *v,
 			    __u64 now)
 {
-	int over = v->window.boost.used_ns >= t->budget_ns;
+	int over = pvs_budget_is_used_up(&v->window.boost, t->budget_ns);
 
 	if (v->state == PVS_BOOSTED && over &&
 	    !(pvsched_word_flags(v->grant) & PVSCHED_GRANT_CRITICAL)) {
@@ -281,12 +282,14 @@ PVS_INLINE __u64 pvs_finish(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	grant = pvs_capped(t, pvs_valid(pvs_bare(proposal)));
 	if (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) {
 		if (critical) {
-			if (v->window.critical.used_ns >= t->critical_budget_ns)
+			if (pvs_budget_is_used_up(&v->window.critical,
+						  t->critical_budget_ns))
 				grant = 0;
 			else
 				grant |= (__u64)PVSCHED_GRANT_CRITICAL
 					 << PVSCHED_WORD_FLAGS_SHIFT;
-		} else if (v->window.boost.used_ns >= t->budget_ns) {
+		} else if (pvs_budget_is_used_up(&v->window.boost,
+						 t->budget_ns)) {
 			/* Used up by now, though not boosted at this event. */
 			grant = 0;
 		}
