@@ -94,11 +94,24 @@ static __always_inline __u32 node_of(__s32 cpu)
 	return node < PVS_MAX_NODES ? node : 0;
 }
 
-static __always_inline struct pvs_clock *clock_of(__s32 cpu)
+/*
+ * Of those the task waits among. Those bound to one CPU have a time of their
+ * own: a crowd there falls behind the node's, and one that woke by the node's
+ * would wait until the crowd has caught up.
+ */
+static __always_inline __u64 *clock_of(struct task_struct *p, __s32 cpu)
 {
-	__u32 node = node_of(cpu);
+	struct pvs_clock *clock;
+	struct pvs_cpu *own;
+	__u32 node;
 
-	return bpf_map_lookup_elem(&clocks, &node);
+	if (p->nr_cpus_allowed == 1) {
+		own = cpu_of(cpu);
+		return own ? &own->vnow : NULL;
+	}
+	node = node_of(cpu);
+	clock = bpf_map_lookup_elem(&clocks, &node);
+	return clock ? &clock->vnow : NULL;
 }
 
 /* What the vCPU is granted now, from the guest's word of now. */
@@ -323,14 +336,14 @@ void BPF_PROG(pvs_runnable, struct task_struct *p, __u64 enq_flags)
 {
 	struct pvs_task *task = task_of(p);
 	__s32 cpu = scx_bpf_task_cpu(p);
-	struct pvs_clock *clock = clock_of(cpu);
+	__u64 *vnow = clock_of(p, cpu);
 	__u64 now = bpf_ktime_get_ns();
 	struct pvs_thread *thread = vcpu_of(p);
 	__u32 waiting = waiting_at(cpu);
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_slot *slot;
 
-	if (!task || !clock || !me)
+	if (!task || !vnow || !me)
 		return;
 	task->young_until = young_until(p, now);
 	if (task->young_until) {
@@ -339,7 +352,7 @@ void BPF_PROG(pvs_runnable, struct task_struct *p, __u64 enq_flags)
 		waiting = 0;
 		count(&me->counts.young);
 	}
-	pvs_fair_wake(&task->fair, p->scx.weight, clock->vnow, now, waiting);
+	pvs_fair_wake(&task->fair, p->scx.weight, *vnow, now, waiting);
 	if (!thread)
 		return;
 	slot = slot_of(thread);
@@ -356,7 +369,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	__s32 cpu = scx_bpf_task_cpu(p), idle = -1;
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
-	__u64 queue, until;
+	__u64 queue, until, *vnow;
 	__u32 urgency;
 
 	until = parked_until(p);
@@ -382,6 +395,9 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 		return;
 	}
 	count(&me->counts.queued);
+	vnow = clock_of(p, cpu);
+	if (vnow)
+		pvs_fair_bound(&task->fair, *vnow);
 	pvs_insert_by(p, queue, pvs_fair_slice(waiting_at(cpu)),
 		      pvs_fair_deadline(&task->fair), enq_flags);
 	/* One that became idle since select_cpu() has not seen this task. */
@@ -594,16 +610,17 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 {
 	__s32 cpu = scx_bpf_task_cpu(p);
 	struct pvs_thread *thread = vcpu_of(p);
-	struct pvs_clock *clock = clock_of(cpu);
 	struct pvs_task *task = task_of(p);
 	struct pvs_cpu *me = cpu_of(cpu);
+	__u64 *vnow = clock_of(p, cpu);
 	__u32 urgency = urgency_of(0);
 
-	if (!task || !me || !clock)
+	if (!task || !me || !vnow)
 		return;
 	task->ran_at = p->se.sum_exec_runtime;
-	if (pvs_before(clock->vnow, task->fair.vruntime))
-		clock->vnow = task->fair.vruntime;
+	if (pvs_before(*vnow, task->fair.vruntime))
+		*vnow = task->fair.vruntime;
+	me->vnow = task->fair.vruntime;
 	if (thread) {
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
@@ -655,11 +672,11 @@ __s32 BPF_PROG(pvs_init_task, struct task_struct *p,
 SEC("struct_ops/pvs_enable")
 void BPF_PROG(pvs_enable, struct task_struct *p)
 {
-	struct pvs_clock *clock = clock_of(scx_bpf_task_cpu(p));
+	__u64 *vnow = clock_of(p, scx_bpf_task_cpu(p));
 	struct pvs_task *task = task_of(p);
 
-	if (task && clock)
-		task->fair.vruntime = clock->vnow;
+	if (task && vnow)
+		task->fair.vruntime = *vnow;
 }
 
 SEC("struct_ops/pvs_cpu_online")

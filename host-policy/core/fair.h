@@ -23,7 +23,7 @@
 /* A tick is 1 to 10 ms: longer slices only delay, shorter ones only switch. */
 #define PVS_SLICE_MAX_NS (5 * 1000000ull)
 #define PVS_SLICE_MIN_NS (1 * 1000000ull)
-/* No sleep earns more than this, and no waking debt grows beyond it. */
+/* No sleep earns more than this, and no debt is greater. */
 #define PVS_LAG_NS (40 * 1000000ull)
 /* Wake-ups a second at which sleep earns all of it. */
 #define PVS_WAKES_FULL 64
@@ -53,6 +53,18 @@ PVS_INLINE void pvs_fair_sleep(struct pvs_fair *f, __u64 now)
 }
 
 /*
+ * It joins tasks of which `vnow` is the virtual time. It may come from others
+ * whose time went faster or slower: neither advance nor debt follows it.
+ */
+PVS_INLINE void pvs_fair_bound(struct pvs_fair *f, __u64 vnow)
+{
+	if (pvs_before(f->vruntime, vnow - PVS_LAG_NS))
+		f->vruntime = vnow - PVS_LAG_NS;
+	if (pvs_before(vnow + PVS_LAG_NS, f->vruntime))
+		f->vruntime = vnow + PVS_LAG_NS;
+}
+
+/*
  * It becomes runnable. `vnow` is the virtual time of those that run, `waiting`
  * the number of tasks that wait for each CPU.
  */
@@ -77,6 +89,7 @@ PVS_INLINE void pvs_fair_wake(struct pvs_fair *f, __u32 weight, __u64 vnow,
 		credit = PVS_LAG_NS;
 	if (pvs_before(f->vruntime, vnow - credit))
 		f->vruntime = vnow - credit;
+	pvs_fair_bound(f, vnow);
 }
 
 PVS_INLINE void pvs_fair_charge(struct pvs_fair *f, __u64 used, __u32 weight)

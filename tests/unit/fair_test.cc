@@ -90,8 +90,19 @@ TEST(Fair, SleepTakesNoDebtAway) {
   pvs_fair task = {};
   pvs_fair_charge(&task, 100 * kMs, PVS_WEIGHT);
   pvs_fair_sleep(&task, 100 * kMs);
-  pvs_fair_wake(&task, PVS_WEIGHT, 10 * kMs, 101 * kMs, 0);
+  pvs_fair_wake(&task, PVS_WEIGHT, 80 * kMs, 101 * kMs, 0);
   EXPECT_EQ(task.vruntime, 100 * kMs);
+}
+
+// A task that is bound to a crowded CPU, where time goes slower, is not starved
+// by those that have been there; nor are they by one that comes from there.
+TEST(Fair, NeitherAdvanceNorDebtFollowsToOtherTasks) {
+  pvs_fair task = {};
+  pvs_fair_charge(&task, 5000 * kMs, PVS_WEIGHT);
+  pvs_fair_bound(&task, 1000 * kMs);
+  EXPECT_EQ(task.vruntime, 1000 * kMs + PVS_LAG_NS);
+  pvs_fair_bound(&task, 9000 * kMs);
+  EXPECT_EQ(task.vruntime, 9000 * kMs - PVS_LAG_NS);
 }
 
 TEST(Fair, SlicesShrinkToTheLeastOne) {
