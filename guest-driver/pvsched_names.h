@@ -25,7 +25,6 @@
 	    { PVSCHED_GRANT_THROTTLED, "throttled" },	\
 	    { PVSCHED_GRANT_HALTED, "halted" },		\
 	    { PVSCHED_GRANT_PREEMPTED, "preempted" },	\
-	    { PVSCHED_GRANT_INJECTED, "injected" },	\
 	    { PVSCHED_GRANT_LOWERED, "lowered" },	\
 	    { PVSCHED_GRANT_CRITICAL, "critical" })
 

@@ -147,9 +147,8 @@ enum pvsched_result {
 /* Flags of `grant`: the vCPU's state as the host's policy sees it. */
 #define PVSCHED_GRANT_BOOSTED 0x01
 #define PVSCHED_GRANT_THROTTLED 0x02
-#define PVSCHED_GRANT_HALTED 0x04
-#define PVSCHED_GRANT_PREEMPTED 0x08
-#define PVSCHED_GRANT_INJECTED 0x10
+#define PVSCHED_GRANT_HALTED 0x04 /* off its CPU: it went to sleep */
+#define PVSCHED_GRANT_PREEMPTED 0x08 /* off its CPU: another took it */
 #define PVSCHED_GRANT_LOWERED 0x20 /* below the thread's own parameters */
 #define PVSCHED_GRANT_CRITICAL 0x40 /* boosted for a critical section */
 

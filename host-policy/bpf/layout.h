@@ -65,7 +65,7 @@ struct pvs_slot {
 	__u64 wanted; /* the grant that the actuator was last told of */
 	__u64 events;
 	__u32 busy;
-	__u32 reserved;
+	__u32 off_cpu; /* PVSCHED_GRANT_HALTED or _PREEMPTED; 0: it runs */
 	struct pvs_vcpu vcpu;
 	__u64 lost; /* events that came while one was being handled */
 	__u64 woken_at; /* 0: not waiting for a CPU after a wake-up */

@@ -128,17 +128,22 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
 	     struct task_struct *next, unsigned int prev_state)
 {
+	int halts = !preempt && prev_state;
 	struct pvs_thread *thread;
 
 	if (!prev || !next)
 		return 0;
 	thread = bpf_task_storage_get(&threads, prev, 0, 0);
-	if (thread)
-		on_event(prev, thread,
-			 preempt || !prev_state ? PVS_PREEMPT : PVS_HALT);
+	if (thread) {
+		on_event(prev, thread, halts ? PVS_HALT : PVS_PREEMPT);
+		on_switch(thread, halts ? PVSCHED_GRANT_HALTED :
+					  PVSCHED_GRANT_PREEMPTED);
+	}
 	thread = bpf_task_storage_get(&threads, next, 0, 0);
-	if (thread)
+	if (thread) {
+		on_switch(thread, 0);
 		count_wakeup(thread);
+	}
 	return 0;
 }
 

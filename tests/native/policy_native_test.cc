@@ -19,10 +19,6 @@ namespace {
 
 using PolicyNativeTest = PvscheddTest;
 
-uint32_t GrantFlags(MiniVm& vm, int vcpu) {
-  return pvsched_word_flags(__atomic_load_n(&vm.record(vcpu).grant, __ATOMIC_RELAXED));
-}
-
 // Keeps a CPU busy with an ordinary thread, so that who shares it is preempted.
 class BusyCpu {
  public:
@@ -86,6 +82,43 @@ TEST_F(PolicyNativeTest, UrgencyIsJudgedAtTheNextExit) {
   EXPECT_GT(urgent_exits, 100);
   // An event that comes in the middle of another is left to the next one.
   EXPECT_LE(unjudged, urgent_exits / 100) << "of " << urgent_exits;
+}
+
+TEST_F(PolicyNativeTest, RecordSaysWhyTheVcpuDoesNotRun) {
+  std::atomic<int> exits = 0;
+  std::atomic<int> wrong = 0;
+  auto vm = MiniVm::Create(1);
+  ASSERT_TRUE(vm.ok());
+  (*vm)->SetOnExit([&](int vcpu) {
+    ++exits;
+    wrong += (AllGrantFlags(**vm, vcpu) & kOffCpu) != 0 ? 1 : 0;
+  });
+  (*vm)->Run();
+  auto connection = Connect();
+  ASSERT_EQ(connection->Register(0, (*vm)->memory(), MiniVm::record_offset(0)), 0);
+  ASSERT_EQ(connection->Thread(0, (*vm)->tid(0)), 0);
+  EXPECT_TRUE(Eventually([&] { return AllGrantFlags(**vm, 0) == PVSCHED_GRANT_HALTED; }));
+  // Beside a grant, both ways: it comes in the middle of a sleep, too.
+  for (int i = 0; i < 50; ++i) {
+    (*vm)->SetIntent(0, i % 2 == 0 ? kUrgent : kOrdinary);
+    const uint32_t boosted = i % 2 == 0 ? PVSCHED_GRANT_BOOSTED : 0;
+    EXPECT_TRUE(
+        Eventually([&] { return AllGrantFlags(**vm, 0) == (boosted | PVSCHED_GRANT_HALTED); }));
+  }
+  // Never asleep, and not alone on its CPU.
+  (*vm)->SetPause(std::chrono::microseconds(0));
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(0, &cpus);
+  ASSERT_EQ(sched_setaffinity((*vm)->tid(0), sizeof(cpus), &cpus), 0);
+  {
+    BusyCpu busy(0);
+    EXPECT_TRUE(Eventually([&] { return AllGrantFlags(**vm, 0) == PVSCHED_GRANT_PREEMPTED; }));
+  }
+  (*vm)->Stop();
+  EXPECT_GT(exits, 100);
+  // A kernel need not tell of every switch and exit.
+  EXPECT_LE(wrong, exits / 100) << "of " << exits << " exits, in which it did run";
 }
 
 TEST_F(PolicyNativeTest, LoweredThreadHasItsOwnBackWhenPvscheddStops) {

@@ -18,6 +18,15 @@ namespace pvsched {
 inline constexpr uint64_t kUrgent = static_cast<uint64_t>(PVSCHED_POLICY_RR) | (80u << 16);
 inline constexpr uint64_t kOrdinary = 0;
 
+inline constexpr uint32_t kOffCpu = PVSCHED_GRANT_HALTED | PVSCHED_GRANT_PREEMPTED;
+
+inline uint32_t AllGrantFlags(MiniVm& vm, int vcpu) {
+  return pvsched_word_flags(__atomic_load_n(&vm.record(vcpu).grant, __ATOMIC_RELAXED));
+}
+
+// Without those that say whether it runs.
+inline uint32_t GrantFlags(MiniVm& vm, int vcpu) { return AllGrantFlags(vm, vcpu) & ~kOffCpu; }
+
 // A real pvschedd, and a real guest with two vCPUs.
 class PvscheddTest : public testing::Test {
  protected:

@@ -49,13 +49,10 @@ TEST_F(PvscheddTest, GuestsWordBoostsItsThreadWithinTheCapAndEndsIt) {
   const uint64_t grant = __atomic_load_n(&vm_->record(0).grant, __ATOMIC_RELAXED);
   EXPECT_EQ(pvsched_word_policy(grant), uint32_t{PVSCHED_POLICY_RR});
   EXPECT_EQ(pvsched_word_rt_prio(grant), 8u);
-  EXPECT_EQ(pvsched_word_flags(grant), uint32_t{PVSCHED_GRANT_BOOSTED});
+  EXPECT_EQ(GrantFlags(*vm_, 0), uint32_t{PVSCHED_GRANT_BOOSTED});
   // Beyond the memory of urgent work, or its sleeps boost ahead.
   vm_->SetIntent(0, kOrdinary);
-  EXPECT_TRUE(Eventually([&] {
-    return pvsched_word_flags(__atomic_load_n(&vm_->record(0).grant, __ATOMIC_RELAXED)) == 0 &&
-           IsOrdinary(0);
-  }));
+  EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) == 0 && IsOrdinary(0); }));
 }
 
 TEST_F(PvscheddTest, BoostedThreadDoesNotHandItsBoostOn) {
@@ -148,10 +145,7 @@ TEST_F(PvscheddTest, SpinningBoostedGuestIsThrottledAndRecovers) {
   auto connection = ConnectAndBind();
   vm_->SetPause(std::chrono::microseconds(0));
   vm_->SetIntent(0, kUrgent);
-  auto throttled = [&] {
-    return pvsched_word_flags(__atomic_load_n(&vm_->record(0).grant, __ATOMIC_RELAXED)) ==
-           PVSCHED_GRANT_THROTTLED;
-  };
+  auto throttled = [&] { return GrantFlags(*vm_, 0) == PVSCHED_GRANT_THROTTLED; };
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
   ASSERT_TRUE(Eventually(throttled));
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
