@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The scheduler stays while the host does its worst: affinities that race, CPUs that come
+# and go, real-time hogs, reloads; a guest with urgent work all the while. 40 s, or
+# LAB_STRESS_SECONDS.
+. /lab/tests/lib.sh
+
+need_scx
+phase=$((${LAB_STRESS_SECONDS:-40} / 5))
+
+stress() { stress-ng "$@" --timeout $phase --temp-path /var/tmp --quiet || fail "stress-ng $*: exit status $?"; }
+aggressive() { stress --aggressive -c 2 -f 1 --affinity 1 --affinity-delay 1 --affinity-pin; }
+races() { stress --race-sched 2 --sleep 1 --sleep-max 256; }
+
+# Where a scheduler does not follow CPUs itself the kernel unregisters it, and pvschedd
+# has to load it anew.
+hotplug() {
+  local cpu=/sys/devices/system/cpu/cpu1/online
+  while [ $SECONDS -lt $end ]; do
+    echo 0 >$cpu || fail "CPU 1 does not go offline"
+    sleep 0.3
+    echo 1 >$cpu || fail "CPU 1 does not come back"
+    sleep 0.3
+  done
+  eventually 20 "the scheduler is enabled after hot-plug" scx_is enabled
+  scx_seq=$(cat $scx/enable_seq)
+}
+
+# Of the kind that ends: a hog that never lets go starves EEVDF's tasks alike.
+hog() {
+  while [ $SECONDS -lt $end ]; do
+    host_spin 1 "-f 50"
+    sleep 3
+    kill -KILL $hog
+    sleep 0.5
+  done
+}
+
+reload() {
+  stress-ng --cpu 2 --fork 1 --timeout $phase --quiet &
+  local busy=$!
+  while [ $SECONDS -lt $end ]; do
+    stop_pvschedd TERM || fail "pvschedd's exit status is $?"
+    start_scx
+  done
+  wait $busy
+}
+
+start_scx
+use_pair
+eventually 10 "pvschedd knows both threads" has_bound pair 2
+spin pair 1
+for what in aggressive races hotplug hog reload; do
+  end=$((SECONDS + phase))
+  $what
+  scx_healthy " after $what"
+  echo "$what: done, $SECONDS s"
+done
+eventually 30 "pvschedd knows both threads at the end" has_bound pair 2
+eventually 20 "vCPU 1 is boosted at the end" holds '[ "$(vcpu pair 1 .boosts)" -gt 0 ]'
+unspin pair
+expect "what the guest computes" "$(lab-guest exec pair 'echo $((6 * 7))')" 42
+scx_healthy " at the end"
