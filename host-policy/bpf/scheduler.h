@@ -624,6 +624,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	if (thread) {
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
+		on_switch(thread, 0);
 	}
 	me->urgency = urgency;
 	me->is_taken = 0;
@@ -646,8 +647,11 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 
 	if (!task)
 		return;
-	if (thread)
+	if (thread) {
 		grant = judge(p, thread, runnable ? PVS_PREEMPT : PVS_HALT);
+		on_switch(thread, runnable ? PVSCHED_GRANT_PREEMPTED :
+					     PVSCHED_GRANT_HALTED);
+	}
 	charge(p, task, grant);
 }
 
