@@ -142,6 +142,7 @@ struct pvs_cpu {
 	__u32 is_taken; /* by a real-time task, or offline */
 	__u64 taken_at; /* when a vCPU last took it from another task */
 	__u64 urgent_since; /* since when only urgent vCPUs ran; 0: others do */
+	__u64 spared_until; /* no urgent vCPU takes it before */
 	__u64 vnow; /* virtual time of its own tasks: the last one's to run */
 	struct pvs_scheduler_counts counts;
 } __attribute__((aligned(64)));

@@ -41,6 +41,8 @@
 #define PVS_TAKE_GAP_NS (50 * 1000ull)
 /* Urgent vCPUs leave an ordinary task without a CPU for no longer than this. */
 #define PVS_STARVED_NS (50 * 1000000ull)
+/* The ordinary task that goes first then keeps the CPU for so long. */
+#define PVS_SPARED_NS (2 * 1000000ull)
 
 #define PVS_PF_KTHREAD 0x00200000
 #define PVS_RT_PRIO 100 /* task_struct's prio: below it, real-time */
@@ -244,6 +246,7 @@ static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency)
 		cpu = cpu_of(at);
 		if (!cpu || cpu->is_taken || cpu->urgency >= lowest ||
 		    now - cpu->taken_at < PVS_TAKE_GAP_NS ||
+		    now < cpu->spared_until ||
 		    !bpf_cpumask_test_cpu(at, p->cpus_ptr))
 			continue;
 		lowest = cpu->urgency;
@@ -546,6 +549,8 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 		}
 	}
 	if (is_starved(me, cpu, now) && take_ordinary(cpu, NULL)) {
+		/* Else the vCPU that has just made room would take it again. */
+		me->spared_until = now + PVS_SPARED_NS;
 		count(&me->counts.starved);
 		return;
 	}
@@ -599,6 +604,8 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 			pvs_set_slice(p, 0);
 		return;
 	}
+	if (now < me->spared_until)
+		return;
 	/* Its boost has ended; or a vCPU waits that is more urgent. */
 	if ((thread && before > PVS_RANK_RT) ||
 	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))
