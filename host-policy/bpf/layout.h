@@ -139,7 +139,8 @@ struct pvs_task {
 /* A CPU of the scheduler: what runs there, for others to compare with. */
 struct pvs_cpu {
 	__u32 urgency; /* pvs_rank() of it, or of what was sent there */
-	__u32 is_taken; /* by a real-time task, or offline */
+	__u16 is_taken; /* by a real-time task, or offline */
+	__u16 turn; /* whose, of those that starve */
 	__u64 taken_at; /* when a vCPU last took it from another task */
 	__u64 urgent_since; /* since when only urgent vCPUs ran; 0: others do */
 	__u64 spared_until; /* no urgent vCPU takes it before */

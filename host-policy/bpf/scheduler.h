@@ -182,7 +182,10 @@ static __always_inline __u32 weight_of_prev(struct task_struct *p,
 	return task->weights ? weight * task->group_weight / PVS_WEIGHT : weight;
 }
 
-/* For the CPU time since the last look; returns until when its groups wait. */
+/*
+ * For the CPU time since the last look, used under `grant`; returns until when
+ * its groups wait.
+ */
 static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 			       __u64 grant)
 {
@@ -192,7 +195,9 @@ static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 		return 0;
 	used = p->se.sum_exec_runtime - task->ran_at;
 	task->ran_at = p->se.sum_exec_runtime;
-	pvs_fair_charge(&task->fair, used, weight_of(p, task, grant));
+	/* As a real-time task's: the budget bounds it, and nobody owes it. */
+	if (urgency_of(grant) <= PVS_RANK_RT)
+		pvs_fair_charge(&task->fair, used, weight_of(p, task, grant));
 	task->parked_until = 0;
 	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))
 		task->parked_until = groups_charge(p, used);
@@ -514,13 +519,39 @@ static __always_inline __u64 judge_prev(struct task_struct *prev)
 								 PVS_PREEMPT);
 }
 
+/*
+ * Who has waited for long: an ordinary task, or, in turns, the last of the
+ * urgent queue, where more urgent ones may pass it for ever.
+ */
+static __noinline bool take_starved(struct pvs_cpu *me, __s32 cpu)
+{
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool is_taken = false;
+
+	if (!me)
+		return false;
+	me->turn = !me->turn;
+	if (me->turn && take_ordinary(cpu, NULL))
+		return true;
+	bpf_iter_scx_dsq_new(&it, PVS_URGENT_DSQ,
+			     PVS_SCX(scx_dsq_iter_flags, SCX_DSQ_ITER_REV));
+	p = bpf_iter_scx_dsq_next(&it);
+	if (p && bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+		is_taken = scx_bpf_dsq_move(&it, p, local, 0);
+	bpf_iter_scx_dsq_destroy(&it);
+	return is_taken || (!me->turn && take_ordinary(cpu, NULL));
+}
+
 /* Whether urgent vCPUs have had this CPU for too long, and others wait. */
 static __always_inline bool is_starved(struct pvs_cpu *me, __s32 cpu, __u64 now)
 {
 	if (!me->urgent_since || now - me->urgent_since < PVS_STARVED_NS)
 		return false;
 	if (scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) ||
-	    scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))))
+	    scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))) ||
+	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))
 		return true;
 	me->urgent_since = now;
 	return false;
@@ -548,7 +579,9 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 			return;
 		}
 	}
-	if (is_starved(me, cpu, now) && take_ordinary(cpu, NULL)) {
+	if (is_starved(me, cpu, now) && take_starved(me, cpu)) {
+		/* If the last of the urgent: the next one's turn is as far away. */
+		me->urgent_since = now;
 		/* Else the vCPU that has just made room would take it again. */
 		me->spared_until = now + PVS_SPARED_NS;
 		count(&me->counts.starved);
@@ -584,18 +617,17 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 	__s32 cpu = scx_bpf_task_cpu(p);
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_thread *thread = vcpu_of(p);
-	__u32 before = PVS_RANK_RT, urgency = 0;
-	__u64 now = bpf_ktime_get_ns(), grant = 0;
+	__u64 now = bpf_ktime_get_ns(), had = 0;
+	__u32 urgency = 0;
 
 	if (!me)
 		return;
 	if (thread) {
-		before = urgency_of(granted(thread));
-		grant = judge(p, thread, PVS_TICK);
-		urgency = urgency_of(grant);
+		had = granted(thread);
+		urgency = urgency_of(judge(p, thread, PVS_TICK));
 		me->urgency = urgency;
 	}
-	if (pvs_limited && charge(p, task_of(p), grant)) {
+	if (pvs_limited && charge(p, task_of(p), had)) {
 		pvs_set_slice(p, 0);
 		return;
 	}
@@ -607,7 +639,7 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 	if (now < me->spared_until)
 		return;
 	/* Its boost has ended; or a vCPU waits that is more urgent. */
-	if ((thread && before > PVS_RANK_RT) ||
+	if (urgency_of(had) > PVS_RANK_RT ||
 	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))
 		pvs_set_slice(p, 0);
 }
@@ -625,9 +657,6 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	if (!task || !me || !vnow)
 		return;
 	task->ran_at = p->se.sum_exec_runtime;
-	if (pvs_before(*vnow, task->fair.vruntime))
-		*vnow = task->fair.vruntime;
-	me->vnow = task->fair.vruntime;
 	if (thread) {
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
@@ -635,10 +664,15 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	}
 	me->urgency = urgency;
 	me->is_taken = 0;
-	if (urgency <= PVS_RANK_RT)
-		me->urgent_since = 0;
-	else if (!me->urgent_since)
-		me->urgent_since = bpf_ktime_get_ns();
+	if (urgency > PVS_RANK_RT) {
+		if (!me->urgent_since)
+			me->urgent_since = bpf_ktime_get_ns();
+		return;
+	}
+	me->urgent_since = 0;
+	if (pvs_before(*vnow, task->fair.vruntime))
+		*vnow = task->fair.vruntime;
+	me->vnow = task->fair.vruntime;
 }
 
 /*
@@ -650,16 +684,17 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 {
 	struct pvs_thread *thread = vcpu_of(p);
 	struct pvs_task *task = task_of(p);
-	__u64 grant = 0;
+	__u64 had = 0;
 
 	if (!task)
 		return;
 	if (thread) {
-		grant = judge(p, thread, runnable ? PVS_PREEMPT : PVS_HALT);
+		had = granted(thread);
+		judge(p, thread, runnable ? PVS_PREEMPT : PVS_HALT);
 		on_switch(thread, runnable ? PVSCHED_GRANT_PREEMPTED :
 					     PVSCHED_GRANT_HALTED);
 	}
-	charge(p, task, grant);
+	charge(p, task, had);
 }
 
 SEC("struct_ops/pvs_quiescent")

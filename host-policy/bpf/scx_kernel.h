@@ -26,6 +26,10 @@ enum scx_enq_flags {
 	SCX_ENQ_LAST = 0x20000000000ull,
 };
 
+enum scx_dsq_iter_flags {
+	SCX_DSQ_ITER_REV = 0x10000,
+};
+
 enum scx_kick_flags {
 	SCX_KICK_IDLE = 1,
 	SCX_KICK_PREEMPT = 2,
