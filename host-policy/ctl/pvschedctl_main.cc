@@ -201,12 +201,12 @@ int Main(int argc, char** argv) {
     status = Print(options, {{"command", "policy load"}, {"path", ""}}, policy_text);
   });
 
-  CLI::App* scheduler = app.add_subcommand("scheduler", "The host's scheduler, with --actuator scx");
+  CLI::App* scheduler =
+      app.add_subcommand("scheduler", "The host's scheduler, with --actuator scx");
   scheduler->require_subcommand(1);
   scheduler->add_subcommand("status", "Whether it runs, what it did, why it last ended")
-      ->final_callback([&] {
-        status = Print(options, {{"command", "scheduler status"}}, SchedulerTable);
-      });
+      ->final_callback(
+          [&] { status = Print(options, {{"command", "scheduler status"}}, SchedulerTable); });
 
   app.add_subcommand("stats", "Counters of every vCPU since it was registered, and its wake-ups")
       ->final_callback([&] { status = Print(options, {{"command", "stats"}}, StatsTable); });

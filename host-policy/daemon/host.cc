@@ -37,8 +37,7 @@ absl::StatusOr<Host> Module(const std::string& policy_path) {
   Host host;
   host.programs = *std::move(programs);
   host.actuator = std::make_unique<KernelActuator>(*host.programs, *std::move(device));
-  host.description =
-      "decisions are applied inside of the event, through the module pvsched_host";
+  host.description = "decisions are applied inside of the event, through the module pvsched_host";
   return host;
 }
 

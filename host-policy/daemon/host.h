@@ -16,7 +16,7 @@ namespace pvsched {
 // The programs, and the actuator that was chosen for this host.
 struct Host {
   std::unique_ptr<Programs> programs;
-  std::unique_ptr<Actuator> actuator;  // ends first
+  std::unique_ptr<Actuator> actuator;      // ends first
   SchedulerActuator* scheduler = nullptr;  // the actuator, if it is that one
   std::string description;                 // half a sentence on how decisions are applied
 };

@@ -74,9 +74,8 @@ void ChooseUnlockedHooks(pvsched_bpf& skeleton) {
 
 // A scheduler needs no hooks but its own.
 void DropHooks(pvsched_bpf& skeleton) {
-  for (bpf_program* hook :
-       {skeleton.progs.pvs_kvm_userspace_exit, skeleton.progs.pvs_kvm_inj_virq,
-        skeleton.progs.pvs_sched_wakeup, skeleton.progs.pvs_sched_switch}) {
+  for (bpf_program* hook : {skeleton.progs.pvs_kvm_userspace_exit, skeleton.progs.pvs_kvm_inj_virq,
+                            skeleton.progs.pvs_sched_wakeup, skeleton.progs.pvs_sched_switch}) {
     bpf_program__set_autoload(hook, false);
   }
   bpf_program__set_autoattach(skeleton.progs.pvs_kvm_exit, false);

@@ -65,8 +65,7 @@ pid_t ThreadWithCookie() {
   for (const auto& process : std::filesystem::directory_iterator("/proc", error)) {
     pid_t pid = 0;
     if (!absl::SimpleAtoi(process.path().filename().string(), &pid)) continue;
-    for (const auto& thread :
-         std::filesystem::directory_iterator(process.path() / "task", error)) {
+    for (const auto& thread : std::filesystem::directory_iterator(process.path() / "task", error)) {
       pid_t tid = 0;
       if (absl::SimpleAtoi(thread.path().filename().string(), &tid) && HasCoreCookie(tid)) {
         return tid;
@@ -104,9 +103,9 @@ absl::Status CheckSchedulerBtf(const btf& kernel) {
   for (const char* name : {"scx_bpf_create_dsq", "scx_bpf_kick_cpu", "scx_bpf_pick_idle_cpu"}) {
     const btf_type* proto = FindFunctionProto(kernel, name);
     if (proto == nullptr) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("this kernel's sched_ext has no ", name, "(): it is older or newer than ",
-                       "pvsched knows"));
+      return absl::FailedPreconditionError(absl::StrCat("this kernel's sched_ext has no ", name,
+                                                        "(): it is older or newer than ",
+                                                        "pvsched knows"));
     }
     const btf_param* params = btf_params(proto);
     for (int i = 0; i < btf_vlen(proto); ++i) {
@@ -126,13 +125,13 @@ absl::Status CheckScheduler() {
   if (absl::Status status = CheckSchedulerBtf(*kernel); !status.ok()) return status;
   if (const std::string state = ReadLine("/sys/kernel/sched_ext/state");
       !state.empty() && state != "disabled") {
-    return absl::FailedPreconditionError(
-        absl::StrCat("another sched_ext scheduler runs (",
-                     ReadLine("/sys/kernel/sched_ext/root/ops"), "): stop it first"));
+    return absl::FailedPreconditionError(absl::StrCat("another sched_ext scheduler runs (",
+                                                      ReadLine("/sys/kernel/sched_ext/root/ops"),
+                                                      "): stop it first"));
   }
   if (PossibleCpus() > PVS_MAX_CPUS) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this host may have ", PossibleCpus(), " CPUs; the scheduler knows ", PVS_MAX_CPUS));
+    return absl::FailedPreconditionError(absl::StrCat("this host may have ", PossibleCpus(),
+                                                      " CPUs; the scheduler knows ", PVS_MAX_CPUS));
   }
   if (!HasSmt()) return absl::OkStatus();
   if (const pid_t tid = ThreadWithCookie(); tid != 0) {

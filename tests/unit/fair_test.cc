@@ -39,7 +39,8 @@ TEST(Fair, CpuTimeFollowsWeights) {
 TEST(Fair, EachNiceStepIsTenPercentOfCpuTime) {
   EXPECT_EQ(pvs_weight_of_nice(0), PVS_WEIGHT);
   for (int nice = -20; nice < 12; ++nice) {
-    const double step = static_cast<double>(pvs_weight_of_nice(nice)) / pvs_weight_of_nice(nice + 1);
+    const double step =
+        static_cast<double>(pvs_weight_of_nice(nice)) / pvs_weight_of_nice(nice + 1);
     EXPECT_GT(step, 1.1) << nice;
     EXPECT_LT(step, 1.5) << nice;
   }
