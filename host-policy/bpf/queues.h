@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The scheduler's queues: who goes into which, and who is taken next.
+ */
+#ifndef PVSCHED_QUEUES_H
+#define PVSCHED_QUEUES_H
+
+#include "host-policy/bpf/sched_state.h"
+
+/* CPUs compared for the least urgent task, from the vCPU's last one on. */
+#define PVS_LOOKED_AT 64
+/* vCPUs looked at in one queue for one that became urgent there. */
+#define PVS_PULLED_AT 64
+
+/* An urgent vCPU's slice: looked at again at its end, at the tick anyway. */
+#define PVS_URGENT_SLICE_NS (5 * 1000000ull)
+/* One that may go on for its critical section's sake: for so long at a time. */
+#define PVS_CRITICAL_SLICE_NS (1 * 1000000ull)
+/* No CPU is taken from its task twice within this: a bound to the storm. */
+#define PVS_TAKE_GAP_NS (50 * 1000ull)
+/* Urgent vCPUs leave an ordinary task without a CPU for no longer than this. */
+#define PVS_STARVED_NS (50 * 1000000ull)
+/* The ordinary task that goes first then keeps the CPU for so long. */
+#define PVS_SPARED_NS (2 * 1000000ull)
+
+#define PVS_PF_KTHREAD 0x00200000
+#define PVS_RT_PRIO 100 /* task_struct's prio: below it, real-time */
+
+/* vCPUs that became urgent while they waited; a CPU that is kicked looks. */
+__u32 pvs_to_pull;
+
+/* Urgent vCPUs: the highest priority first, then the earliest deadline. */
+static __always_inline __u64 urgent_order(__u32 urgency, __u64 deadline)
+{
+	return ((__u64)(1024 - urgency) << 48) | (deadline & 0xffffffffffffull);
+}
+
+static __always_inline __u32 urgency_in_order(__u64 order)
+{
+	return 1024 - (__u32)(order >> 48);
+}
+
+/* The CPU, among those it may use, with the least urgent task; -1: none less. */
+static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency)
+{
+	__u32 lowest = urgency, looked_at = pvs_nr_cpus, i, at;
+	__u64 now = bpf_ktime_get_ns();
+	__s32 last = scx_bpf_task_cpu(p), found = -1;
+	struct pvs_cpu *cpu;
+
+	if (looked_at > PVS_LOOKED_AT)
+		looked_at = PVS_LOOKED_AT;
+	bpf_for(i, 0, looked_at) {
+		at = (__u32)last + i;
+		if (at >= pvs_nr_cpus)
+			at -= pvs_nr_cpus;
+		cpu = cpu_of(at);
+		if (!cpu || cpu->is_taken || cpu->urgency >= lowest ||
+		    now - cpu->taken_at < PVS_TAKE_GAP_NS ||
+		    now < cpu->spared_until ||
+		    !bpf_cpumask_test_cpu(at, p->cpus_ptr))
+			continue;
+		lowest = cpu->urgency;
+		found = at;
+	}
+	cpu = cpu_of(found);
+	if (found < 0 || !cpu)
+		return -1;
+	/* Claimed, so that a second vCPU does not go behind this one. */
+	cpu->urgency = urgency;
+	cpu->taken_at = now;
+	return found;
+}
+
+/*
+ * To the queue of its CPU, if it may use no other; for a kernel thread at
+ * once, as others wait for what it does.
+ */
+static __always_inline __u64 ordinary_queue(struct task_struct *p, __s32 cpu)
+{
+	if (p->nr_cpus_allowed > 1)
+		return PVS_NODE_DSQ(node_of(cpu));
+	return p->flags & PVS_PF_KTHREAD ? PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL) :
+					   PVS_CPU_DSQ(cpu);
+}
+
+static __noinline int enqueue_urgent(struct task_struct *p,
+				     struct pvs_task *task, __u32 urgency,
+				     __u64 enq_flags)
+{
+	__u64 local_on = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON);
+	struct pvs_cpu *me = cpu_of(scx_bpf_task_cpu(p));
+	__s32 cpu;
+
+	if (!me || !task)
+		return 0;
+	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	if (cpu >= 0) {
+		count(&me->counts.urgent_idle);
+		pvs_insert(p, local_on | (__u32)cpu, PVS_URGENT_SLICE_NS,
+			   enq_flags);
+		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
+		return 0;
+	}
+	cpu = least_urgent(p, urgency);
+	if (cpu >= 0) {
+		count(&me->counts.preempted);
+		pvs_insert(p, local_on | (__u32)cpu, PVS_URGENT_SLICE_NS,
+			   enq_flags | PVS_SCX(scx_enq_flags, SCX_ENQ_PREEMPT));
+		return 0;
+	}
+	count(&me->counts.urgent_queued);
+	pvs_insert_by(p, PVS_URGENT_DSQ, PVS_URGENT_SLICE_NS,
+		      urgent_order(urgency, pvs_fair_deadline(&task->fair)),
+		      enq_flags);
+	return 0;
+}
+
+/*
+ * The earlier of the CPU's and its node's first task; of another node's if there
+ * is none. Not one that is later than `prev`, the task that could go on.
+ */
+static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
+{
+	__u64 own = PVS_CPU_DSQ(cpu), node = PVS_NODE_DSQ(node_of(cpu));
+	__u64 at_own = 0, at_node = 0, deadline;
+	bool has_own, has_node;
+	struct pvs_task *task;
+	__u32 i;
+
+	has_own = scx_bpf_dsq_nr_queued(own) > 0 && pvs_head(own, &at_own);
+	has_node = scx_bpf_dsq_nr_queued(node) > 0 && pvs_head(node, &at_node);
+	if (prev && (has_own || has_node)) {
+		task = task_of(prev);
+		if (!task)
+			return false;
+		/* What it used of its slice is charged only when it stops. */
+		deadline = pvs_fair_deadline(&task->fair) +
+			   2 * pvs_virtual(prev->se.sum_exec_runtime -
+						   task->ran_at,
+					   weight_of_prev(prev, task));
+		if ((!has_own || !pvs_before(at_own, deadline)) &&
+		    (!has_node || !pvs_before(at_node, deadline)))
+			return false;
+	}
+	if (has_own && (!has_node || pvs_before(at_own, at_node)) &&
+	    pvs_take_from(own))
+		return true;
+	if (has_node && pvs_take_from(node))
+		return true;
+	/* It may be that no task of the node may run here. */
+	if (has_own && pvs_take_from(own))
+		return true;
+	if (prev)
+		return false;
+	bpf_for(i, 0, pvs_nr_nodes) {
+		if (PVS_NODE_DSQ(i) != node && pvs_take_from(PVS_NODE_DSQ(i)))
+			return true;
+	}
+	return false;
+}
+
+/* A vCPU that became urgent in an ordinary queue, by a kick. */
+static __noinline bool pull(__s32 cpu, __u64 queue)
+{
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
+	struct pvs_thread *thread;
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool is_found = false;
+	__u32 i;
+
+	bpf_iter_scx_dsq_new(&it, queue, 0);
+	bpf_for(i, 0, PVS_PULLED_AT) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (!p)
+			break;
+		thread = vcpu_of(p);
+		if (!thread || urgency_of(granted(thread)) <= PVS_RANK_RT ||
+		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			continue;
+		is_found = scx_bpf_dsq_move(&it, p, local, 0);
+		if (is_found)
+			break;
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return is_found;
+}
+
+/* An interrupt made this vCPU urgent: if it waits, a CPU is to look for it. */
+static __always_inline void kick(struct task_struct *p, struct pvs_thread *thread)
+{
+	__u32 urgency = urgency_of(granted(thread));
+	__s32 cpu;
+
+	if (urgency <= PVS_RANK_RT || scx_bpf_task_running(p) || !is_queued(p))
+		return;
+	cpu = least_urgent(p, urgency);
+	if (cpu < 0)
+		return;
+	__sync_lock_test_and_set(&pvs_to_pull, 1);
+	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
+}
+
+/*
+ * Who has waited for long: an ordinary task, or, in turns, the last of the
+ * urgent queue, where more urgent ones may pass it for ever.
+ */
+static __noinline bool take_starved(struct pvs_cpu *me, __s32 cpu)
+{
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool is_taken = false;
+
+	if (!me)
+		return false;
+	me->turn = !me->turn;
+	if (me->turn && take_ordinary(cpu, NULL))
+		return true;
+	bpf_iter_scx_dsq_new(&it, PVS_URGENT_DSQ,
+			     PVS_SCX(scx_dsq_iter_flags, SCX_DSQ_ITER_REV));
+	p = bpf_iter_scx_dsq_next(&it);
+	if (p && bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+		is_taken = scx_bpf_dsq_move(&it, p, local, 0);
+	bpf_iter_scx_dsq_destroy(&it);
+	return is_taken || (!me->turn && take_ordinary(cpu, NULL));
+}
+
+/* Whether urgent vCPUs have had this CPU for too long, and others wait. */
+static __always_inline bool is_starved(struct pvs_cpu *me, __s32 cpu, __u64 now)
+{
+	if (!me->urgent_since || now - me->urgent_since < PVS_STARVED_NS)
+		return false;
+	if (scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) ||
+	    scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))) ||
+	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))
+		return true;
+	me->urgent_since = now;
+	return false;
+}
+
+#endif /* PVSCHED_QUEUES_H */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the scheduler knows of tasks and CPUs, and what a vCPU is worth now.
+ */
+#ifndef PVSCHED_SCHED_STATE_H
+#define PVSCHED_SCHED_STATE_H
+
+#include "host-policy/bpf/boot.h"
+#include "host-policy/bpf/groups.h"
+#include "host-policy/bpf/judge.h"
+#include "host-policy/bpf/scx_kernel.h"
+
+#define PVS_MAX_NODES 64
+
+/* Queues: of CPU n, of node n, of urgent vCPUs. */
+#define PVS_CPU_DSQ(cpu) ((__u64)(cpu))
+#define PVS_NODE_DSQ(node) (0x10000ull + (__u64)(node))
+#define PVS_URGENT_DSQ 0x20000ull
+
+/* Virtual time of what runs, by node; each alone in its line. */
+struct pvs_clock {
+	__u64 vnow;
+} __attribute__((aligned(64)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PVS_MAX_NODES);
+	__type(key, __u32);
+	__type(value, struct pvs_clock);
+} clocks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PVS_MAX_CPUS);
+	__type(key, __u32);
+	__type(value, struct pvs_cpu);
+} cpus SEC(".maps");
+
+static __always_inline struct pvs_cpu *cpu_of(__s32 cpu)
+{
+	__u32 key = cpu;
+
+	return bpf_map_lookup_elem(&cpus, &key);
+}
+
+static __always_inline struct pvs_task *task_of(struct task_struct *p)
+{
+	return bpf_task_storage_get(&tasks, p, 0, 0);
+}
+
+static __always_inline struct pvs_thread *vcpu_of(struct task_struct *p)
+{
+	return bpf_task_storage_get(&threads, p, 0, 0);
+}
+
+static __always_inline __u32 node_of(__s32 cpu)
+{
+	__u32 node = 0;
+
+	if (bpf_ksym_exists(scx_bpf_cpu_node) && pvs_nr_nodes > 1)
+		node = scx_bpf_cpu_node(cpu);
+	return node < PVS_MAX_NODES ? node : 0;
+}
+
+/*
+ * Of those the task waits among. Those bound to one CPU have a time of their
+ * own: a crowd there falls behind the node's, and one that woke by the node's
+ * would wait until the crowd has caught up.
+ */
+static __always_inline __u64 *clock_of(struct task_struct *p, __s32 cpu)
+{
+	struct pvs_clock *clock;
+	struct pvs_cpu *own;
+	__u32 node;
+
+	if (p->nr_cpus_allowed == 1) {
+		own = cpu_of(cpu);
+		return own ? &own->vnow : NULL;
+	}
+	node = node_of(cpu);
+	clock = bpf_map_lookup_elem(&clocks, &node);
+	return clock ? &clock->vnow : NULL;
+}
+
+/* What the vCPU is granted now, from the guest's word of now. */
+static __noinline __u64 judge(struct task_struct *p, struct pvs_thread *thread,
+			      __u32 event)
+{
+	struct pvs_slot *slot;
+
+	if (!thread)
+		return 0;
+	on_event(p, thread, event);
+	slot = slot_of(thread);
+	return slot ? slot->wanted : 0;
+}
+
+static __always_inline __u64 granted(struct pvs_thread *thread)
+{
+	struct pvs_slot *slot = slot_of(thread);
+
+	return slot ? slot->wanted : 0;
+}
+
+/* It can run: on its CPU, or in a queue. */
+static __always_inline bool is_queued(struct task_struct *p)
+{
+	return p->scx.flags & PVS_SCX(scx_ent_flags, SCX_TASK_QUEUED);
+}
+
+/* A grant is a word like the guest's; 0, the thread's own, is nice 0. */
+static __always_inline __u32 urgency_of(__u64 grant)
+{
+	return pvs_rank(pvs_bare(grant));
+}
+
+static __always_inline __u32 weight_of(struct task_struct *p,
+				       struct pvs_task *task, __u64 grant)
+{
+	__u32 weight = p->scx.weight;
+
+	if (pvsched_word_flags(grant) &
+	    (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_LOWERED))
+		weight = pvsched_word_policy(grant) == PVSCHED_POLICY_IDLE ?
+				 1 :
+				 pvs_weight_of_nice(pvsched_word_nice(grant));
+	if (task->young_until) {
+		if (bpf_ktime_get_ns() < task->young_until)
+			weight *= PVS_BOOT_WEIGHT;
+		else
+			task->young_until = 0;
+	}
+	if (!pvs_weights || !bpf_ksym_exists(scx_bpf_task_cgroup))
+		return weight;
+	if (task->weights != pvs_weights) {
+		task->weights = pvs_weights;
+		task->group_weight = groups_weight(p);
+	}
+	return weight * task->group_weight / PVS_WEIGHT;
+}
+
+/* The same of a task that a callback is not about: its groups' as last known. */
+static __always_inline __u32 weight_of_prev(struct task_struct *p,
+					    struct pvs_task *task)
+{
+	__u32 weight = p->scx.weight;
+
+	return task->weights ? weight * task->group_weight / PVS_WEIGHT : weight;
+}
+
+/*
+ * For the CPU time since the last look, used under `grant`; returns until when
+ * its groups wait.
+ */
+static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
+			       __u64 grant)
+{
+	__u64 used;
+
+	if (!task)
+		return 0;
+	used = p->se.sum_exec_runtime - task->ran_at;
+	task->ran_at = p->se.sum_exec_runtime;
+	/* As a real-time task's: the budget bounds it, and nobody owes it. */
+	if (urgency_of(grant) <= PVS_RANK_RT)
+		pvs_fair_charge(&task->fair, used, weight_of(p, task, grant));
+	task->parked_until = 0;
+	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))
+		task->parked_until = groups_charge(p, used);
+	return task->parked_until;
+}
+
+/* Whether its groups' quotas were used up when it was last charged. */
+static __always_inline bool is_parked(struct task_struct *p, __u64 now)
+{
+	struct pvs_task *task = task_of(p);
+
+	return task && task->parked_until > now;
+}
+
+/* Ordinary tasks that wait for each CPU of its node. */
+static __always_inline __u32 waiting_at(__s32 cpu)
+{
+	__s32 queued = scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu)));
+	__u32 shared = pvs_nr_cpus;
+
+	if (pvs_nr_nodes > 1)
+		shared /= pvs_nr_nodes;
+	return queued > 0 && shared ? (__u32)queued / shared : 0;
+}
+
+static __always_inline void count(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
+#endif /* PVSCHED_SCHED_STATE_H */
