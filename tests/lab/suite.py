@@ -20,7 +20,7 @@ TIERS = ("unit", "native", "nested")
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
 _POLICIES = ("apply_locked",)
 _TRIES = 3  # of a nested test on emulated hosts
-_MOST_AGAIN = 3  # nested tests: where more fail, it is not the emulator
+_MOST_AGAIN = 5
 _PASSED_ON = ("LAB_STRESS_SECONDS",)  # from the environment to the nested tests
 _SOURCES = ("vmm-device", "host-policy", "tests")
 
@@ -121,7 +121,7 @@ def _why_skipped(folder, name):
 def _nested(tally, root, pattern):
     """Runs the nested tests in one boot; in another if the emulated host dies.
 
-    Emulation is slow, noisy, and now and then resets a guest: up to three tests that
+    Emulation is slow, noisy, and now and then resets a guest: up to five tests that
     fail there are tried again, on a fresh host. What fails three times has failed. All
     tries are printed.
     """
