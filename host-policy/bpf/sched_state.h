@@ -83,24 +83,21 @@ static __always_inline __u64 *clock_of(struct task_struct *p, __s32 cpu)
 	return clock ? &clock->vnow : NULL;
 }
 
-/* What the vCPU is granted now, from the guest's word of now. */
-static __noinline __u64 judge(struct task_struct *p, struct pvs_thread *thread,
-			      __u32 event)
-{
-	struct pvs_slot *slot;
-
-	if (!thread)
-		return 0;
-	on_event(p, thread, event);
-	slot = slot_of(thread);
-	return slot ? slot->wanted : 0;
-}
-
 static __always_inline __u64 granted(struct pvs_thread *thread)
 {
 	struct pvs_slot *slot = slot_of(thread);
 
 	return slot ? slot->wanted : 0;
+}
+
+/* What the vCPU is granted now, from the guest's word of now. */
+static __noinline __u64 judge(struct task_struct *p, struct pvs_thread *thread,
+			      __u32 event)
+{
+	if (!thread)
+		return 0;
+	on_event(p, thread, event);
+	return granted(thread);
 }
 
 /* It can run: on its CPU, or in a queue. */

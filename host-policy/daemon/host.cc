@@ -5,6 +5,7 @@
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "host-policy/daemon/agent.h"
 #include "host-policy/daemon/kernel_actuator.h"
 #include "host-policy/loader/scheduler_support.h"
@@ -60,7 +61,11 @@ absl::StatusOr<Host> ChooseHost(const std::string& actuator, const std::string& 
   const bool any = actuator == "auto";
   if (any || actuator == "scx") {
     host = Scheduler(policy_path);
-    if (!host.ok() && any) LOG(INFO) << "not scx: " << host.status().message();
+    // A sentence; the verifier's log is for who asks for scx by name.
+    if (!host.ok() && any) {
+      const absl::string_view why = host.status().message();
+      LOG(INFO) << "not scx: " << why.substr(0, why.find('\n'));
+    }
   }
   if ((any && !host.ok()) || actuator == "kfunc") {
     host = Module(policy_path);

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"

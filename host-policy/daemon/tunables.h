@@ -40,8 +40,9 @@ std::string TunablesAsMarkdown();
 using TunableValues = std::vector<int64_t>;
 TunableValues DefaultTunables();
 pvs_tunables ToPolicy(const TunableValues& values);
-// What pvschedd logs from now on.
+// Of the scheduler's boot profile.
 uint64_t BootTimeNs(const TunableValues& values);
+// What pvschedd logs from now on.
 void ApplyLogLevel(const TunableValues& values);
 
 // The index of a name; the error lists the names there are.
