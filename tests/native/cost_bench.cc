@@ -92,7 +92,8 @@ void Register(ControlConnection& device, MiniVm& vm, int vcpu, uint32_t id) {
 void Start(HostDaemon& daemon) {
   const std::string quiet = daemon.path("quiet.toml");
   std::ofstream(quiet) << "[host]\nlog-level = \"error\"\n";
-  if (!daemon.Start({"--config", quiet})) exit(1);
+  // The one actuator that every kernel has.
+  if (!daemon.Start({"--config", quiet, "--actuator", "agent"})) exit(1);
   unlink(quiet.c_str());
 }
 
@@ -219,6 +220,56 @@ Json Programs() {
   return json;
 }
 
+// Guests that ask for something else at each exit: what one agent applies of it.
+Json Decisions(int rounds) {
+  printf("Decisions that the agent applies, by how many a second the guests ask for:\n");
+  constexpr int kVcpus = 16;
+  constexpr int kRates[] = {1000, 4000, 16000, 64000};
+  std::map<int, std::vector<double>> asked, applied;
+  for (int round = 0; round < rounds; ++round) {
+    for (int rate : kRates) {
+      HostDaemon daemon;
+      Start(daemon);
+      auto vm = MiniVm::Create(kVcpus);
+      if (!vm.ok()) exit(1);
+      (*vm)->SetOnExit([&vm, low = std::vector<char>(kVcpus)](int i) mutable {
+        // Each below what a budget counts, so that none is refused.
+        char& turn = low[static_cast<size_t>(i)];
+        turn = !turn;
+        (*vm)->SetIntent(i, pvsched_word(PVSCHED_POLICY_NORMAL, turn ? 5 : 10, 0, 0));
+      });
+      (*vm)->SetPause(std::chrono::microseconds(1'000'000LL * kVcpus / rate));
+      (*vm)->Run();
+      auto device = Device(daemon);
+      for (int i = 0; i < kVcpus; ++i) Register(*device, **vm, i, static_cast<uint32_t>(i));
+      const auto exits = [&vm] {
+        uint64_t sum = 0;
+        for (int i = 0; i < kVcpus; ++i) sum += (*vm)->exits(i);
+        return static_cast<double>(sum);
+      };
+      const auto calls = [&daemon] { return daemon.Ctl("stats")["actuator"]["calls"].get<double>(); };
+      const double exits_before = exits(), calls_before = calls();
+      const auto start = Clock::now();
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      const double exits_after = exits(), calls_after = calls();
+      const std::chrono::duration<double> took = Clock::now() - start;
+      asked[rate].push_back((exits_after - exits_before) / took.count());
+      applied[rate].push_back((calls_after - calls_before) / took.count());
+      device.reset();
+      daemon.Stop(SIGTERM);
+    }
+  }
+  Json json;
+  for (int rate : kRates) {
+    const std::string name = std::to_string(rate) + " wanted, ";
+    json["rates"].push_back(
+        {{"wanted_per_s", rate},
+         {"asked_per_s", Show((name + "asked for").c_str(), SpreadOf(asked[rate]), "a second")},
+         {"applied_per_s", Show((name + "applied").c_str(), SpreadOf(applied[rate]), "a second")}});
+  }
+  return json;
+}
+
 Json GuestHooks(int rounds) {
   printf("What the guest's driver does at a wake-up and a switch, to what the kernel does:\n");
   std::vector<double> hooks, kernel, ratios;
@@ -243,7 +294,7 @@ int Main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
   app.add_option("--only", only, "One part alone")
-      ->check(CLI::IsMember({"exits", "programs", "guest-hooks", "scale"}));
+      ->check(CLI::IsMember({"exits", "programs", "guest-hooks", "scale", "decisions"}));
   app.add_option("--json", file, "Write the figures there, too");
   try {
     app.parse(argc, argv);
@@ -260,6 +311,7 @@ int Main(int argc, char** argv) {
   if (wants("programs")) json["programs"] = Programs();
   if (wants("guest-hooks")) json["guest_hooks"] = GuestHooks(rounds);
   if (wants("scale")) json["scale"] = Scale(rounds);
+  if (wants("decisions")) json["decisions"] = Decisions(rounds);
   if (!file.empty()) std::ofstream(file) << json.dump(1) << "\n";
   return 0;
 }

@@ -7,33 +7,20 @@
 # ./lab exec tests/lab/measure/boot.sh [ROUNDS [BOOTS [POLICY...]]]; BOOTS in each round.
 . "${0%/*}/lib.sh"
 boots=${2:-3}
-limit=180 # s, for one
-
-# reboot=t: a triple fault, which ends QEMU at once.
-append="console=ttyS0 quiet loglevel=5 panic=-1 reboot=t rdinit=/bin/reboot random.trust_cpu=on"
-append+=" cryptomgr.notests=1 mitigations=off nokaslr init_on_alloc=0 pci=lastbus=0 -- -f"
-
-boot() {
-  timeout $limit qemu-system-x86_64 -M q35,sata=off,smbus=off,vmport=off,accel=kvm -cpu host -m 128 \
-    -nodefaults -no-user-config -display none -no-reboot -serial "file:$round/console" \
-    -kernel /boot/lab-vmlinux -initrd /lab/guest/initramfs -append "$append" </dev/null >"$round/qemu.log" 2>&1
-  local status=$?
-  # A kernel that panics ends QEMU, too.
-  [ $status = 0 ] && grep -q 'reboot: Restarting system' "$round/console"
-}
+. booting.sh
 
 one() {
   local k start busy
   # shellcheck disable=SC2086 # a list of options
-  stress-ng $load --temp-path /var/tmp --timeout $((2 * limit * boots)) >"$round/work" 2>&1 &
+  stress-ng $load --temp-path /var/tmp --timeout $((2 * boot_limit * boots)) >"$round/work" 2>&1 &
   busy=$!
   sleep 3
   : >"$round/times"
   for ((k = 0; k < boots; k++)); do
     start=$(now)
-    until boot; do
+    until boot_vm; do
       tail -n 3 "$round/console" "$round/qemu.log"
-      ((restarts-- > 0)) || die "a VM did not boot to its end in $limit s, in round $n under $policy"
+      ((restarts-- > 0)) || die "a VM did not boot to its end in $boot_limit s, in round $n under $policy"
       start=$(now)
     done
     calc "$(now) - $start" >>"$round/times"
