@@ -10,27 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "host-policy/ctl/text_table.h"
 
 namespace pvsched {
 namespace {
-
-using Row = std::vector<std::string>;
-
-std::string Table(const std::vector<Row>& rows) {
-  std::vector<size_t> widths(rows[0].size(), 0);
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      absl::StrAppend(&text, row[i]);
-      if (i + 1 < row.size()) text.append(widths[i] - row[i].size() + 2, ' ');
-    }
-    text.push_back('\n');
-  }
-  return text;
-}
 
 std::string Text(const Json& json, const char* key) {
   if (!json.contains(key) || json[key].is_null()) return "-";
@@ -66,7 +49,7 @@ std::string VmTable(const Json& vms) {
     rows.push_back(
         {Text(vm, "vm"), Text(vm, "pid"), Text(vm, "uid"), Text(vm, "vcpus"), Text(vm, "bound")});
   }
-  return Table(rows);
+  return TextTable(rows);
 }
 
 std::string VcpuTable(const Json& vcpus) {
@@ -77,7 +60,7 @@ std::string VcpuTable(const Json& vcpus) {
                     ParamsText(vcpu, "applied"), ParamsText(vcpu, "baseline"), Text(vcpu, "boosts"),
                     Text(vcpu, "throttles"), Ms(vcpu, "boosted_ns")});
   }
-  return Table(rows);
+  return TextTable(rows);
 }
 
 std::string TunableTable(const Json& tunables) {
@@ -86,7 +69,7 @@ std::string TunableTable(const Json& tunables) {
     rows.push_back({Text(tunable, "name"), Text(tunable, "value"), Text(tunable, "unit"),
                     Text(tunable, "default"), Text(tunable, "help")});
   }
-  return Table(rows);
+  return TextTable(rows);
 }
 
 long BucketQuantile(const Json& histogram, double quantile) {
@@ -117,7 +100,7 @@ std::string StatsTable(const Json& stats) {
                     QuantileText(boosted, 0.5), QuantileText(boosted, 0.99)});
   }
   const Json actuator = stats.value("actuator", Json::object());
-  return absl::StrCat(Table(rows), "actuator ", actuator.value("name", "?"), ": ",
+  return absl::StrCat(TextTable(rows), "actuator ", actuator.value("name", "?"), ": ",
                       Number(actuator, "calls"), " changes applied, ", Number(actuator, "failures"),
                       " failed\n");
 }
@@ -175,7 +158,7 @@ std::string TopTable(const Json& before, const Json& after, double seconds) {
                     rate("boosted_ns", 1e7), rate("boosts", 1), rate("interrupts", 1),
                     rate("events", 1), Text(vcpu, "throttles")});
   }
-  return Table(rows);
+  return TextTable(rows);
 }
 
 }  // namespace pvsched

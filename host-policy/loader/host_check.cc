@@ -33,23 +33,27 @@ absl::Status CheckKernelRelease(absl::string_view release) {
   return absl::OkStatus();
 }
 
-absl::Status CheckHost() {
-  utsname name;
-  uname(&name);
-  if (absl::Status status = CheckKernelRelease(name.release); !status.ok()) return status;
+absl::Status CheckCanTrace(absl::string_view program) {
   if (geteuid() != 0) {
     return absl::PermissionDeniedError(
-        "pvschedd loads BPF programs and sets scheduling parameters: start it as root");
+        absl::StrCat(program, " loads BPF programs: start it as root"));
   }
   if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
     return absl::FailedPreconditionError(
         "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF");
   }
   if (access("/dev/kvm", F_OK) != 0) {
-    return absl::FailedPreconditionError(
-        "KVM is not there (/dev/kvm): load kvm_amd or kvm_intel, then start pvschedd");
+    return absl::FailedPreconditionError(absl::StrCat(
+        "KVM is not there (/dev/kvm): load kvm_amd or kvm_intel, then start ", program));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckHost() {
+  utsname name;
+  uname(&name);
+  if (absl::Status status = CheckKernelRelease(name.release); !status.ok()) return status;
+  return CheckCanTrace("pvschedd");
 }
 
 }  // namespace pvsched

@@ -13,6 +13,9 @@ namespace pvsched {
 // thing that is missing, with what to do about it, if not.
 absl::Status CheckHost();
 
+// The part of it that any program with BPF on KVM needs, which `program` names.
+absl::Status CheckCanTrace(absl::string_view program);
+
 // Whether a kernel of this release ("6.18.15+deb13-amd64") is new enough.
 absl::Status CheckKernelRelease(absl::string_view release);
 

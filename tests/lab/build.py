@@ -10,8 +10,8 @@ from lock import exclusive
 from progress import step
 from settings import BUILD, CHECKOUT, LabError
 
-DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device")
-GUEST_PROGRAMS = ("kexec-now",)
+DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-boot")
+GUEST_PROGRAMS = ("kexec-now", "boot-init")
 _LOCK = BUILD / "lab" / "build.lock"
 
 def logged(root, what, argv):
