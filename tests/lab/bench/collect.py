@@ -2,6 +2,7 @@
 """Out of the raw files of a run: samples, curves, and what is missing."""
 
 import json
+import statistics
 
 import latency
 from bench import native, suites
@@ -71,7 +72,8 @@ class Collection:
             if not (path.parent / "done").exists():
                 continue  # told by whoever knows why the run ended early
             try:
-                for metric, unit, better, value in _READERS[case.suite](self, case, policy, path):
+                # All of a measurement's figures, or none.
+                for metric, unit, better, value in list(_READERS[case.suite](self, case, policy, path)):
                     self._add(case.suite, case.title, policy, block.round, metric, unit, better, value)
             except LabError as error:
                 self.lacks(case.suite, case.title, policy, f"round {block.round}: {error}")
@@ -110,10 +112,13 @@ class Collection:
 
     def _boot(self, case, policy, path):
         try:
-            times = [float(line) for line in (path / "times").read_text().split()]
-            yield "from exec to exit", "s", _LOWER, sum(times) / len(times)
-        except (OSError, ValueError, ZeroDivisionError) as error:
-            raise LabError(f"{path}/times holds no times: {error}") from error
+            runs = _json(path / "boot.json")["commands"][0]["runs"]
+            for step, title in _STEPS.items():
+                yield title, "ms", _LOWER, statistics.fmean(run["ms"][step] for run in runs)
+            for kind, title in (("exits", "exits"), ("exits_to_vmm", "exits to the VMM")):
+                yield title, "1", _LOWER, statistics.fmean(run[kind]["total"] for run in runs)
+        except (KeyError, IndexError, TypeError, statistics.StatisticsError) as error:
+            raise LabError(f"{path}/boot.json is not what pvsched-boot writes: {error!r}") from error
 
     def native(self, wanted, rounds):
         """Adds what was measured on this machine's own kernel."""
@@ -140,6 +145,8 @@ class Collection:
 _READERS = {"latency": Collection._latency, "overhead": Collection._overhead, "boot": Collection._boot}
 _COUNTS = {"exits": "exits", "irq_injections": "interrupts", "halt_wakeup": "wake-ups of the vCPU",
            "host_state_reload": "reloads of host state"}
+_STEPS = {"exec_to_vcpu_runs": "exec to the first vCPU's run", "exec_to_userspace": "exec to user space",
+          "exec_to_end": "exec to the end"}
 _MEMORY = {"pvschedd": "pvschedd's memory", "device": "memory of a VM's device", "maps": "memory of the BPF maps"}
 
 

@@ -114,11 +114,28 @@ class OverheadTest(unittest.TestCase):
 
 
 class BootTest(unittest.TestCase):
+    @staticmethod
+    def _run(ms, exits):
+        return {"ms": {"exec_to_vcpu_runs": ms / 4, "exec_to_userspace": ms / 2, "exec_to_end": ms},
+                "exits": {"total": exits}, "exits_to_vmm": {"total": 1}}
+
     def test_a_round_counts_by_the_mean_of_its_boots(self):
         raw = _Raw()
         raw.put("round-1/boot/idle/done", "")
-        raw.put("round-1/boot/idle/eevdf/times", "5\n7\n")
-        self.assertEqual(_values(raw.collected(_block(1, "boot", "idle", "eevdf"))), {"from exec to exit": 6})
+        raw.put("round-1/boot/idle/eevdf/boot.json",
+                json.dumps({"commands": [{"runs": [self._run(400, 7), self._run(800, 9)]}]}))
+        values = _values(raw.collected(_block(1, "boot", "idle", "eevdf")))
+        self.assertEqual(values, {"exec to the first vCPU's run": 150, "exec to user space": 300,
+                                  "exec to the end": 600, "exits": 8, "exits to the VMM": 1})
+
+    def test_a_boot_that_never_told_of_itself_is_missing(self):
+        raw = _Raw()
+        run = self._run(400, 7)
+        run["ms"]["exec_to_userspace"] = None
+        raw.put("round-1/boot/idle/done", "")
+        raw.put("round-1/boot/idle/eevdf/boot.json", json.dumps({"commands": [{"runs": [run]}]}))
+        found = raw.collected(_block(1, "boot", "idle", "eevdf"))
+        self.assertIn("is not what pvsched-boot writes", found.missing[0]["why"])
 
 
 class NativeTest(unittest.TestCase):

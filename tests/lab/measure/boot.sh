@@ -16,6 +16,7 @@ one() {
   busy=$!
   sleep 3
   : >"$round/times"
+  small_vm
   for ((k = 0; k < boots; k++)); do
     start=$(now)
     until boot_vm; do
