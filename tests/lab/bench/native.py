@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The part of the bench that needs no host under test: pvsched-cost-bench on this machine's own kernel."""
 
+import subprocess
+
 import build
 import roots
 from bench import suites
@@ -12,7 +14,7 @@ PROGRAM = "pvsched-cost-bench"
 POLICY = "agent"  # what pvschedd is told to use there
 # Part of the program -> suite, and what a round of it takes, in s.
 PARTS = {"exits": ("overhead", 3), "programs": ("overhead", 4), "guest-hooks": ("overhead", 2),
-         "scale": ("scale", 14), "decisions": ("scale", 12)}
+         "scale": ("scale", 14), "vms": ("scale", 6), "decisions": ("scale", 12)}
 
 
 def parts(wanted):
@@ -39,11 +41,12 @@ def run(wanted, rounds, raw):
 
 def _run(root, part, folder):
     program = f"/src/{(BUILD / 'bin' / PROGRAM).relative_to(CHECKOUT)}"
-    done = root.run([program, "--rounds", "1", "--only", part, "--json", f"/out/{part}.json"],
-                    binds=((folder, "/out"),), capture_output=True, text=True)
-    (folder / f"{part}.log").write_text(done.stdout + done.stderr)
+    log = folder / f"{part}.log"
+    with open(log, "wb") as file:
+        done = root.run([program, "--rounds", "1", "--only", part, "--json", f"/out/{part}.json"],
+                        binds=((folder, "/out"),), stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
+        said = log.read_text(errors="replace").strip().splitlines()
         (folder / f"{part}.missing").write_text(said[-1] if said else f"exit status {done.returncode}")
 
 
@@ -57,7 +60,7 @@ _LOWER, _HIGHER, _NEITHER = "lower", "higher", "neither"
 
 
 def figures(part, data):
-    return {"exits": _exits, "programs": _programs, "guest-hooks": _hooks, "scale": _scale,
+    return {"exits": _exits, "programs": _programs, "guest-hooks": _hooks, "scale": _vcpus, "vms": _vms,
             "decisions": _decisions}[part](data)
 
 
@@ -84,13 +87,25 @@ def _hooks(data):
            {POLICY: 100 * _middle(hooks["ratio"])})
 
 
-def _scale(data):
-    scale = data["scale"]
+def _vcpus(data):
+    return _by_number(data["scale"], "vCPU")
+
+
+def _vms(data):
+    return _by_number(data["vms"], "VM")
+
+
+def _by_number(scale, unit):
     for count, spread in scale["event_ns"].items():
-        yield "scale", f"{count} vCPUs", "program at an exit", "ns", _LOWER, {POLICY: _middle(spread)}
-    most = f"{max(map(int, scale['event_ns']))} vCPUs"
-    yield "scale", most, "registration of a vCPU", "us", _LOWER, {POLICY: _middle(scale["registration_us"])}
-    yield "scale", most, "pvschedd's memory for a vCPU", "KiB", _LOWER, {POLICY: _middle(scale["memory_kib"])}
+        yield "scale", _counted(count, unit), "program at an exit", "ns", _LOWER, {POLICY: _middle(spread)}
+    most = _counted(max(scale["event_ns"], key=int), unit)
+    yield "scale", most, f"registration of a {unit}", "us", _LOWER, {POLICY: _middle(scale["registration_us"])}
+    yield "scale", most, f"pvschedd's memory for a {unit}", "KiB", _LOWER, {POLICY: _middle(scale["memory_kib"])}
+
+
+def _counted(count, unit):
+    what = f"VM{'s' * (count != '1')} of one vCPU" if unit == "VM" else f"vCPU{'s' * (count != '1')}"
+    return f"{count} {what}"
 
 
 def _decisions(data):
@@ -106,5 +121,5 @@ def _decisions(data):
 def cases_of(part):
     """(suite, case) for what could not be measured at all."""
     return {"exits": ("overhead", f"exits, {_HERE}"), "programs": ("overhead", f"BPF programs, {_HERE}"),
-            "guest-hooks": ("overhead", "the driver's own code"), "scale": ("scale", "1000 vCPUs"),
+            "guest-hooks": ("overhead", "the driver's own code"), "scale": ("scale", "1000 vCPUs"), "vms": ("scale", "100 VMs of one vCPU"),
             "decisions": ("scale", "one agent")}[part]
