@@ -84,7 +84,7 @@ def report(new, old, path, threshold=THRESHOLD):
     findings = compare(new, old, threshold)
     compared = sum(c.policy in OWN for c in _changes(new, old))
     lines = [f"compared with {path} of {old['meta']['date']} (commit {old['meta']['commit']}): "
-             f"{compared} figures of pvsched's that both have"]
+             f"{compared} of pvsched's figures are in both"]
     differing = [k for k in _SAME_PLACE if new["meta"][k] != old["meta"][k]]
     if differing:
         lines.append(f"they differ in {', '.join(differing)}: figures without a base are left out")

@@ -11,6 +11,7 @@ from bench.results import OWN
 
 _RESAMPLES = 10000
 _CONFIDENCE = 0.95
+_ENOUGH = 5  # rounds: fewer agree by chance too often for an interval to mean much
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +23,25 @@ class Estimate:
     high: float
     values: tuple  # of the rounds
 
+    @property
+    def above_one(self):
+        """Whether a ratio is clearly more than 1."""
+        return self.low > 1 and len(self.values) >= _ENOUGH
+
     @classmethod
     def of(cls, values):
         """Seeded: the same values give the same interval, whoever asks."""
+        return cls._of(tuple(values))
+
+    @classmethod
+    @functools.cache
+    def _of(cls, values):
         ordered = sorted(values)
         tail = (1 - _CONFIDENCE) / 2 * _RESAMPLES
         medians = sorted(((ordered[i] + ordered[j]) / 2, n)
                          for (i, j), n in _middles(len(ordered)).items())
         return cls(statistics.median(ordered), _quantile(medians, tail), _quantile(medians, _RESAMPLES - tail),
-                   tuple(values))
+                   values)
 
 
 @functools.cache
@@ -64,8 +75,8 @@ class Row:
         self.unit, self.better, self.base = unit, better, base
         self.rounds = {}  # policy -> round -> value
 
-    @property
-    def relative(self):
+    @functools.cached_property
+    def relative(self):  # asked only of rows that are complete
         """Whether there is a base to divide by; else the values themselves are compared."""
         values = [v for rounds in self.rounds.values() for v in rounds.values()]
         return min(values) >= 0 and any(self.rounds.get(self.base, {}).values())
@@ -138,8 +149,14 @@ def winner(row):
 def beaten(row):
     """(the better policy, pvsched's best, the lead) where pvsched is not best in a row; else None."""
     own, other = row.best(OWN), row.best([p for p in row.rounds if p not in OWN])
-    if own is None or other is None or winner(row) == own:
+    if own is None or other is None or row.estimate(own).median == row.estimate(other).median:
         return None
-    if row.estimate(own).median == row.estimate(other).median:
-        return None
-    return other, own, row.lead(other, own)
+    return (other, own, row.lead(other, own)) if row.best([own, other]) == other else None
+
+
+def standing(cases, policy, other):
+    """(rows, those in which `policy` is clearly better than `other`, those in which it is clearly worse)."""
+    leads = [(row.lead(policy, other), row.lead(other, policy)) for case in cases for row in case.rows
+             if row.better != "neither"]
+    leads = [pair for pair in leads if all(pair)]
+    return len(leads), sum(mine.above_one for mine, _ in leads), sum(its.above_one for _, its in leads)
