@@ -7,7 +7,8 @@ chance from a regression is measured, in the two files themselves:
   - drift: by how much the same figure of the policies that are not pvsched moved
     between the two runs, though nothing of theirs changed.
 A figure is worse if it is so by more than the threshold and by more than these two
-explain, at a rate of false discoveries (Benjamini and Hochberg) over all figures.
+explain, at a rate of false discoveries (Benjamini and Hochberg) over all figures of a
+suite, so that the few of one suite do not drown in the many of another.
 """
 
 import collections
@@ -15,7 +16,6 @@ import dataclasses
 import math
 import statistics
 
-from bench import results as results_file
 from bench import stats
 from bench.results import OWN
 
@@ -26,7 +26,7 @@ _FALSE_DISCOVERIES = 0.05
 _LEAST_DRIFT = 0.05
 _MEDIAN = math.pi / 2  # the variance of a median to that of a mean
 _DIMENSIONLESS = ("ratio", "x", "%")
-_SAME_PLACE = ("machine", "emulated", "host_kernel")
+_SAME_PLACE = ("machine", "emulated", "host_kernel", "own_kernel")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,14 +69,23 @@ class _Change:
 
 def compare(new, old, threshold=THRESHOLD):
     """Findings, the surest first; none if nothing is worse."""
-    own = [c for c in _changes(new, old) if c.policy in OWN]
+    suites = collections.defaultdict(list)
+    for change in _changes(new, old):
+        if change.policy in OWN:
+            suites[change.rows[0].suite].append(change)
     margin = math.log(1 + threshold)
-    own.sort(key=lambda c: c.chance(margin))
-    worse = 0
-    for rank, change in enumerate(own, 1):
-        if change.chance(margin) <= _FALSE_DISCOVERIES * rank / len(own):
-            worse = rank
-    return [*_lost(new, old), *(_finding(c, new) for c in own[:worse])]
+    found = [c for changes in suites.values() for c in _sure(changes, margin, _FALSE_DISCOVERIES / len(suites))]
+    return [*_lost(new, old), *(_finding(c, new) for c in sorted(found, key=lambda c: c.chance(margin)))]
+
+
+def _sure(changes, margin, rate):
+    """Those that are worse by more than `margin`, by Benjamini and Hochberg's procedure."""
+    ordered = sorted(changes, key=lambda c: c.chance(margin))
+    sure = 0
+    for rank, change in enumerate(ordered, 1):
+        if change.chance(margin) <= rate * rank / len(ordered):
+            sure = rank
+    return ordered[:sure]
 
 
 def report(new, old, path, threshold=THRESHOLD):
@@ -85,8 +94,7 @@ def report(new, old, path, threshold=THRESHOLD):
     compared = sum(c.policy in OWN for c in _changes(new, old))
     lines = [f"compared with {path} of {old['meta']['date']} (commit {old['meta']['commit']}): "
              f"{compared} of pvsched's figures are in both"]
-    differing = [k for k in _SAME_PLACE if new["meta"][k] != old["meta"][k]]
-    if differing:
+    if differing := _differing(new, old):
         lines.append(f"they differ in {', '.join(differing)}: figures without a base are left out")
     lines += [f"  {'worse' if f.metric else 'lost'}: {f.text}" for f in findings]
     if not compared:
@@ -97,9 +105,13 @@ def report(new, old, path, threshold=THRESHOLD):
     return "\n".join(lines), 1 if findings else 0
 
 
+def _differing(new, old):
+    return [k for k in _SAME_PLACE if new["meta"].get(k) != old["meta"].get(k)]
+
+
 def _changes(new, old):
     """Every figure, other than the base's, that both have and that can be compared."""
-    same_place = all(new["meta"][k] == old["meta"][k] for k in _SAME_PLACE)
+    same_place = not _differing(new, old)
     before = {(r.suite, r.case, r.metric): r for c in stats.cases(old) for r in c.rows}
     groups = collections.defaultdict(list)
     for case in stats.cases(new):
@@ -169,11 +181,8 @@ def _finding(change, new):
 
 def _lost(new, old):
     """What could be measured before, and now cannot."""
-    had = {(s["suite"], s["case"], s["policy"]) for s in old["samples"]}
-    return [Finding(m["suite"], m["case"], m["policy"], "",
-                    f"{m['suite']}, {m['case']}: {new['policies'][m['policy']]} can no longer be measured: {m['why']}")
-            for m in new["missing"] if m["policy"] in OWN and (m["suite"], m["case"], m["policy"]) in had]
-
-
-def load_and_report(new, path, threshold=THRESHOLD):
-    return report(new, results_file.load(path), path, threshold)
+    had, has = ({(s["suite"], s["case"], s["policy"]) for s in run["samples"]} for run in (old, new))
+    return [Finding(case.suite, case.name, policy, "",
+                    f"{case.suite}, {case.name}: {new['policies'][policy]} can no longer be measured: {'; '.join(why)}")
+            for case in stats.cases(new) for policy, why in case.missing.items()
+            if policy in OWN and (case.suite, case.name, policy) in had - has]

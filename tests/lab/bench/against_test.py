@@ -25,16 +25,20 @@ class SeededRegressionTest(unittest.TestCase):
 
     def test_two_runs_of_the_same_code_are_no_regression(self):
         cried = sum(bool(f) for f in _found(_worse("none", 1), range(30)))
-        self.assertLessEqual(cried, 2)
+        self.assertLessEqual(cried, 1)
 
     def test_nor_are_runs_of_three_rounds(self):
         cried = sum(bool(f) for f in _found(_worse("none", 1), range(30), rounds=3))
-        self.assertLessEqual(cried, 2)
+        self.assertLessEqual(cried, 1)
 
     def test_a_doubled_cost_of_the_programs_is_caught(self):
         for findings in _found(_worse("overhead", 2)):
             self.assertTrue(findings)
             self.assertEqual({f.suite for f in findings}, {"overhead"})
+
+    def test_three_rounds_mostly_do(self):
+        caught = sum(bool(f) for f in _found(_worse("overhead", 2), rounds=3))
+        self.assertGreaterEqual(caught, 8)
 
     def test_with_less_noise_it_is_caught_in_each_program(self):
         for findings in _found(_worse("overhead", 2), noise=0.1):

@@ -22,7 +22,7 @@ def summary(results, command, reasons=()):
 
 
 def _table(case, policies):
-    shown = [p for p in policies if any(p in row.rounds for row in case.rows) or p in case.missing]
+    shown = [p for p in policies if stats.measured(case, p) or p in case.missing]
     return [_line(["", *(policies[p] for p in shown)]), _line(["---"] * (len(shown) + 1)),
             *(_line([f"{row.metric} ({words.unit(row)})", *(_cell(row, p) for p in shown)]) for row in case.rows)]
 

@@ -133,7 +133,7 @@ def _case(case, policies, reasons):
 
 
 def _table(case, policies):
-    shown = [p for p in policies if any(p in row.rounds for row in case.rows) or p in case.missing]
+    shown = [p for p in policies if stats.measured(case, p) or p in case.missing]
     heads = "".join(f"<th>{_e(policies[p])}</th>" for p in shown)
     rows = "".join(
         f"<tr><td>{_e(row.metric)}<small>{_e(words.unit(row))}</small></td>"
@@ -144,8 +144,7 @@ def _table(case, policies):
 def _cell(case, row, policy):
     raw, estimate = row.raw(policy), row.estimate(policy)
     if estimate is None:
-        why = case.missing.get(policy, "")
-        return f'<td title="{_e(why)}">-</td>' if why else "<td>-</td>"
+        return f'<td title="{_e("; ".join(case.missing.get(policy, ())))}">-</td>'
     style = ' class="best"' if policy == stats.winner(row) else ""
     if not row.relative or policy == row.base:
         shown = words.interval(raw, words.number)

@@ -58,7 +58,7 @@ class PageTest(unittest.TestCase):
 
     def test_it_says_what_was_not_measured_and_whether_it_was_emulated(self):
         text = page.report(synthetic.run(1, curves=True), "./lab bench --rounds 5")
-        self.assertIn("scx_simple could not be measured: it has no such programs.", text)
+        self.assertIn("Not measured: scx_simple. The reason: it has no such programs.", text)
         self.assertIn("itself emulated", text)
         self.assertIn("./lab bench --rounds 5", text)
         text = page.report(synthetic.results(meta={**synthetic.META, "emulated": False}), "")
@@ -92,6 +92,15 @@ class SummaryTest(unittest.TestCase):
 
 
 class WordsTest(unittest.TestCase):
+    def test_one_reason_is_told_once(self):
+        place = {"suite": "latency", "case": "c"}
+        case = stats.cases(synthetic.results([sample(1, policy="scx")], missing=[
+            {**place, "policy": "rr", "why": "it has no vCPU."}, {**place, "policy": "nice", "why": "it has no vCPU."},
+            {**place, "policy": "scx", "why": "round 2: it died"}, {**place, "policy": "scx", "why": "round 3: too"}]))
+        self.assertEqual(words.missing(case[0], synthetic.POLICIES),
+                         ["Not measured: nice -20; static SCHED_RR. The reason: it has no vCPU.",
+                          "Not measured in all rounds: pvsched, scx. The reason: round 2: it died; round 3: too."])
+
     def test_numbers_are_short_and_without_exponent(self):
         self.assertEqual([words.number(v) for v in (0, 12345.6, 99.94, 1.5, 2, 0.25, 0.00004)],
                          ["0", "12,346", "99.9", "1.5", "2", "0.25", "4e-05"])

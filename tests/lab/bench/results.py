@@ -27,7 +27,7 @@ _SAMPLE = {"suite": str, "case": str, "policy": str, "round": int, "metric": str
            "value": (int, float)}
 _CURVE = {"suite": str, "case": str, "side": str, "policy": str, "histogram": dict}
 _MISSING = {"suite": str, "case": str, "policy": str, "why": str}
-_SAME = ("host_kernel", "guest_kernel", "machine", "emulated")  # of runs that may be merged
+_SAME = ("host_kernel", "own_kernel", "guest_kernel", "machine", "emulated")  # of runs that may be merged
 
 
 def load(path):
@@ -146,13 +146,7 @@ def merge(parts):
             last[sample["suite"]] = max(last.get(sample["suite"], 0), sample["round"])
         merged["samples"] += [{**s, "round": s["round"] + last.get(s["suite"], 0)} for s in part["samples"]]
         merged["curves"] = _merged_curves(merged["curves"] + part["curves"])
-        merged["missing"] += [m for m in part["missing"] if m not in merged["missing"]]
-    # What one part could not measure, another may have.
-    def place(entry):
-        return entry["suite"], entry["case"], entry["policy"]
-
-    measured = set(map(place, merged["samples"]))
-    merged["missing"] = [m for m in merged["missing"] if place(m) not in measured]
+    merged["missing"] = _still_missing(parts, merged["samples"])
     merged["meta"]["rounds"] = max((s["round"] for s in merged["samples"]), default=0)
     check(merged, "the merged result")
     return merged
@@ -160,9 +154,9 @@ def merge(parts):
 
 def _check_mergeable(one, other):
     for key in _SAME:
-        if one["meta"][key] != other["meta"][key]:
+        if one["meta"].get(key) != other["meta"].get(key):
             raise LabError(f"these runs cannot be merged: their {key} differs: "
-                           f"{one['meta'][key]}, {other['meta'][key]}")
+                           f"{one['meta'].get(key)}, {other['meta'].get(key)}")
     if next(iter(one["policies"])) != next(iter(other["policies"])):
         raise LabError("these runs cannot be merged: their first policies, the base of all ratios, differ")
     shared = {s["suite"] for s in one["samples"]} & {s["suite"] for s in other["samples"]}
@@ -177,6 +171,18 @@ def _merged_meta(one, other):
         meta[key] = ", ".join(dict.fromkeys(one[key].split(", ") + other[key].split(", ")))
     meta["suites"] = list(dict.fromkeys(one["suites"] + other["suites"]))
     return meta
+
+
+def _still_missing(parts, samples):
+    """What one part could not measure at all, another may have."""
+    measured = set(map(_place, samples))
+    kept = [m for part in parts for m in part["missing"]
+            if _place(m) not in measured or _place(m) in set(map(_place, part["samples"]))]
+    return [m for n, m in enumerate(kept) if m not in kept[:n]]
+
+
+def _place(entry):
+    return entry["suite"], entry["case"], entry["policy"]
 
 
 def _merged_curves(curves):

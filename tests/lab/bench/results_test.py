@@ -70,6 +70,11 @@ class MergeTest(unittest.TestCase):
         self.assertEqual([m["policy"] for m in merged["missing"]], ["scx"])
         self.assertEqual((one, other), before)
 
+    def test_a_round_that_is_missing_stays_told(self):
+        why = {"suite": "latency", "case": "c", "policy": "rr", "why": "round 2: the guest hung"}
+        one = synthetic.results([sample(6, policy="rr")], missing=[why])
+        self.assertEqual(results.merge([one, synthetic.results([sample(6, policy="rr")])])["missing"], [why])
+
     def test_what_cannot_be_compared_is_not_merged(self):
         one = synthetic.results([sample(1)])
         for meta, reason in (({"guest_kernel": "6.1"}, "guest_kernel differs: 7.3.4, 6.1"),

@@ -114,7 +114,7 @@ class Case:
     suite: str
     name: str
     rows: list
-    missing: dict  # policy -> why
+    missing: dict  # policy -> why, sentences; it may be of some rounds only
     curves: dict  # side -> policy -> histogram
 
 
@@ -136,9 +136,13 @@ def cases(results):
     for curve in results["curves"]:
         case(curve).curves.setdefault(curve["side"], {})[curve["policy"]] = curve["histogram"]
     for missing in results["missing"]:
-        case(missing).missing[missing["policy"]] = missing["why"]
+        case(missing).missing.setdefault(missing["policy"], []).append(missing["why"])
     suites = list(dict.fromkeys(c.suite for c in found.values()))
     return sorted(found.values(), key=lambda c: suites.index(c.suite))
+
+
+def measured(case, policy):
+    return any(policy in row.rounds for row in case.rows)
 
 
 def winner(row):

@@ -97,7 +97,7 @@ class CasesTest(unittest.TestCase):
             missing=[{"suite": "latency", "case": "d", "policy": "scx", "why": "no"}]))
         self.assertEqual([(c.suite, c.name) for c in found],
                          [("latency", "a"), ("latency", "c"), ("latency", "d"), ("boot", "b")])
-        self.assertEqual(found[2].missing, {"scx": "no"})
+        self.assertEqual(found[2].missing, {"scx": ["no"]})
 
 
 if __name__ == "__main__":

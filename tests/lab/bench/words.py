@@ -51,8 +51,10 @@ def unit(row):
 
 
 def place(meta):
-    return (f"{meta['date']}, {meta['machine']}; host kernel {meta['host_kernel']}, guest kernel "
-            f"{meta['guest_kernel']}; {meta['rounds']} round{'s' * (meta['rounds'] != 1)}; commit {meta['commit']}")
+    own = f" (of the machine itself: {meta['own_kernel']})" if "own_kernel" in meta else ""
+    return (f"{meta['date']}, {meta['machine']}; host kernel {meta['host_kernel']}{own}, guest kernel "
+            f"{meta['guest_kernel']}; {meta['rounds']} round{'s' * (meta['rounds'] != 1)}; "
+            f"commit {meta['commit'] or 'unknown'}")
 
 
 def reading(policies):
@@ -70,9 +72,14 @@ def reading(policies):
 
 
 def missing(case, policies):
-    """Why policies are absent from a case: a sentence each."""
-    return [f"{policies[p]} could not be measured: {why}{'' if why.endswith('.') else '.'}"
-            for p, why in case.missing.items()]
+    """What was not measured, and why: a sentence for each reason."""
+    groups = {}
+    for policy in policies:
+        if policy in case.missing:
+            key = "; ".join(case.missing[policy]), stats.measured(case, policy)
+            groups.setdefault(key, []).append(policies[policy])
+    return [f"Not measured{' in all rounds' if partly else ''}: {'; '.join(titles)}. The reason: {why.rstrip('.')}."
+            for (why, partly), titles in groups.items()]
 
 
 def not_best(case, policies, reasons=()):
