@@ -25,7 +25,7 @@ _FALSE_DISCOVERIES = 0.05
 # (layout of memory, the machine's other work), and not all figures have another policy's beside them.
 _LEAST_DRIFT = 0.05
 _MEDIAN = math.pi / 2  # the variance of a median to that of a mean
-_DIMENSIONLESS = ("ratio", "x", "%")
+_DIMENSIONLESS = ("1", "ratio", "x", "%")
 _SAME_PLACE = ("machine", "emulated", "host_kernel", "own_kernel")
 
 

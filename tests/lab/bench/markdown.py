@@ -9,13 +9,13 @@ from bench import stats, words
 def summary(results, command, reasons=()):
     meta, policies = results["meta"], results["policies"]
     lines = [f"Measured by `{command}` on {words.place(meta)}.",
-             words.EMULATED if meta["emulated"] else words.HARDWARE, "", *words.reading(policies)]
+             words.EMULATED if meta["emulated"] else words.HARDWARE, "", *(f"- {s}" for s in words.reading(policies))]
     for suite, cases in itertools.groupby(stats.cases(results), key=lambda c: c.suite):
         lines += ["", f"### {suite[0].upper()}{suite[1:]}"]
         lines += ["", words.SUITES[suite]] if suite in words.SUITES else []
         for case in cases:
-            lines += ["", f"#### {case.name}", ""]
-            lines += _table(case, policies) if case.rows else []
+            lines += ["", f"#### {case.name}"]
+            lines += ["", *_table(case, policies)] if case.rows else []
             lines += _list("", words.missing(case, policies))
             lines += _list("pvsched is not best in:", words.not_best(case, policies, reasons))
     return "\n".join(lines) + "\n"
@@ -34,7 +34,7 @@ def _cell(row, policy):
     write = words.ratio if row.relative and policy != row.base else words.number
     shown = words.interval(estimate, write)
     median = write(estimate.median)
-    text = f"**{median}**" if policy == stats.winner(row) else median
+    text = f"**{median}**" if policy in stats.winners(row) else median
     return f"{text} ({shown})" if shown else text
 
 

@@ -145,10 +145,10 @@ def _cell(case, row, policy):
     raw, estimate = row.raw(policy), row.estimate(policy)
     if estimate is None:
         return f'<td title="{_e("; ".join(case.missing.get(policy, ())))}">-</td>'
-    style = ' class="best"' if policy == stats.winner(row) else ""
+    style = ' class="best"' if policy in stats.winners(row) else ""
     if not row.relative or policy == row.base:
         shown = words.interval(raw, words.number)
         return f"<td{style}>{words.number(raw.median)}{f'<small>({shown})</small>' if shown else ''}</td>"
     shown = words.interval(estimate, words.ratio)
     return (f"<td{style}>{words.ratio(estimate.median)}{f'<small>({shown})</small>' if shown else ''}"
-            f"<small>{words.number(raw.median)} {_e(row.unit)}</small></td>")
+            f"<small>{_e(words.amount(raw.median, row))}</small></td>")

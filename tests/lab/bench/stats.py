@@ -145,9 +145,12 @@ def measured(case, policy):
     return any(policy in row.rounds for row in case.rows)
 
 
-def winner(row):
-    """The best policy of all; None where fewer than two were measured."""
-    return row.best(row.rounds) if sum(row.estimate(p) is not None for p in row.rounds) > 1 else None
+def winners(row):
+    """The best policy, and its equals; none where all are equal, or only one was measured."""
+    best = row.best(row.rounds)
+    medians = {p: e.median for p in row.rounds if (e := row.estimate(p))}
+    equals = {p for p, median in medians.items() if best and median == medians[best]}
+    return equals if len(equals) < len(medians) else set()
 
 
 def beaten(row):

@@ -61,10 +61,14 @@ class RowTest(unittest.TestCase):
 
     def test_the_best_is_by_what_is_better(self):
         values = {"eevdf": [10], "rr": [5], "scx": [20]}
-        self.assertEqual(stats.winner(_row("lower", **values)), "rr")
-        self.assertEqual(stats.winner(_row("higher", **values)), "scx")
-        self.assertIsNone(stats.winner(_row("neither", **values)))
-        self.assertIsNone(stats.winner(_row("lower", eevdf=[10])))
+        self.assertEqual(stats.winners(_row("lower", **values)), {"rr"})
+        self.assertEqual(stats.winners(_row("higher", **values)), {"scx"})
+        self.assertEqual(stats.winners(_row("neither", **values)), set())
+        self.assertEqual(stats.winners(_row("lower", eevdf=[10])), set())
+
+    def test_equals_are_all_best_unless_there_is_nothing_else(self):
+        self.assertEqual(stats.winners(_row(eevdf=[10], rr=[5], scx=[5])), {"rr", "scx"})
+        self.assertEqual(stats.winners(_row(eevdf=[5], rr=[5], scx=[5])), set())
 
 
 class BeatenTest(unittest.TestCase):

@@ -18,7 +18,7 @@ BETTER = {"lower": "lower is better", "higher": "higher is better", "neither": "
 
 EMULATED = ("The host under test was itself emulated, its guests within it. Who runs when is decided by the same "
             "code as on hardware, but time is distorted: exits, interrupts and wake-ups of a guest cost many times "
-            "as much, caches cost nothing, and all of it is noisy. Read ratios, not raw times; do not carry "
+            "as much, caches do not count, and all of it is noisy. Read ratios, not raw times; do not carry "
             "differences of a few per cent over to hardware.")
 HARDWARE = "The host under test ran on hardware virtualisation."
 
@@ -47,7 +47,12 @@ def interval(estimate, write):
 
 def unit(row):
     """A metric says for itself what it is in, and which way is better."""
-    return ", ".join(filter(None, (row.unit, BETTER[row.better])))
+    return ", ".join(filter(None, (row.unit if row.unit != "1" else "", BETTER[row.better])))
+
+
+def amount(value, row):
+    """With its unit; "1" is that of counts."""
+    return number(value) if row.unit in ("", "1") else f"{number(value)} {row.unit}"
 
 
 def place(meta):
@@ -64,7 +69,7 @@ def reading(policies):
         f"A figure of a policy is divided by that of {base} in the same round; a cell is the median of the rounds' "
         f"ratios: 0.50 is half of {base}'s. {base}'s own column has its raw figures: the median of the rounds.",
         "In brackets stands the 95 % interval of the median, by bootstrap: where it holds 1, the rounds "
-        f"do not tell the policy from {base}. Up to six rounds it is as wide as their extremes, and with fewer "
+        f"do not tell the policy from {base}. Up to five rounds it is as wide as their extremes, and with fewer "
         "than five no difference is called clear.",
         f"Metrics that {base} has not (such as the run time of pvsched's own programs) are shown as they are.",
         "The best of a row is bold; \"-\" was not measured.",
@@ -121,7 +126,7 @@ def load_reasons(path):
 
 def _value(row, policy):
     median = row.estimate(policy).median
-    return ratio(median) if row.relative else f"{number(median)} {row.unit}"
+    return ratio(median) if row.relative else amount(median, row)
 
 
 def _about(reason, row, policy):
