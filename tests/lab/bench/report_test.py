@@ -87,8 +87,13 @@ class SummaryTest(unittest.TestCase):
         measured = synthetic.results([sample(v, policy=p, n=n) for p, rounds in values.items()
                                       for n, v in enumerate(rounds, 1)])
         said = words.not_best(stats.cases(measured)[0], measured["policies"])
-        self.assertEqual(said, ["p99: static SCHED_RR has 0.40, pvsched, scx 0.50, which is within the spread "
+        self.assertEqual(said, ["p99: static SCHED_RR has 0.40, pvsched, scx 0.50, within the spread "
                                 "of the rounds (by a factor of 0.71 .. 1.25)."])
+
+    def test_few_rounds_are_said_to_be_few(self):
+        measured = synthetic.results([sample(1), sample(2, policy="scx")])
+        self.assertEqual(words.not_best(stats.cases(measured)[0], measured["policies"]),
+                         ["p99: EEVDF has 1.00, pvsched, scx 2.00, with too few rounds to be sure."])
 
 
 class WordsTest(unittest.TestCase):

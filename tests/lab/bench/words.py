@@ -101,8 +101,8 @@ def not_best(case, policies, reasons=()):
             text += f" ({shown})" if shown else ""
         else:
             # The medians' order and that of most rounds may differ, then.
-            text = (f"{policies[other]} has {_value(row, other)}, {policies[own]} {_value(row, own)}, "
-                    "which is within the spread of the rounds"
+            doubt = "with too few rounds to be sure" if lead and lead.low > 1 else "within the spread of the rounds"
+            text = (f"{policies[other]} has {_value(row, other)}, {policies[own]} {_value(row, own)}, {doubt}"
                     + (f" (by a factor of {shown})" if shown else ""))
         why = next((r["why"] for r in reasons if _about(r, row, other)), "")
         said.append(f"{row.metric}: {text}. {why}".strip())
