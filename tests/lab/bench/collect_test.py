@@ -160,7 +160,7 @@ class NativeTest(unittest.TestCase):
             {"wanted_per_s": wanted, "asked_per_s": self._spread(asked), "applied_per_s": self._spread(applied)}
             for wanted, asked, applied in ((1000, 900, 899), (64000, 50000, 20000))]}}
         figures = {(case, metric): values["agent"] for _, case, metric, _, _, values in native.figures("decisions", data)}
-        self.assertEqual(figures[("one agent, 64000 decisions a second wanted", "applied")], 20000)
+        self.assertEqual(figures[("one agent, 64000 requests a second meant", "decisions applied")], 20000)
         self.assertEqual(figures[("one agent", "most decisions applied")], 20000)
 
 

@@ -112,9 +112,9 @@ def _decisions(data):
     rates = data["decisions"]["rates"]
     applied = {rate["wanted_per_s"]: _middle(rate["applied_per_s"]) for rate in rates}
     for rate in rates:
-        title = f"one agent, {rate['wanted_per_s']} decisions a second wanted"
-        yield "scale", title, "asked for", "1/s", _NEITHER, {POLICY: _middle(rate["asked_per_s"])}
-        yield "scale", title, "applied", "1/s", _HIGHER, {POLICY: applied[rate["wanted_per_s"]]}
+        title = f"one agent, {rate['wanted_per_s']} requests a second meant"
+        yield "scale", title, "requests", "1/s", _NEITHER, {POLICY: _middle(rate["asked_per_s"])}
+        yield "scale", title, "decisions applied", "1/s", _HIGHER, {POLICY: applied[rate["wanted_per_s"]]}
     yield "scale", "one agent", "most decisions applied", "1/s", _HIGHER, {POLICY: max(applied.values())}
 
 

@@ -13,7 +13,7 @@ import subprocess
 import build
 import image
 import machine
-from bench import collect, native, policies, rounds, sched_ext, schedule, suites
+from bench import against, collect, native, policies, report, results as results_file, rounds, sched_ext, schedule, suites
 from progress import say, step
 from settings import CHECKOUT, OUT, LabError, UsageError
 
@@ -36,7 +36,6 @@ class Options:
 def run(options):
     chosen = policies.chosen(options.policies)
     _check_out(options.out)
-    from bench import against, report, results as results_file  # pylint: disable=import-outside-toplevel
     old = results_file.load(options.against) if options.against else None
     emulated = machine.why_no_kvm() is not None
     plan = schedule.blocks(chosen, suites.cases(options.suites), options.rounds, options.seed)
