@@ -42,25 +42,34 @@ def run(plan, seconds, raw, emulated, programs=None):
         try:
             outcome = host.run(job, raw, progress, retries=0)
             result.kernel = outcome.kernel
-            if outcome.status:
-                result.trouble = f"the measurement ended with exit status {outcome.status}: see above and {raw}"
-            return result
-        except host.EmulatorDied as death:
-            in_vain = 0 if _done(death.kept) > _done(kept) else in_vain + 1
-            kept = death.kept if _done(death.kept) >= _done(kept) else kept
-            deaths[progress.at] += 1
-            if progress.at and progress.at[2] != BASE and deaths[progress.at] == _DEATHS:
-                result.given_up[progress.at] = f"the emulated host died {_DEATHS} times under it"
-            if in_vain == _IN_VAIN:
-                _restore(kept, raw)
-                result.trouble = f"the emulated host died {_IN_VAIN} times in a row: {death}"
+            if not outcome.status:
                 return result
-            say(f"the emulated host died: {death}. That is the emulator's failure: going on "
-                f"with the {_done(kept)} of {len(plan)} blocks that are done, on a fresh host")
+            # Such as a guest that does not start, which an emulated host brings about, too.
+            end, now = f"the measurement ended with exit status {outcome.status}: see above and {raw}", _read(raw)
+            if not emulated:
+                result.trouble = end
+                return result
+        except host.EmulatorDied as death:
+            end, now = f"the emulated host died: {death}", death.kept
+        in_vain = 0 if _done(now) > _done(kept) else in_vain + 1
+        kept = now if _done(now) >= _done(kept) else kept
+        deaths[progress.at] += 1
+        if progress.at and progress.at[2] != BASE and deaths[progress.at] == _DEATHS:
+            result.given_up[progress.at] = f"the emulated host died {_DEATHS} times under it"
+        if in_vain == _IN_VAIN:
+            _restore(kept, raw)
+            result.trouble = f"{_IN_VAIN} times in a row, {end}"
+            return result
+        say(f"{end}. That is the emulator's failure: going on with the {_done(kept)} of {len(plan)} blocks that "
+            "are done, on a fresh host")
 
 
 def _done(kept):
     return sum(name.endswith("/done") for name in kept)
+
+
+def _read(raw):
+    return {str(path.relative_to(raw)): path.read_bytes() for path in raw.rglob("*") if path.is_file()}
 
 
 def _restore(kept, raw):

@@ -30,8 +30,8 @@ class _Hosts:
         said, kept = self.boots.pop(0)
         for line in said:
             write(f"bench: measuring {line}\n".encode())
-        if kept is None:
-            return host.Outcome(0, raw, 1.0, "7.3", True)
+        if kept is None or isinstance(kept, int):
+            return host.Outcome(kept or 0, raw, 1.0, "7.3", True)
         death = host.EmulatorDied("silence")
         death.kept = kept
         raise death
@@ -71,6 +71,10 @@ class DeathTest(unittest.TestCase):
         _, result = self._run((["1 latency busy-1x1 rr"], _block(1)), *[([], {})] * 4)
         self.assertIn("4 times in a row", result.trouble)
         self.assertTrue((self.raw / "round-1/latency/busy-1x1/done").exists())
+
+    def test_a_job_that_failed_on_an_emulated_host_is_gone_on_with(self):
+        hosts, result = self._run((["1 latency busy-1x1 rr"], 1), ([], None))
+        self.assertEqual((len(hosts.jobs), result.trouble), (2, ""))
 
     def test_progress_names_the_measurement_and_the_time_left(self):
         self._run((["1 latency busy-1x1 scx"], None))
