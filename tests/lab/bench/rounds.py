@@ -55,7 +55,7 @@ def run(plan, seconds, raw, emulated, programs=None):
         kept = now if _done(now) >= _done(kept) else kept
         deaths[progress.at] += 1
         if progress.at and progress.at[2] != BASE and deaths[progress.at] == _DEATHS:
-            result.given_up[progress.at] = f"the emulated host died {_DEATHS} times under it"
+            result.given_up[progress.at] = f"{_DEATHS} times under it, {end}"
         if in_vain == _IN_VAIN:
             _restore(kept, raw)
             result.trouble = f"{_IN_VAIN} times in a row, {end}"
