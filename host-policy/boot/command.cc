@@ -23,6 +23,7 @@ namespace pvsched {
 namespace {
 
 constexpr int kTickMs = 1000;
+constexpr int kPauseMs = 50;
 constexpr int kShownLines = 5;
 
 // In the child; only what is allowed between fork and exec.
@@ -112,6 +113,13 @@ absl::Status Command::WaitFor(pid_t pid, int signals, const std::function<void()
   }
 }
 
+absl::Status Command::Pause(int signals, const std::function<void()>& tick) {
+  pollfd fd = {signals, POLLIN, 0};
+  if (poll(&fd, 1, kPauseMs) > 0) return absl::CancelledError("interrupted");
+  tick();
+  return absl::OkStatus();
+}
+
 absl::Status Command::Wait(int signals, const std::function<void()>& tick) {
   if (absl::Status status = WaitFor(pid_, signals, tick); !status.ok()) return status;
   if (waitpid(pid_, &status_, 0) != pid_) return Errno("waitpid");
@@ -121,11 +129,11 @@ absl::Status Command::Wait(int signals, const std::function<void()>& tick) {
 
 absl::Status Command::Result() const {
   if (WIFEXITED(status_) && WEXITSTATUS(status_) == 0) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat(
-      "'", name_, "' ended with ",
-      WIFEXITED(status_) ? absl::StrCat("exit status ", WEXITSTATUS(status_))
-                         : absl::StrCat("signal ", WTERMSIG(status_)),
-      " (if that is how a good run ends, say --any-status)", LastOutput()));
+  return absl::AbortedError(
+      absl::StrCat("'", name_, "' ended with ",
+                   WIFEXITED(status_) ? absl::StrCat("exit status ", WEXITSTATUS(status_))
+                                      : absl::StrCat("signal ", WTERMSIG(status_)),
+                   " (if that is how a good run ends, say --any-status)", LastOutput()));
 }
 
 std::string Command::LastOutput() const {
