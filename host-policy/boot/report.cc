@@ -63,6 +63,7 @@ Json RunJson(const BootRecord& record, const ExitReasons& reasons) {
   const Json none = {{"total", uint64_t{0}}, {"by_reason", Json::object()}};
   Json run = {{"ms", StepsJson(record.times)},
               {"vmms", record.vmms},
+              {"other_writes", record.times.other_writes},
               {"exits", none},
               {"exits_to_vmm", none},
               {"over_time", Json::object()}};

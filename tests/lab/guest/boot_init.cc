@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
       printf("boot-init: TSC %.3f ms, CLOCK_BOOTTIME %.3f ms\n",
              static_cast<double>(tsc) / TscPerSecond() * 1e3, boottime * 1e3);
       fflush(stdout);
+      sleep(1);  // a serial port is slow
     }
   }
   reboot(how);
