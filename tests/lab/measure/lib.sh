@@ -14,7 +14,9 @@ for policy in ${@:3}; do [ "$policy" = eevdf ] || policies+=("$policy"); done
 
 # The demo's load, and its measurement (demo-rounds).
 load="--cpu 2 --iomix 1 --vm 1 --vm-bytes 128M --fork 1"
-measure="cyclictest --mlockall -q -p 8 --policy=rr -i 2000 -h 200000"
+measure="cyclictest --mlockall -q -p 8 --policy=rr -h 200000"
+in_host="$measure -i 2000"
+in_guest="$measure -i 5000"
 
 restarts=2 # of what `one` could not measure, in all rounds
 daemon=
@@ -99,7 +101,7 @@ guest() {
 # latency_in GUEST SECONDS: cyclictest's result into $round/GUEST.json.
 latency_in() {
   LAB_GUEST_TIMEOUT=$((3 * $2 + 120)) lab-guest exec "$1" \
-    "$measure -D $2 --json=/tmp/latency >/dev/null && cat /tmp/latency" >"$round/$1.json" ||
+    "$in_guest -D $2 --json=/tmp/latency >/dev/null && cat /tmp/latency" >"$round/$1.json" ||
     { echo "the measurement in guest $1: exit status $?"; return 1; }
 }
 
