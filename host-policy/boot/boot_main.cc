@@ -37,8 +37,8 @@ constexpr char kDescription[] =
     "a script; the VMs of others are not counted.";
 
 constexpr char kFooter[] =
-    "The guest's user space tells of itself by a write to an I/O port, of a value since the\n"
-    "guest's kernel itself writes to port 0x80, to wait. In the guest's first program, as root:\n"
+    "The guest's user space tells of itself by a write to an I/O port; of this very value, as\n"
+    "the guest's kernel writes others to port 0x80 to wait. In the guest's first program:\n"
     "\n"
     "  C:      ioperm(0x80, 1, 1); outb(0x5a, 0x80);\n"
     "  shell:  printf '\\132' | dd of=/dev/port bs=1 seek=128 conv=notrunc\n"
@@ -189,6 +189,7 @@ absl::Status Measure(const Options& options) {
     }
   }
   std::vector<Json> series;
+  series.reserve(commands.size());
   for (size_t k = 0; k < commands.size(); ++k) series.push_back(SeriesJson(titles[k], runs[k]));
   const Json report = ReportJson(static_cast<uint16_t>(port), series);
   const std::string text = options.as_json ? report.dump(1) + "\n" : ReportText(report);
@@ -247,6 +248,8 @@ int Main(int argc, char** argv) {
   if (dashes != end) options.command.assign(dashes + 1, end);
   try {
     app.parse(static_cast<int>(dashes - argv), argv);
+  } catch (const CLI::ExtrasError& error) {
+    return Usage(absl::StrCat(error.what(), ": a VMM's command goes after --"));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

@@ -35,7 +35,7 @@ constexpr int kShownLines = 5;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(null, STDIN_FILENO);
+  if (null >= 0) dup2(null, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
   execvp(argv[0], argv);
@@ -50,6 +50,7 @@ absl::Status Errno(const char* what) { return absl::ErrnoToStatus(errno, what); 
 
 absl::StatusOr<Command> Command::Hold(std::vector<std::string> argv, bool shows_output) {
   std::vector<char*> arguments;
+  arguments.reserve(argv.size() + 1);
   for (std::string& argument : argv) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
   int go[2], failed[2];

@@ -29,7 +29,7 @@ constexpr std::pair<const char*, const char*> kSteps[] = {
 };
 
 std::string Number(double value) {
-  return absl::StrFormat(std::abs(value) < 100 ? "%.2f" : "%.0f", value);
+  return std::abs(value) < 100 ? absl::StrFormat("%.2f", value) : absl::StrFormat("%.0f", value);
 }
 
 Row SpreadRow(const std::string& name, const Json& spread) {
@@ -133,8 +133,10 @@ std::string Timeline(const Json& series, double bucket_ms) {
 std::string Notes(const Json& series, const std::string& port) {
   std::string notes;
   if (series["summary"]["exec_to_userspace"].is_null()) {
+    const uint64_t others = series["runs"][0]["other_writes"];
     absl::StrAppend(
         &notes, "\nThe guest did not write the mark to port ", port,
+        others == 0 ? "" : absl::StrCat(", but other values ", others, " times"),
         ", so user space is not known: see pvsched-boot --help for an init that does.\n");
   }
   if (series["summary"]["exits"]["mean"] == 0) {

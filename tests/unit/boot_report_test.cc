@@ -123,6 +123,7 @@ Json Report(const std::vector<std::vector<uint64_t>>& commands) {
   std::vector<Json> series;
   for (const auto& scales : commands) {
     std::vector<Json> runs;
+    runs.reserve(scales.size());
     for (const uint64_t scale : scales) runs.push_back(RunJson(Boot(scale), Reasons()));
     series.push_back(SeriesJson("vmm", runs));
   }
@@ -165,10 +166,11 @@ TEST(ReportText, ComparesTwo) {
 TEST(ReportText, SaysWhatIsNotKnownAndWhy) {
   BootRecord record = Boot(1);
   record.times.marked_ns = 0;
+  record.times.other_writes = 7;
   record.vmms = 2;
   const std::string text =
       ReportText(ReportJson(0x80, {SeriesJson("vmm", {RunJson(record, Reasons())})}));
-  EXPECT_THAT(text, HasSubstr("did not write the mark to port 0x80"));
+  EXPECT_THAT(text, HasSubstr("did not write the mark to port 0x80, but other values 7 times"));
   EXPECT_THAT(text, HasSubstr("had 2 VMMs"));
 }
 
