@@ -18,12 +18,10 @@
 /* libbpf relocates each access by the running kernel's BTF, as in kernel_types.h. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
-typedef struct {
-	int counter;
-} atomic_t;
-
 struct signal_struct {
-	atomic_t live; /* threads that have not begun to exit */
+	struct {
+		int counter;
+	} live; /* threads that have not begun to exit */
 };
 
 struct task_struct {

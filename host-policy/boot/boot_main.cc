@@ -37,8 +37,8 @@ constexpr char kDescription[] =
     "a script; the VMs of others are not counted.";
 
 constexpr char kFooter[] =
-    "The guest's user space tells of itself by a write to an I/O port, of a value since the\n"
-    "guest's kernel itself writes to port 0x80, to wait. In the guest's first program, as root:\n"
+    "The guest's user space tells of itself by a write to an I/O port; of this very value, as\n"
+    "the guest's kernel writes others to port 0x80 to wait. In the guest's first program:\n"
     "\n"
     "  C:      ioperm(0x80, 1, 1); outb(0x5a, 0x80);\n"
     "  shell:  printf '\\132' | dd of=/dev/port bs=1 seek=128 conv=notrunc\n"
@@ -81,11 +81,11 @@ class Progress {
   }
   void Tick() {
     const uint64_t seconds = (Now() - start_) / 1000000000;
-    if (seconds < 2 || (!overwrites_ && seconds < next_)) return;
+    if (seconds < next_) return;
     fprintf(stderr, overwrites_ ? "\r\033[K%s, %llu s" : "%s, %llu s\n", what_.c_str(),
             static_cast<unsigned long long>(seconds));
     has_told_ = true;
-    next_ = seconds + 30;
+    next_ = seconds + (overwrites_ ? 1 : 30);
   }
 
  private:
@@ -130,6 +130,11 @@ absl::StatusOr<BootRecord> RunOnce(Recorder& recorder, const Options& options,
   if (absl::Status status = command->Wait(signals, tick); !status.ok()) return status;
   if (absl::Status status = command->Result(); !status.ok() && !options.any_status) return status;
   absl::StatusOr<BootRecord> record = recorder.Read();
+  // A VMM in the background may be on its way yet.
+  while (record.ok() && record->vmm == 0 && record->has_living) {
+    if (absl::Status status = Command::Pause(signals, tick); !status.ok()) return status;
+    record = recorder.Read();
+  }
   if (!record.ok()) return record.status();
   if (record->vmm == 0) {
     return absl::NotFoundError(absl::StrCat(
@@ -177,13 +182,14 @@ absl::Status Measure(const Options& options) {
       absl::StatusOr<BootRecord> record =
           RunOnce(**recorder, options, commands[which], signals->get(), what);
       if (!record.ok()) {
-        return absl::Status(record.status().code(), absl::StrCat("run ", i + 1, ": ",
-                                                                 record.status().message()));
+        return absl::Status(record.status().code(),
+                            absl::StrCat("run ", i + 1, ": ", record.status().message()));
       }
       runs[which].push_back(RunJson(*record, reasons));
     }
   }
   std::vector<Json> series;
+  series.reserve(commands.size());
   for (size_t k = 0; k < commands.size(); ++k) series.push_back(SeriesJson(titles[k], runs[k]));
   const Json report = ReportJson(static_cast<uint16_t>(port), series);
   const std::string text = options.as_json ? report.dump(1) + "\n" : ReportText(report);
@@ -213,8 +219,9 @@ int Usage(const std::string& problem) {
 int Main(int argc, char** argv) {
   Options options;
   CLI::App app(kDescription, "pvsched-boot");
-  app.usage("Usage: pvsched-boot [OPTIONS] -- COMMAND [ARGUMENT...]\n"
-            "       pvsched-boot [OPTIONS] --compare 'COMMAND A' 'COMMAND B'");
+  app.usage(
+      "Usage: pvsched-boot [OPTIONS] -- COMMAND [ARGUMENT...]\n"
+      "       pvsched-boot [OPTIONS] --compare 'COMMAND A' 'COMMAND B'");
   app.footer(kFooter);
   app.set_version_flag("--version", PVSCHED_VERSION_STRING);
   app.add_option("-n,--runs", options.runs, "Run the command, or each of the two, so many times")
@@ -241,6 +248,8 @@ int Main(int argc, char** argv) {
   if (dashes != end) options.command.assign(dashes + 1, end);
   try {
     app.parse(static_cast<int>(dashes - argv), argv);
+  } catch (const CLI::ExtrasError& error) {
+    return Usage(absl::StrCat(error.what(), ": a VMM's command goes after --"));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

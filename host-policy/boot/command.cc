@@ -23,6 +23,7 @@ namespace pvsched {
 namespace {
 
 constexpr int kTickMs = 1000;
+constexpr int kPauseMs = 50;
 constexpr int kShownLines = 5;
 
 // In the child; only what is allowed between fork and exec.
@@ -34,7 +35,7 @@ constexpr int kShownLines = 5;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(null, STDIN_FILENO);
+  if (null >= 0) dup2(null, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
   execvp(argv[0], argv);
@@ -49,6 +50,7 @@ absl::Status Errno(const char* what) { return absl::ErrnoToStatus(errno, what); 
 
 absl::StatusOr<Command> Command::Hold(std::vector<std::string> argv, bool shows_output) {
   std::vector<char*> arguments;
+  arguments.reserve(argv.size() + 1);
   for (std::string& argument : argv) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
   int go[2], failed[2];
@@ -112,6 +114,13 @@ absl::Status Command::WaitFor(pid_t pid, int signals, const std::function<void()
   }
 }
 
+absl::Status Command::Pause(int signals, const std::function<void()>& tick) {
+  pollfd fd = {signals, POLLIN, 0};
+  if (poll(&fd, 1, kPauseMs) > 0) return absl::CancelledError("interrupted");
+  tick();
+  return absl::OkStatus();
+}
+
 absl::Status Command::Wait(int signals, const std::function<void()>& tick) {
   if (absl::Status status = WaitFor(pid_, signals, tick); !status.ok()) return status;
   if (waitpid(pid_, &status_, 0) != pid_) return Errno("waitpid");
@@ -121,11 +130,11 @@ absl::Status Command::Wait(int signals, const std::function<void()>& tick) {
 
 absl::Status Command::Result() const {
   if (WIFEXITED(status_) && WEXITSTATUS(status_) == 0) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat(
-      "'", name_, "' ended with ",
-      WIFEXITED(status_) ? absl::StrCat("exit status ", WEXITSTATUS(status_))
-                         : absl::StrCat("signal ", WTERMSIG(status_)),
-      " (if that is how a good run ends, say --any-status)", LastOutput()));
+  return absl::AbortedError(
+      absl::StrCat("'", name_, "' ended with ",
+                   WIFEXITED(status_) ? absl::StrCat("exit status ", WEXITSTATUS(status_))
+                                      : absl::StrCat("signal ", WTERMSIG(status_)),
+                   " (if that is how a good run ends, say --any-status)", LastOutput()));
 }
 
 std::string Command::LastOutput() const {

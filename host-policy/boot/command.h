@@ -32,6 +32,8 @@ class Command {
   absl::Status Wait(int signals, const std::function<void()>& tick);
   // The same for a process that may be no child of ours.
   static absl::Status WaitFor(pid_t pid, int signals, const std::function<void()>& tick);
+  // The same for a moment.
+  static absl::Status Pause(int signals, const std::function<void()>& tick);
 
   // After Wait(): why it did not end well, with what it said last; OK if it did.
   absl::Status Result() const;

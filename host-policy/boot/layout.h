@@ -10,13 +10,13 @@
 
 /* A process of the command. That of the VMM is the one that ran a vCPU. */
 struct pvs_boot_process {
-	__u64 exec_ns; /* its latest; a forked child's is its parent's */
-	__u64 made_ns; /* its first vCPU was made: the guest's TSC is 0 */
-	__u64 entered_ns; /* a vCPU first entered the guest */
-	__u64 seen_ns; /* any other sign of a vCPU: a software KVM enters nothing */
-	__u64 marked_ns; /* the guest's user space told of itself */
-	__u64 ended_ns; /* its parent was told: memory and files are given back */
-	__u64 other_writes; /* to the same port, before that, of other values */
+  __u64 exec_ns;      /* its latest; a forked child's is its parent's */
+  __u64 made_ns;      /* its first vCPU was made: the guest's TSC is 0 */
+  __u64 entered_ns;   /* a vCPU first entered the guest */
+  __u64 seen_ns;      /* any other sign of a vCPU: a software KVM enters nothing */
+  __u64 marked_ns;    /* the guest's user space told of itself */
+  __u64 ended_ns;     /* its parent was told: memory and files are given back */
+  __u64 other_writes; /* to the same port, before that, of other values */
 };
 
 /* From the exec of the VMM; what is later is counted in the last bucket. */
@@ -25,15 +25,15 @@ struct pvs_boot_process {
 
 /* VMX and SVM as KVM numbers them; exits that KVM hands on to the VMM. */
 enum pvs_boot_exit_kind {
-	PVS_BOOT_EXIT_VMX = 1,
-	PVS_BOOT_EXIT_SVM = 2,
-	PVS_BOOT_EXIT_TO_VMM = 3,
+  PVS_BOOT_EXIT_VMX = 1,
+  PVS_BOOT_EXIT_SVM = 2,
+  PVS_BOOT_EXIT_TO_VMM = 3,
 };
 
 struct pvs_boot_exit {
-	__u32 reason;
-	__u16 bucket;
-	__u16 kind; /* enum pvs_boot_exit_kind */
+  __u32 reason;
+  __u16 bucket;
+  __u16 kind; /* enum pvs_boot_exit_kind */
 };
 
 #define PVS_BOOT_MAX_PROCESSES 4096

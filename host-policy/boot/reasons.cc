@@ -25,6 +25,20 @@ uint32_t Sum(absl::string_view text) {
   return static_cast<uint32_t>(sum);
 }
 
+// `"KVM_EXIT_" "IO"`, as C joins them.
+std::string Joined(absl::string_view literals) {
+  std::string text;
+  bool is_inside = false;
+  for (const char c : literals) {
+    if (c == '"') {
+      is_inside = !is_inside;
+    } else if (is_inside) {
+      text += c;
+    }
+  }
+  return text;
+}
+
 // The next `__print_symbolic(FIELD, { NUMBER, "NAME" }, ...)`, which is taken off the text.
 Names TakeNames(absl::string_view& text) {
   constexpr absl::string_view kCall = "__print_symbolic(";
@@ -38,12 +52,10 @@ Names TakeNames(absl::string_view& text) {
   text.remove_prefix(pairs.size());
   for (size_t open; (open = pairs.find('{')) != pairs.npos;) {
     pairs.remove_prefix(open + 1);
-    const size_t comma = pairs.find(',');
-    const size_t quote = pairs.find('"');
-    if (comma == pairs.npos || quote == pairs.npos) break;
-    const size_t length = pairs.substr(quote + 1).find('"');
-    if (length == pairs.npos) break;
-    names.emplace(Sum(pairs.substr(0, comma)), pairs.substr(quote + 1, length));
+    const absl::string_view pair = pairs.substr(0, pairs.find('}'));
+    const size_t comma = pair.find(',');
+    if (comma == pair.npos) break;
+    names.emplace(Sum(pair.substr(0, comma)), Joined(pair.substr(comma)));
   }
   return names;
 }

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,9 +24,9 @@ constexpr char kTracing[] = "/sys/kernel/tracing";
 absl::Status CheckTracepoints() {
   const std::string events = absl::StrCat(kTracing, "/events");
   if (access(events.c_str(), F_OK) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the kernel's tracepoints are not there (", events, "): mount -t tracefs tracefs ",
-        kTracing));
+    return absl::FailedPreconditionError(absl::StrCat("the kernel's tracepoints are not there (",
+                                                      events, "): mount -t tracefs tracefs ",
+                                                      kTracing));
   }
   // The static node /dev/kvm is there without the module.
   if (access(absl::StrCat(events, "/kvm/kvm_exit").c_str(), F_OK) != 0) {
@@ -101,7 +102,10 @@ absl::StatusOr<BootRecord> Recorder::Read() const {
   BootRecord record;
   ForEach<uint32_t, pvs_boot_process>(
       skeleton_->maps.processes, [&record](uint32_t tgid, const pvs_boot_process& process) {
-        if (FirstRun(process) == 0) return;
+        if (FirstRun(process) == 0) {
+          record.has_living |= kill(static_cast<pid_t>(tgid), 0) == 0;
+          return;
+        }
         if (record.vmms++ != 0 && FirstRun(process) >= FirstRun(record.times)) return;
         record.vmm = static_cast<pid_t>(tgid);
         record.times = process;

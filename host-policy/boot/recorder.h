@@ -24,6 +24,8 @@ struct BootRecord {
   pid_t vmm = 0;
   pvs_boot_process times = {};
   int vmms = 0;
+  // Whether any process may yet become a VMM.
+  bool has_living = false;
 
   struct Exit {
     pvs_boot_exit_kind kind;

@@ -63,21 +63,25 @@ Json RunJson(const BootRecord& record, const ExitReasons& reasons) {
   const Json none = {{"total", uint64_t{0}}, {"by_reason", Json::object()}};
   Json run = {{"ms", StepsJson(record.times)},
               {"vmms", record.vmms},
+              {"other_writes", record.times.other_writes},
               {"exits", none},
               {"exits_to_vmm", none},
               {"over_time", Json::object()}};
+  std::map<std::string, std::map<uint16_t, uint64_t>> over_time;
   bool has_exits = false;
   for (const auto& [exit, buckets] : record.exits) has_exits |= exit.kind != PVS_BOOT_EXIT_TO_VMM;
   for (const auto& [exit, buckets] : record.exits) {
     const bool to_vmm = exit.kind == PVS_BOOT_EXIT_TO_VMM;
     const std::string name = reasons.Name(exit.kind, exit.reason);
-    Json points = Json::array();
     for (const auto& [bucket, count] : buckets) {
       Count(run[to_vmm ? "exits_to_vmm" : "exits"], name, count);
-      points.push_back({bucket * kBucketMs, count});
+      // A software KVM has no exits but those.
+      if (!to_vmm || !has_exits) over_time[name][bucket] += count;
     }
-    // A software KVM has no exits but those.
-    if (!to_vmm || !has_exits) run["over_time"][name] = std::move(points);
+  }
+  for (const auto& [name, buckets] : over_time) {
+    Json& points = run["over_time"][name] = Json::array();
+    for (const auto& [bucket, count] : buckets) points.push_back({bucket * kBucketMs, count});
   }
   return run;
 }

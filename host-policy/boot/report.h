@@ -20,7 +20,7 @@ struct Spread {
 // The sample's, of one value at least; sd is 0 of one.
 Spread SpreadOf(std::vector<double> values);
 
-// One run: {"ms": {STEP: ms or null}, "vmms": N, "exits": {"total": N, "by_reason": {..}},
+// One run: {"ms": {STEP: ms or null}, "vmms": N, "other_writes": N, "exits": {"total": N, "by_reason": {..}},
 // "exits_to_vmm": the same, "over_time": {NAME: [[ms from exec, exits], ..]}}.
 Json RunJson(const BootRecord& record, const ExitReasons& reasons);
 

@@ -29,7 +29,7 @@ constexpr std::pair<const char*, const char*> kSteps[] = {
 };
 
 std::string Number(double value) {
-  return absl::StrFormat(std::abs(value) < 100 ? "%.2f" : "%.0f", value);
+  return std::abs(value) < 100 ? absl::StrFormat("%.2f", value) : absl::StrFormat("%.0f", value);
 }
 
 Row SpreadRow(const std::string& name, const Json& spread) {
@@ -64,8 +64,8 @@ std::string Exits(const Json& series, const char* kind, const char* title) {
                        Number(spread.max), absl::StrFormat("%.1f %%", 100 * spread.mean / all)}});
   }
   std::sort(sorted.begin(), sorted.end());
-  std::vector<Row> rows = {{runs > 1 ? absl::StrCat(title, ", each run") : title, "mean", "sd",
-                            "min", "max", "share"}};
+  std::vector<Row> rows = {
+      {runs > 1 ? absl::StrCat(title, ", each run") : title, "mean", "sd", "min", "max", "share"}};
   for (auto& [order, row] : sorted) rows.push_back(std::move(row));
   rows.push_back(SpreadRow("all", series["summary"][kind]));
   rows.back().push_back("");
@@ -75,9 +75,9 @@ std::string Exits(const Json& series, const char* kind, const char* title) {
 // What was reached in a row of the timeline, by the mean.
 std::string Reached(const Json& summary, double from, double to) {
   std::vector<std::string> reached;
-  for (const auto& [step, name] : {std::pair("exec_to_vcpu_runs", "vCPU runs"),
-                                   std::pair("exec_to_userspace", "user space"),
-                                   std::pair("exec_to_end", "end")}) {
+  for (const auto& [step, name] :
+       {std::pair("exec_to_vcpu_runs", "vCPU runs"), std::pair("exec_to_userspace", "user space"),
+        std::pair("exec_to_end", "end")}) {
     const Json& spread = summary[step];
     if (spread.is_null() || spread["mean"] < from || spread["mean"] >= to) continue;
     reached.push_back(name);
@@ -120,10 +120,11 @@ std::string Timeline(const Json& series, double bucket_ms) {
     const auto top = std::max_element(
         slice.by_reason.begin(), slice.by_reason.end(),
         [](const auto& left, const auto& right) { return left.second < right.second; });
-    rows.push_back({absl::StrFormat("%.0f", from), absl::StrFormat("%.0f", slice.exits),
-                    std::string(static_cast<size_t>(std::ceil(kBarWidth * slice.exits / most)), '#'),
-                    top == slice.by_reason.end() ? "" : top->first,
-                    Reached(series["summary"], from, from + width)});
+    rows.push_back(
+        {absl::StrFormat("%.0f", from), absl::StrFormat("%.0f", slice.exits),
+         std::string(static_cast<size_t>(std::ceil(kBarWidth * slice.exits / most)), '#'),
+         top == slice.by_reason.end() ? "" : top->first,
+         Reached(series["summary"], from, from + width)});
   }
   return absl::StrCat("\n", TextTable(rows));
 }
@@ -132,8 +133,11 @@ std::string Timeline(const Json& series, double bucket_ms) {
 std::string Notes(const Json& series, const std::string& port) {
   std::string notes;
   if (series["summary"]["exec_to_userspace"].is_null()) {
-    absl::StrAppend(&notes, "\nThe guest did not write the mark to port ", port,
-                    ", so user space is not known: see pvsched-boot --help for an init that does.\n");
+    const uint64_t others = series["runs"][0]["other_writes"];
+    absl::StrAppend(
+        &notes, "\nThe guest did not write the mark to port ", port,
+        others == 0 ? "" : absl::StrCat(", but other values ", others, " times"),
+        ", so user space is not known: see pvsched-boot --help for an init that does.\n");
   }
   if (series["summary"]["exits"]["mean"] == 0) {
     absl::StrAppend(&notes,
@@ -173,13 +177,12 @@ std::string ReportText(const Json& report) {
   char name = 'A';
   for (const Json& series : report["commands"]) {
     const size_t runs = series["runs"].size();
-    absl::StrAppend(&text, text.empty() ? "" : "\n",
-                    compares ? absl::StrCat(std::string(1, name++), ": ") : "",
-                    series["command"].get<std::string>(), "\n", runs,
-                    runs == 1 ? " run\n\n" : " runs\n\n", Steps(series),
-                    Exits(series, "exits", "VM exits"),
-                    Exits(series, "exits_to_vmm", "exits to the VMM"),
-                    Timeline(series, report["bucket_ms"]), Notes(series, report["port"]));
+    absl::StrAppend(
+        &text, text.empty() ? "" : "\n", compares ? absl::StrCat(std::string(1, name++), ": ") : "",
+        series["command"].get<std::string>(), "\n", runs, runs == 1 ? " run\n\n" : " runs\n\n",
+        Steps(series), Exits(series, "exits", "VM exits"),
+        Exits(series, "exits_to_vmm", "exits to the VMM"), Timeline(series, report["bucket_ms"]),
+        Notes(series, report["port"]));
   }
   if (compares) text += Ratios(report["ratios"]);
   return text;

@@ -85,18 +85,27 @@ static __always_inline void group_set_weight(struct pvs_group *group, __u32 weig
 	__sync_fetch_and_add(&pvs_weights, 1);
 }
 
-/* Moves the period to now; when the group may run, 0: now. */
+/*
+ * Moves the period to now; when the group may run, 0: now. Its tasks do this on
+ * several CPUs at once, some a moment behind: one of them moves it, never back.
+ */
 static __always_inline __u64 group_advance(struct pvs_group *group, __u64 now)
 {
-	__u64 periods, paid;
+	__u64 start = PVS_LOAD(group->period_start), periods, paid, used;
+	__s64 gone = now - start;
 
 	if (!group->quota_ns || !group->period_ns)
 		return 0;
-	if (now - group->period_start >= group->period_ns) {
-		periods = (now - group->period_start) / group->period_ns;
-		paid = periods * group->quota_ns;
-		group->used_ns = group->used_ns > paid ? group->used_ns - paid : 0;
-		group->period_start += periods * group->period_ns;
+	if (gone > 0 && (__u64)gone >= group->period_ns) {
+		periods = (__u64)gone / group->period_ns;
+		if (__sync_val_compare_and_swap(&group->period_start, start,
+						start + periods * group->period_ns) ==
+		    start) {
+			paid = periods * group->quota_ns;
+			used = PVS_LOAD(group->used_ns);
+			__sync_fetch_and_sub(&group->used_ns,
+					     used > paid ? paid : used);
+		}
 	}
 	if (group->used_ns < group->quota_ns)
 		return 0;

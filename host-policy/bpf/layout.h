@@ -132,6 +132,8 @@ struct pvs_task {
 	__u64 parked_until; /* by its groups' quotas, as of then; 0: it may run */
 	__u32 weights; /* what group_weight was made from: pvs_weights */
 	__u32 group_weight;
+	__u32 weight; /* at which it was last charged: all together */
+	__u32 reserved;
 };
 
 #define PVS_MAX_CPUS 1024
@@ -141,6 +143,7 @@ struct pvs_cpu {
 	__u32 urgency; /* pvs_rank() of it, or of what was sent there */
 	__u16 is_taken; /* by a real-time task, or offline */
 	__u16 turn; /* whose, of those that starve */
+	__u64 deadline; /* of its task when that began to run, or was sent there */
 	__u64 taken_at; /* when a vCPU last took it from another task */
 	__u64 urgent_since; /* since when only urgent vCPUs ran; 0: others do */
 	__u64 spared_until; /* no urgent vCPU takes it before */

@@ -40,11 +40,17 @@ static __always_inline __u32 urgency_in_order(__u64 order)
 	return 1024 - (__u32)(order >> 48);
 }
 
-/* The CPU, among those it may use, with the least urgent task; -1: none less. */
-static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency)
+/*
+ * The CPU, among those it may use, whose task is the least urgent, of ordinary
+ * ones the one with the latest deadline; -1: all go before this one.
+ */
+static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency,
+				     __u64 deadline)
 {
 	__u32 lowest = urgency, looked_at = pvs_nr_cpus, i, at;
 	__u64 now = bpf_ktime_get_ns();
+	/* For less than a slice, a switch costs more than it gives. */
+	__u64 latest = deadline + PVS_SLICE_MIN_NS;
 	__s32 last = scx_bpf_task_cpu(p), found = -1;
 	struct pvs_cpu *cpu;
 
@@ -55,12 +61,17 @@ static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency)
 		if (at >= pvs_nr_cpus)
 			at -= pvs_nr_cpus;
 		cpu = cpu_of(at);
-		if (!cpu || cpu->is_taken || cpu->urgency >= lowest ||
+		if (!cpu || cpu->is_taken || cpu->urgency > lowest ||
 		    now - cpu->taken_at < PVS_TAKE_GAP_NS ||
 		    now < cpu->spared_until ||
 		    !bpf_cpumask_test_cpu(at, p->cpus_ptr))
 			continue;
+		/* Among urgent ones the first to come keeps its CPU. */
+		if (cpu->urgency == lowest &&
+		    (lowest > PVS_RANK_RT || !pvs_before(latest, cpu->deadline)))
+			continue;
 		lowest = cpu->urgency;
+		latest = cpu->deadline;
 		found = at;
 	}
 	cpu = cpu_of(found);
@@ -68,6 +79,7 @@ static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency)
 		return -1;
 	/* Claimed, so that a second vCPU does not go behind this one. */
 	cpu->urgency = urgency;
+	cpu->deadline = deadline;
 	cpu->taken_at = now;
 	return found;
 }
@@ -102,7 +114,7 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
 		return 0;
 	}
-	cpu = least_urgent(p, urgency);
+	cpu = least_urgent(p, urgency, pvs_fair_deadline(&task->fair));
 	if (cpu >= 0) {
 		count(&me->counts.preempted);
 		pvs_insert(p, local_on | (__u32)cpu, PVS_URGENT_SLICE_NS,
@@ -138,7 +150,7 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 		deadline = pvs_fair_deadline(&task->fair) +
 			   2 * pvs_virtual(prev->se.sum_exec_runtime -
 						   task->ran_at,
-					   weight_of_prev(prev, task));
+					   task->weight);
 		if ((!has_own || !pvs_before(at_own, deadline)) &&
 		    (!has_node || !pvs_before(at_node, deadline)))
 			return false;
@@ -191,11 +203,13 @@ static __noinline bool pull(__s32 cpu, __u64 queue)
 static __always_inline void kick(struct task_struct *p, struct pvs_thread *thread)
 {
 	__u32 urgency = urgency_of(granted(thread));
+	struct pvs_task *task = task_of(p);
 	__s32 cpu;
 
-	if (urgency <= PVS_RANK_RT || scx_bpf_task_running(p) || !is_queued(p))
+	if (!task || urgency <= PVS_RANK_RT || scx_bpf_task_running(p) ||
+	    !is_queued(p))
 		return;
-	cpu = least_urgent(p, urgency);
+	cpu = least_urgent(p, urgency, pvs_fair_deadline(&task->fair));
 	if (cpu < 0)
 		return;
 	__sync_lock_test_and_set(&pvs_to_pull, 1);

@@ -137,15 +137,6 @@ static __always_inline __u32 weight_of(struct task_struct *p,
 	return weight * task->group_weight / PVS_WEIGHT;
 }
 
-/* The same of a task that a callback is not about: its groups' as last known. */
-static __always_inline __u32 weight_of_prev(struct task_struct *p,
-					    struct pvs_task *task)
-{
-	__u32 weight = p->scx.weight;
-
-	return task->weights ? weight * task->group_weight / PVS_WEIGHT : weight;
-}
-
 /*
  * For the CPU time since the last look, used under `grant`; returns until when
  * its groups wait.
@@ -160,8 +151,10 @@ static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 	used = p->se.sum_exec_runtime - task->ran_at;
 	task->ran_at = p->se.sum_exec_runtime;
 	/* As a real-time task's: the budget bounds it, and nobody owes it. */
-	if (urgency_of(grant) <= PVS_RANK_RT)
-		pvs_fair_charge(&task->fair, used, weight_of(p, task, grant));
+	if (urgency_of(grant) <= PVS_RANK_RT) {
+		task->weight = weight_of(p, task, grant);
+		pvs_fair_charge(&task->fair, used, task->weight);
+	}
 	task->parked_until = 0;
 	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))
 		task->parked_until = groups_charge(p, used);

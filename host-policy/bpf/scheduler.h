@@ -82,7 +82,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
 	__u64 queue, until, *vnow;
-	__u32 urgency;
+	__u32 urgency = 0;
 
 	until = parked_until(p);
 	if (until) {
@@ -117,8 +117,21 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	else if (scx_bpf_test_and_clear_cpu_idle(cpu))
 		idle = cpu;
-	if (idle >= 0)
+	if (idle >= 0) {
 		scx_bpf_kick_cpu(idle, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
+		return;
+	}
+	/*
+	 * Other tasks wait for a slice to end. A vCPU that wakes has an interrupt
+	 * to handle: it goes before one that is later than it.
+	 */
+	if (!thread || !(enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP)))
+		return;
+	cpu = least_urgent(p, urgency, pvs_fair_deadline(&task->fair));
+	if (cpu < 0)
+		return;
+	count(&me->counts.preempted);
+	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 
 /* What prev, a vCPU that could go on, is granted now; 0: it cannot, or is none. */
@@ -243,6 +256,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 		on_switch(thread, 0);
 	}
 	me->urgency = urgency;
+	me->deadline = pvs_fair_deadline(&task->fair);
 	me->is_taken = 0;
 	if (urgency > PVS_RANK_RT) {
 		if (!me->urgent_since)
@@ -301,8 +315,10 @@ void BPF_PROG(pvs_enable, struct task_struct *p)
 	__u64 *vnow = clock_of(p, scx_bpf_task_cpu(p));
 	struct pvs_task *task = task_of(p);
 
-	if (task && vnow)
-		task->fair.vruntime = *vnow;
+	if (!task || !vnow)
+		return;
+	task->fair.vruntime = *vnow;
+	task->weight = p->scx.weight;
 }
 
 SEC("struct_ops/pvs_cpu_online")

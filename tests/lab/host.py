@@ -113,7 +113,8 @@ def _boot(disk, emulated, job, out, write, kept):
 
 def _kept(path):
     try:
-        with tarfile.open(path) as archive:
+        # Named, as a guess would read the file's gigabyte of zeros for an xz stream.
+        with tarfile.open(path, "r:") as archive:
             return {entry.name.removeprefix("./"): archive.extractfile(entry).read()
                     for entry in archive if entry.isfile()}
     except (tarfile.TarError, OSError):  # it died before, or while it wrote

@@ -12,7 +12,7 @@ import roots
 from settings import BUILD, CHECKOUT, INSIDE, LabError
 
 _TOOLS = ("lab-guest", "run-tests", "bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-boot.sh",
-          "measuring.sh", "policies.sh", "booting.sh")
+          "measuring.sh", "policies.sh")
 
 
 @dataclasses.dataclass

@@ -53,6 +53,11 @@ void MiniVm::SetIntent(int vcpu, uint64_t word) {
 }
 
 absl::StatusOr<std::unique_ptr<MiniVm>> MiniVm::Create(int vcpus) {
+  return CreateWith(vcpus, kProgram);
+}
+
+absl::StatusOr<std::unique_ptr<MiniVm>> MiniVm::CreateWith(int vcpus,
+                                                           absl::Span<const uint8_t> program) {
   if (vcpus < 1 || vcpus > kMaxVcpus) return absl::InvalidArgumentError("vcpus");
   std::unique_ptr<MiniVm> vm(new MiniVm);
   vm->memory_ = UniqueFd(memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -60,7 +65,7 @@ absl::StatusOr<std::unique_ptr<MiniVm>> MiniVm::Create(int vcpus) {
   void* ram = mmap(nullptr, kRamSize, PROT_READ | PROT_WRITE, MAP_SHARED, vm->memory_.get(), 0);
   if (ram == MAP_FAILED) return Errno("mmap");
   vm->ram_ = static_cast<uint8_t*>(ram);
-  memcpy(vm->ram_ + kCode, kProgram, sizeof(kProgram));
+  memcpy(vm->ram_ + kCode, program.data(), program.size());
 
   vm->kvm_ = UniqueFd(open("/dev/kvm", O_RDWR | O_CLOEXEC));
   if (!vm->kvm_) return Errno("/dev/kvm");

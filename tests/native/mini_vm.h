@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "pvsched_abi.h"
 #include "vmm-device/unique_fd.h"
 
@@ -26,6 +27,9 @@ namespace pvsched {
 class MiniVm {
  public:
   static absl::StatusOr<std::unique_ptr<MiniVm>> Create(int vcpus);
+  // The same with instructions of one's own, for real mode.
+  static absl::StatusOr<std::unique_ptr<MiniVm>> CreateWith(int vcpus,
+                                                            absl::Span<const uint8_t> program);
   ~MiniVm();
 
   // The vCPU's threads start and stop.

@@ -12,15 +12,14 @@ vcpu_s() {
 }
 
 latency_measure() {
-  local vcpus=${1##*x} jobs=() before host job g status=0 all
-  all=$((vcpus * ${#guests[@]})) stress=
+  local vcpus=${1##*x} jobs=() before host job g status=0
+  stress=
   if [ "${1%%-*}" = busy ]; then start_load $((seconds + 6)); fi
   before=$(vcpu_s)
-  $measure -D "$seconds" --json="$round/host.json" >/dev/null 2>"$round/host.err" &
+  $in_host -D "$seconds" --json="$round/host.json" >/dev/null 2>"$round/host.err" &
   host=$!
   for g in "${guests[@]}"; do
-    # However many vCPUs there are, they wake up 500 times a second in all.
-    latency_in "$g" "$seconds" "$cyclictest -i $((2000 * all)) -t $vcpus -a" &
+    latency_in "$g" "$seconds" "$in_guest -t $vcpus -a" &
     jobs+=($!)
   done
   for job in "${jobs[@]}"; do wait "$job" || status=1; done

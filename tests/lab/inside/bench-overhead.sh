@@ -41,7 +41,7 @@ cost_of_wakeups() {
 
 cost_of_programs() {
   sysctl -qw kernel.bpf_stats_enabled=1
-  LAB_GUEST_TIMEOUT=60 lab-guest exec g1 "$measure -D 3" >/dev/null
+  LAB_GUEST_TIMEOUT=60 lab-guest exec g1 "$in_guest -D 3" >/dev/null
   sysctl -qw kernel.bpf_stats_enabled=0
   bpftool -j prog list >"$round/programs.json"
 }

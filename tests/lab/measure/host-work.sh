@@ -28,9 +28,9 @@ one() {
   local ordinary host
   start_load $((seconds + 6))
   # The host's urgent work, and its ordinary work, beside the load.
-  ${measure/-p 8 --policy=rr/--policy=other} -D "$seconds" --json="$round/other.json" >/dev/null 2>&1 &
+  ${in_host/-p 8 --policy=rr/--policy=other} -D "$seconds" --json="$round/other.json" >/dev/null 2>&1 &
   ordinary=$!
-  $measure -D "$seconds" --json="$round/rr.json" >/dev/null 2>&1 &
+  $in_host -D "$seconds" --json="$round/rr.json" >/dev/null 2>&1 &
   host=$!
   { wait $ordinary && wait $host; } || die "cyclictest failed"
   wait "$stress" || die "stress-ng failed: $(tail -1 "$round/work")"

@@ -31,7 +31,7 @@ one() {
   serves 3
   start_load $((seconds + 6))
   used=$(boosted_s) cpu=$(stranger_s) start=$(now)
-  $measure -D "$seconds" --json="$round/host.json" >/dev/null &
+  $in_host -D "$seconds" --json="$round/host.json" >/dev/null &
   host=$!
   latency_in neighbour "$seconds" || return 1
   wait $host || die "cyclictest failed"

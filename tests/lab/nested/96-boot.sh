@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# pvsched-boot agrees with others: on VM exits with perf, or where perf is not installed
+# with the kernel's own histogram of the tracepoint; on the time with the guest's clock.
+. /lab/tests/lib.sh
+
+event=/sys/kernel/tracing/events/kvm/kvm_exit
+if command -v perf >/dev/null; then
+  counter="perf stat -x , -o $OUT/perf -e kvm:kvm_exit"
+  counted() { awk -F , '/kvm_exit/ { print $1 }' "$OUT/perf"; }
+elif [ -e $event/hist ]; then
+  counter=
+  counted() { awk '/^ *Hits:/ { print $2 }' "$OUT/hist"; }
+else
+  skip "neither perf nor the kernel's histograms (CONFIG_HIST_TRIGGERS) are there to compare with"
+fi
+lab-guest stop --all # the histogram is of all VMs
+
+boot() {
+  rm -f "$OUT/console"
+  [ -n "$counter" ] || echo 'hist:keys=exit_reason' >$event/trigger
+  # shellcheck disable=SC2086 # a command
+  $counter pvsched-boot --json -- timeout 120 lab-guest boot --append 'console=ttyS0 quiet' --init clock \
+    -- -serial "file:$OUT/console" >"$OUT/boot.json"
+  local status=$?
+  [ -n "$counter" ] || { cat $event/hist >"$OUT/hist"; echo '!hist:keys=exit_reason' >$event/trigger; }
+  [ $status = 0 ] && grep -q 'boot-init: TSC' "$OUT/console"
+}
+
+# An emulated host now and then hangs or resets a guest.
+boot || boot || fail "the guest did not boot to its end: $(tail -n 3 "$OUT/console")"
+
+# within PERCENT WHAT OURS THEIRS
+within() {
+  echo "$2: $3, $4"
+  jq -en "$3 > 0 and (($3 - $4) | fabs) <= $1 / 100 * $4" >/dev/null || fail "$2: $3, which is not within $1 % of $4"
+}
+run() { jq ".commands[0].runs[0]$1" "$OUT/boot.json"; }
+
+within 1 "VM exits" "$(run .exits.total)" "$(counted)"
+within 2 "ms to user space, and the guest's TSC" "$(run .ms.vcpu_made_to_userspace)" \
+  "$(sed -n 's/.*boot-init: TSC \([0-9.]*\) ms.*/\1/p' "$OUT/console")"
+expect "steps without a time" "$(run '.ms | map(select(. == null)) | length')" 0
+[ "$(run '.exits.by_reason | length')" -gt 3 ] || fail "few reasons: $(run .exits.by_reason)"
+expect "reasons without a name" "$(run '.exits.by_reason | keys | map(select(startswith("reason "))) | length')" 0
