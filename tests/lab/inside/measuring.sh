@@ -10,7 +10,7 @@
 load="--cpu 2 --iomix 1 --vm 1 --vm-bytes 128M --fork 1"
 measure="cyclictest --mlockall -q -p 8 --policy=rr -h 200000"
 in_host="$measure -i 2000"
-in_guest="$measure -i 5000"
+in_guest="$measure -i 10000"
 
 restarts=2 # of what could not be measured
 me=${0##*/}
