@@ -96,35 +96,36 @@ static __always_inline __u64 ordinary_queue(struct task_struct *p, __s32 cpu)
 					   PVS_CPU_DSQ(cpu);
 }
 
+/*
+ * Into the queue that every CPU looks into first, with one CPU told to look now:
+ * should that be held up, by a real-time task or its hypervisor, another one comes.
+ */
 static __noinline int enqueue_urgent(struct task_struct *p,
 				     struct pvs_task *task, __u32 urgency,
 				     __u64 enq_flags)
 {
-	__u64 local_on = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON);
 	struct pvs_cpu *me = cpu_of(scx_bpf_task_cpu(p));
+	__u64 deadline;
 	__s32 cpu;
 
 	if (!me || !task)
 		return 0;
+	deadline = pvs_fair_deadline(&task->fair);
+	pvs_insert_by(p, PVS_URGENT_DSQ, PVS_URGENT_SLICE_NS,
+		      urgent_order(urgency, deadline), enq_flags);
 	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	if (cpu >= 0) {
 		count(&me->counts.urgent_idle);
-		pvs_insert(p, local_on | (__u32)cpu, PVS_URGENT_SLICE_NS,
-			   enq_flags);
 		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
 		return 0;
 	}
-	cpu = least_urgent(p, urgency, pvs_fair_deadline(&task->fair));
+	cpu = least_urgent(p, urgency, deadline);
 	if (cpu >= 0) {
 		count(&me->counts.preempted);
-		pvs_insert(p, local_on | (__u32)cpu, PVS_URGENT_SLICE_NS,
-			   enq_flags | PVS_SCX(scx_enq_flags, SCX_ENQ_PREEMPT));
+		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 		return 0;
 	}
 	count(&me->counts.urgent_queued);
-	pvs_insert_by(p, PVS_URGENT_DSQ, PVS_URGENT_SLICE_NS,
-		      urgent_order(urgency, pvs_fair_deadline(&task->fair)),
-		      enq_flags);
 	return 0;
 }
 

@@ -4,8 +4,8 @@
  *
  * Ordinary tasks wait in one queue for each NUMA node, by virtual deadline
  * (core/fair.h); those bound to one CPU in a queue of that CPU. A vCPU whose
- * grant is a real-time one is urgent: it takes an idle CPU, else that of the
- * least urgent task, else it waits in a queue that every CPU looks into first.
+ * grant is a real-time one is urgent: it waits in a queue that every CPU looks
+ * into first, and an idle CPU, else that of the least urgent task, looks at once.
  * The grant is made anew, from the guest's word, whenever a decision needs it:
  * at wake-up, at the tick, at a slice's end, at a sleep. No VM exit is hooked.
  *
@@ -188,8 +188,9 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 		if (others_first && pvs_take_from(PVS_URGENT_DSQ))
 			return;
 	}
+	/* If prev goes on: whoever claimed this CPU has found another. */
+	me->urgency = urgency;
 	if (urgency > PVS_RANK_RT && !is_parked(prev, now)) {
-		/* It goes on: nobody else is put on this CPU. */
 		count(is_critical ? &me->counts.critical_kept :
 				    &me->counts.kept);
 		pvs_set_slice(prev, is_critical ? PVS_CRITICAL_SLICE_NS :

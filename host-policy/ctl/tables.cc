@@ -117,7 +117,7 @@ std::string SchedulerTable(const Json& status) {
         {"idle", "tasks that woke onto an idle CPU"},
         {"queued", "tasks that waited in a queue"},
         {"urgent_idle", "urgent vCPUs that found an idle CPU"},
-        {"preempted", "urgent vCPUs that took a less urgent task's CPU"},
+        {"preempted", "vCPUs that took a less urgent or a later task's CPU"},
         {"urgent_queued", "urgent vCPUs that found none"},
         {"kept", "slices after which an urgent vCPU went on"},
         {"critical_kept", "of a vCPU in a critical section"},

@@ -4,42 +4,45 @@
 import json
 import statistics
 
-import host
 import image
 import latency
-import payload
+import machine
 import plot
+from bench import collect, rounds, schedule, suites
+from bench.policies import BASE, POLICIES
 from progress import say, step
 from settings import OUT, LabError
 
+_CASE = suites.DEMO
 _SIDES = (("guest", "guest_us"), ("host", "host_us"))
 _EMULATED = ("The host was itself emulated: compare the ratios; the raw figures say little about "
              "real hardware.")
 
 
 def policies(actuators):
-    """Name -> (title, actuator) of what is compared; `pvsched` is the first actuator's."""
-    names = {f"pvsched-{a}" if i else "pvsched": (f"pvsched {a}", a) for i, a in enumerate(actuators)}
-    return {"eevdf": ("EEVDF", None), **names, "rr": ("static SCHED_RR", None)}
+    """Name in the demo -> policy of the bench; `pvsched` is the first actuator's."""
+    return {BASE: BASE, **{f"pvsched-{a}" if i else "pvsched": a for i, a in enumerate(actuators)}, "rr": "rr"}
 
 
-def run(rounds, seconds, actuators, json_path, plot_path):
+def _title(policy):
+    return POLICIES[policy].title
+
+
+def run(number, seconds, actuators, json_path, plot_path):
     compared = policies(actuators)
-    job = payload.Job(["demo-rounds", str(rounds), str(seconds),
-                       *(f"{name}={actuator}" for name, (_, actuator) in compared.items())])
+    plan = schedule.blocks(list(compared.values()), [_CASE], number, seed=1)
     image.host_image()  # may take long, and says so itself
-    with step(f"the demo: {rounds} rounds of {', '.join(compared)}", prints=True):
-        outcome = host.run(job, OUT / "demo")
-    if outcome.status:
-        raise LabError(f"the demo failed on the host with exit status {outcome.status}: "
-                       f"see above and {outcome.out}")
-    result = evaluate(outcome.out, rounds, compared)
-    result["emulated"] = outcome.emulated
-    result["host_kernel"] = outcome.kernel
+    with step(f"the demo: {number} rounds of {', '.join(compared)}", prints=True):
+        measured = rounds.run(plan, seconds, OUT / "demo", machine.why_no_kvm() is not None)
+    if measured.trouble:
+        raise LabError(f"the demo failed: {measured.trouble}")
+    result = evaluate(measured.raw, number, compared)
+    result["emulated"] = measured.emulated
+    result["host_kernel"] = measured.kernel
     result["actuators"] = list(actuators)
     for path, text in ((json_path, json.dumps(result, indent=1) + "\n"),
-                       (plot_path, plot.svg(_curves(outcome.out, rounds, compared),
-                                           {name: title for name, (title, _) in compared.items()}))):
+                       (plot_path, plot.svg(_curves(measured.raw, number, compared),
+                                           {name: _title(policy) for name, policy in compared.items()}))):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     print(table(result, compared))
@@ -47,21 +50,25 @@ def run(rounds, seconds, actuators, json_path, plot_path):
     return 0
 
 
-def _folder(out, n, policy):
-    return out / f"round-{n}-{policy}"
+def _measurement(out, n, policy):
+    folder = collect.folder(out, n, _CASE.suite, _CASE.name, policy)
+    if (folder / "missing").exists():
+        raise LabError(f"round {n} has no figures for {policy}: {(folder / 'missing').read_text().strip()}")
+    return collect.Latency(folder)
 
 
-def _curves(out, rounds, compared):
-    """side -> policy -> the latencies of all rounds together."""
-    return {side: {policy: latency.merged([latency.Distribution.from_cyclictest(
-        _folder(out, n, policy) / f"{side}.json") for n in range(1, rounds + 1)])
-        for policy in compared} for side, _ in _SIDES}
+def _curves(out, number, compared):
+    """side -> name -> the latencies of all rounds together."""
+    found = {name: [dict(_measurement(out, n, policy).sides()) for n in range(1, number + 1)]
+             for name, policy in compared.items()}
+    return {side: {name: latency.merged([r[side] for r in rounds_of]) for name, rounds_of in found.items()}
+            for side, _ in _SIDES}
 
 
-def evaluate(out, rounds, compared):
+def evaluate(out, number, compared):
     """Figures of each round, their medians, and the medians of each round's ratio to EEVDF."""
-    raw = [{policy: _measured(_folder(out, n, policy)) for policy in compared}
-           for n in range(1, rounds + 1)]
+    raw = [{name: _figures(_measurement(out, n, policy)) for name, policy in compared.items()}
+           for n in range(1, number + 1)]
     medians, ratios = {}, {}
     for policy in compared:
         mine = [r[policy] for r in raw]
@@ -78,20 +85,14 @@ def evaluate(out, rounds, compared):
     return {"policies": medians, "ratios": ratios, "rounds": raw}
 
 
-def _measured(folder):
+def _figures(measured):
     figures = {}
-    for side, key in _SIDES:
-        distribution = latency.Distribution.from_cyclictest(folder / f"{side}.json")
+    for (side, key), (_, distribution) in zip(_SIDES, measured.sides()):
         figures[key] = distribution.figures()
         figures[f"{side}_samples"] = distribution.total
-    rates = latency.work_done(folder / "work")
-    figures["host_work"] = latency.work_figure(rates)
-    figures["stressors"] = rates
-    try:
-        # Of one CPU: what the guest takes is not the load's.
-        figures["guest_cpu"] = int((folder / "guest_cpu").read_text()) / 1e9
-    except (OSError, ValueError) as error:
-        raise LabError(f"{folder}/guest_cpu is no CPU time: {error}") from error
+    figures["host_work"] = latency.work_figure(measured.rates)
+    figures["stressors"] = measured.rates
+    figures["guest_cpu"] = measured.cpus  # what the guest takes is not the load's
     return figures
 
 
@@ -103,12 +104,12 @@ def table(result, compared):
              f"{len(result['rounds'])} rounds."]
     for side, key in _SIDES:
         lines += ["", f"{side:18}" + "".join(f"{name:>18}" for name in latency.FIGURES)]
-        for policy, (title, _) in compared.items():
+        for policy, title in ((name, _title(p)) for name, p in compared.items()):
             cells = (f"{result['ratios'][policy][key][f]:.2f} ({result['policies'][policy][key][f]:.0f})"
                      for f in latency.FIGURES)
             lines.append(f"  {title:16}" + "".join(f"{cell:>18}" for cell in cells))
     lines += ["", f"{'load':18}{'work done':>18}{'vCPU took':>26}"]
-    for policy, (title, _) in compared.items():
+    for policy, title in ((name, _title(p)) for name, p in compared.items()):
         cpu = f"{result['ratios'][policy]['guest_cpu']:.2f} ({result['policies'][policy]['guest_cpu']:.0%} of a CPU)"
         lines.append(f"  {title:16}{result['ratios'][policy]['host_work']:>18.2f}  {cpu:>24}")
     if result["emulated"]:

@@ -22,18 +22,25 @@ class Distribution:
 
     @classmethod
     def from_cyclictest(cls, path):
+        """Of all its threads together."""
         try:
-            thread = json.loads(path.read_text())["thread"]["0"]
-            counts = {int(us): n for us, n in thread["histogram"].items()}
-            # Beyond the histogram's end only the number and the maximum are known.
-            beyond = thread["cycles"] - sum(counts.values())
-            if beyond > 0:
-                counts[thread["max"]] = counts.get(thread["max"], 0) + beyond
-            if not counts:
-                raise ValueError("it measured nothing")
-            return cls(counts, thread["max"])
+            return merged([cls._of_thread(t) for t in json.loads(path.read_text())["thread"].values()])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LabError(f"{path} is no result of cyclictest: {error}") from error
+
+    @classmethod
+    def _of_thread(cls, thread):
+        counts = {int(us): n for us, n in thread["histogram"].items()}
+        # Beyond the histogram's end only the number and the maximum are known.
+        beyond = thread["cycles"] - sum(counts.values())
+        if beyond > 0:
+            counts[thread["max"]] = counts.get(thread["max"], 0) + beyond
+        if not counts:
+            raise ValueError("it measured nothing")
+        return cls(counts, thread["max"])
+
+    def average(self):
+        return sum(us * n for us, n in self.counts.items()) / self.total
 
     def percentile(self, fraction):
         """The smallest latency that at least `fraction` of all do not exceed."""
@@ -46,6 +53,19 @@ class Distribution:
 
     def figures(self):
         return {**{name: self.percentile(f) for name, f in PERCENTILES}, "max": self.maximum}
+
+    def bucketed(self, limit):
+        """The counts in at most `limit` buckets of equal ratio, each under its greatest latency."""
+        if len(self.counts) <= limit:
+            return dict(self.counts)
+        # The least and the greatest may each take a bucket that is cut short.
+        least, greatest = (math.log(max(us, 1)) for us in (min(self.counts), max(self.counts)))
+        width = (greatest - least) / (limit - 1)
+        buckets = {}
+        for us, n in self.counts.items():
+            at = int((math.log(max(us, 1)) - least) / width)
+            buckets[at] = us, buckets.get(at, (0, 0))[1] + n
+        return dict(buckets.values())
 
     def exceeding(self):
         """(latency, share of all that are longer): what the plot shows."""

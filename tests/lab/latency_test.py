@@ -31,6 +31,22 @@ class DistributionTest(unittest.TestCase):
         self.assertEqual(d.percentile(0.97), 10)
         self.assertEqual(d.percentile(0.99), 250000)
 
+    def test_threads_of_one_run_count_together(self):
+        d = latency.Distribution.from_cyclictest(_file(json.dumps({"thread": {
+            "0": {"histogram": {"10": 3}, "cycles": 3, "max": 10},
+            "1": {"histogram": {"10": 1, "50": 1}, "cycles": 2, "max": 50}}})))
+        self.assertEqual((d.counts, d.maximum, d.average()), ({10: 4, 50: 1}, 50, 18))
+
+    def test_buckets_keep_the_number_and_the_greatest(self):
+        d = latency.Distribution({us: 1 for us in range(1, 5000)}, 4999)
+        buckets = d.bucketed(100)
+        self.assertLessEqual(len(buckets), 100)
+        self.assertEqual((sum(buckets.values()), max(buckets)), (4999, 4999))
+        self.assertAlmostEqual(latency.Distribution(buckets, 4999).percentile(0.5), d.percentile(0.5), delta=250)
+
+    def test_few_latencies_need_no_buckets(self):
+        self.assertEqual(latency.Distribution({7: 2, 9: 1}, 9).bucketed(2), {7: 2, 9: 1})
+
     def test_an_empty_or_broken_result_is_refused_by_name(self):
         for path in (_cyclictest({}, 0, 0), _file("cyclictest: no"), pathlib.Path("/nowhere")):
             with self.assertRaisesRegex(LabError, str(path)):

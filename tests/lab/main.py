@@ -4,6 +4,7 @@
 import argparse
 import os
 import pathlib
+import shlex
 import signal
 import sys
 
@@ -15,6 +16,9 @@ import payload
 import roots
 import settings
 import suite
+from bench import run as bench
+from bench import suites
+from bench.policies import BASE, POLICIES
 from progress import say
 from settings import LabError, UsageError
 
@@ -90,6 +94,15 @@ def _demo(args):
                     pathlib.Path(args.json), pathlib.Path(args.plot))
 
 
+def _bench(args):
+    wanted = list(suites.SUITES) if "all" in args.suite else args.suite
+    return bench.run(bench.Options(
+        suites=[s for s in suites.SUITES if s in wanted], policies=args.policies, rounds=args.rounds,
+        seconds=args.seconds, seed=args.seed, out=pathlib.Path(args.out),
+        against=pathlib.Path(args.against) if args.against else None,
+        command=shlex.join(["./lab", *sys.argv[1:]])))
+
+
 def _test(args):
     if args.only and args.tiers != ["nested"]:
         raise UsageError("test: --only chooses among nested tests: ./lab test nested --only 'PATTERN'")
@@ -121,6 +134,14 @@ def _actuators(text):
         if name not in ("agent", "kfunc", "scx"):
             raise argparse.ArgumentTypeError(f"'{name}' is no actuator: agent, kfunc and scx are")
     return list(dict.fromkeys(names))
+
+
+def _suites(text):
+    names = text.split(",")
+    for name in names:
+        if name not in (*suites.SUITES, "all"):
+            raise argparse.ArgumentTypeError(f"'{name}' is no suite: {', '.join(suites.SUITES)} and all are")
+    return names
 
 
 def _tier(text):
@@ -157,6 +178,24 @@ def _parser():
                      help="the figures (default: build/lab/demo.json)")
     sub.add_argument("--plot", default=str(settings.OUT / "demo.svg"), metavar="FILE",
                      help="the distributions, as SVG (default: build/lab/demo.svg)")
+    sub = verb("bench", _bench, "measure what guests gain and the host pays under pvsched and under what one would do "
+               "instead, and write a report")
+    sub.add_argument("--suite", default=["all"], metavar="NAME[,NAME]", type=_suites,
+                     help=f"{', '.join(suites.SUITES)}, or all (default: all)")
+    sub.add_argument("--policies", default=[], metavar="NAME[,NAME]", type=lambda text: text.split(","),
+                     help=f"what is compared with {BASE}: {', '.join(list(POLICIES)[1:])} (default: all)")
+    sub.add_argument("--rounds", type=_positive, default=3, metavar="N",
+                     help="how often each is measured, interleaved (default: %(default)s)")
+    sub.add_argument("--seconds", type=_positive, default=0, metavar="S",
+                     help="how long latency is measured each time (default: what lets it all end in two hours, "
+                     "5 to 20)")
+    sub.add_argument("--seed", type=_positive, default=1, metavar="N",
+                     help="of the order in which policies are measured in each round (default: %(default)s)")
+    sub.add_argument("--out", default=str(bench.DEFAULT_OUT), metavar="DIR",
+                     help="report.html, summary.md, results.json and raw files; an earlier result there is "
+                     "replaced (default: build/lab/bench)")
+    sub.add_argument("--against", metavar="FILE",
+                     help="an older results.json: exit status 1 if pvsched has become worse since")
     sub = verb("test", _test, "run the tests: everything, or the tiers named")
     sub.add_argument("tiers", nargs="*", metavar="unit|native|nested", type=_tier)
     sub.add_argument("--only", metavar="PATTERN", help="nested tests of this name (a shell pattern), such as '2*'")

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Debian has today: the machine's mirror and the kernels on it."""
 
+import contextlib
 import os
 import re
 import subprocess
 import tempfile
 
+from progress import step
 from settings import KERNEL_WANTED, LabError
 
 SUITES = ("trixie", "trixie-updates", "trixie-backports", "bookworm")
@@ -34,24 +36,49 @@ def sources(uri):
     return [f"deb {uri} {suite} main" for suite in SUITES]
 
 
+@contextlib.contextmanager
+def _lists(uri):
+    """apt-get's options for the mirror's package lists, apart from the machine's own apt."""
+    with tempfile.TemporaryDirectory(prefix="pvsched-lab-apt-") as top:
+        for folder in ("lists/partial", "cache/archives/partial"):
+            os.makedirs(os.path.join(top, folder))
+        with open(os.path.join(top, "sources"), "w", encoding="ascii") as file:
+            file.write("\n".join(sources(uri)) + "\n")
+        options = [f"-oDir::State::lists={top}/lists", f"-oDir::Cache={top}/cache",
+                   f"-oDir::Etc::sourcelist={top}/sources", "-oDir::Etc::sourceparts=/dev/null",
+                   "-oDir::State::status=/dev/null", "-oAcquire::Languages=none",
+                   "-oAPT::Sandbox::User=root"]
+        update = subprocess.run(["apt-get", *options, "update"], capture_output=True, text=True, check=False)
+        if update.returncode:
+            raise LabError(f"apt could not read the package lists of {uri}: "
+                           f"{update.stderr.strip().splitlines()[-1:]}")
+        yield options
+
+
+def fetch(package, version, folder):
+    """The file of a package in that version, kept in `folder`."""
+    def found():
+        return next(folder.glob(f"{package}_{version}_*.deb"), None)
+
+    if found():
+        return found()
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in folder.glob(f"{package}_*.deb"):  # of a kernel before
+        other.unlink()
+    with step(f"fetching {package} {version}"), _lists(mirror()) as options:
+        done = subprocess.run(["apt-get", *options, "download", f"{package}={version}"], cwd=folder,
+                              capture_output=True, text=True, check=False)
+    if done.returncode or not found():
+        raise LabError(f"the mirror has no {package} {version}, the version of the lab's kernel: "
+                       f"{done.stderr.strip().splitlines()[-1:]}")
+    return found()
+
+
 class Index:
-    """The package names on the mirror, without touching the machine's own apt."""
+    """The package names on the mirror."""
 
     def __init__(self, uri):
-        with tempfile.TemporaryDirectory(prefix="pvsched-lab-apt-") as top:
-            for folder in ("lists/partial", "cache/archives/partial"):
-                os.makedirs(os.path.join(top, folder))
-            with open(os.path.join(top, "sources"), "w", encoding="ascii") as file:
-                file.write("\n".join(sources(uri)) + "\n")
-            options = [f"-oDir::State::lists={top}/lists", f"-oDir::Cache={top}/cache",
-                       f"-oDir::Etc::sourcelist={top}/sources", "-oDir::Etc::sourceparts=/dev/null",
-                       "-oDir::State::status=/dev/null", "-oAcquire::Languages=none",
-                       "-oAPT::Sandbox::User=root"]
-            update = subprocess.run(["apt-get", *options, "update"],
-                                    capture_output=True, text=True, check=False)
-            if update.returncode:
-                raise LabError(f"apt could not read the package lists of {uri}: "
-                               f"{update.stderr.strip().splitlines()[-1:]}")
+        with _lists(uri) as options:
             names = subprocess.run(["apt-cache", *options, "pkgnames", "linux-"],
                                    capture_output=True, text=True, check=True)
         self.names = set(names.stdout.split())

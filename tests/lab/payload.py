@@ -9,15 +9,17 @@ import tarfile
 import build
 import initramfs
 import roots
-from settings import BUILD, INSIDE, LabError
+from settings import BUILD, CHECKOUT, INSIDE, LabError
 
-_TOOLS = ("lab-guest", "run-tests", "demo-rounds")
+_TOOLS = ("lab-guest", "run-tests", "bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-boot.sh",
+          "measuring.sh", "policies.sh")
 
 
 @dataclasses.dataclass
 class Job:
     command: list  # run as root; programs in /usr/local/bin
     files: dict = dataclasses.field(default_factory=dict)  # path in the host -> bytes
+    programs: dict = dataclasses.field(default_factory=dict)  # of the kernel's tools: name -> file of the checkout
     interactive: bool = False
     terminal: str = ""  # stty's settings for an interactive job
 
@@ -36,8 +38,11 @@ def write(job, path, kept):
             if not program.exists():
                 raise LabError(f"{program} is not built: run ./lab build first")
             add(f"usr/local/bin/{name}", program.read_bytes())
+        for name, program in job.programs.items():
+            add(f"lab/sched_ext/{name}", program.read_bytes())
+        ours = [BUILD / "bin" / name for name in build.DAEMONS] + list(job.programs.values())
         # The host is of the build root's release, so a library it lacks fits from there.
-        for library in root.libraries([f"/src/build/bin/{name}" for name in build.DAEMONS]):
+        for library in root.libraries([f"/src/{path.relative_to(CHECKOUT)}" for path in ours]):
             if not (host / library).exists():
                 add(library, (root.path / library).read_bytes())
         for name in _TOOLS:

@@ -5,37 +5,46 @@ import math
 from xml.sax.saxutils import escape
 
 _COLOURS = ("#c0392b", "#1f77b4", "#7f8c8d", "#2ca02c", "#9467bd")
-_WIDTH, _HEIGHT = 470, 330  # of one panel's plotting area
-_LEFT, _TOP, _GAP, _BOTTOM = 70, 60, 70, 60
+WIDTH, HEIGHT = 470, 330  # of one panel's plotting area
+LEFT, TOP, _GAP, BOTTOM = 70, 60, 70, 60
 
 
 def svg(curves, titles):
     """`curves`: panel -> series -> Distribution. Share of wake-ups longer than t, both log."""
-    everything = [d for panel in curves.values() for d in panel.values()]
-    low = 10 ** math.floor(math.log10(max(1, min(min(d.counts) for d in everything))))
-    high = 10 ** math.ceil(math.log10(max(d.maximum for d in everything) + 1))
-    rarest = 10 ** math.floor(math.log10(min(1 / d.total for d in everything)))
-    x = _Log(low, high, 0, _WIDTH)
-    y = _Log(1, rarest, 0, _HEIGHT)
-    width = _LEFT + len(curves) * (_WIDTH + _GAP)
+    x, y = axes_for([d for series in curves.values() for d in series.values()])
+    width = LEFT + len(curves) * (WIDTH + _GAP)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
-             f'height="{_TOP + _HEIGHT + _BOTTOM}" font-family="sans-serif" font-size="13">',
+             f'height="{TOP + HEIGHT + BOTTOM}" font-family="sans-serif" font-size="13">',
              '<rect width="100%" height="100%" fill="white"/>',
-             _text(_LEFT, 24, "How many wake-ups take longer than t on a busy host", size=17)]
-    for index, (panel, series) in enumerate(curves.items()):
-        parts.append(f'<g transform="translate({_LEFT + index * (_WIDTH + _GAP)},{_TOP})">')
-        parts += _axes(panel, x, y)
+             text(LEFT, 24, "How many wake-ups take longer than t on a busy host", size=17)]
+    for index, (side, series) in enumerate(curves.items()):
+        parts.append(f'<g transform="translate({LEFT + index * (WIDTH + _GAP)},{TOP})">')
+        painted = []
         for n, (name, distribution) in enumerate(series.items()):
             colour = _COLOURS[n % len(_COLOURS)]
-            parts.append(_curve(distribution, x, y, colour))
-            line = _HEIGHT - 20 * (len(series) - n)  # lower left, where no curve goes
+            painted.append((titles.get(name, name), distribution, f'stroke="{colour}"'))
+            line = HEIGHT - 20 * (len(series) - n)  # lower left, where no curve goes
             parts.append(f'<rect x="14" y="{line - 7}" width="18" height="4" fill="{colour}"/>')
-            parts.append(_text(38, line, titles.get(name, name)))
-        parts.append("</g>")
+            parts.append(text(38, line, titles.get(name, name)))
+        parts += [*panel(side, painted, x, y), "</g>"]
     return "\n".join([*parts, "</svg>", ""])
 
 
-class _Log:
+def axes_for(distributions):
+    """Axes that hold all of them: latency, and share of wake-ups that are longer."""
+    low = 10 ** math.floor(math.log10(max(1, min(min(d.counts) for d in distributions))))
+    high = 10 ** math.ceil(math.log10(max(d.maximum for d in distributions) + 1))
+    rarest = 10 ** math.floor(math.log10(min(1 / d.total for d in distributions)))
+    # One wake-up, or many of one length, still need an axis of some length.
+    return Log(low, max(high, 10 * low), 0, WIDTH), Log(1, min(rarest, 0.1), 0, HEIGHT)
+
+
+def panel(side, series, x, y):
+    """One plot; `series`: (title, Distribution, the curve's attributes of colour)."""
+    return [*_axes(side, x, y), *(_curve(*one, x, y) for one in series)]
+
+
+class Log:
     """A logarithmic axis from `first` at pixel a to `last` at pixel b."""
 
     def __init__(self, first, last, a, b):
@@ -50,27 +59,27 @@ class _Log:
         return range(ends[0], ends[1] + 1)
 
 
-def _text(x, y, text, anchor="start", size=13):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}">{escape(text)}</text>'
+def text(x, y, words, anchor="start", size=13):
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}">{escape(words)}</text>'
 
 
-def _axes(panel, x, y):
-    parts = [_text(0, -10, f"in the {panel}" if panel == "guest" else f"on the {panel}", size=15)]
+def _axes(side, x, y):
+    parts = [text(0, -10, f"in the {side}" if side == "guest" else f"on the {side}", size=15)]
     for decade in x.decades():
         at = x(10 ** decade)
-        parts.append(f'<path d="M{at:.1f} 0V{_HEIGHT}" stroke="#ddd"/>')
+        parts.append(f'<path d="M{at:.1f} 0V{HEIGHT}" class="grid" stroke="#ddd"/>')
         label = f"{10 ** decade} us" if decade < 3 else f"{10 ** (decade - 3)} ms"
-        parts.append(_text(at, _HEIGHT + 20, label, "middle"))
+        parts.append(text(at, HEIGHT + 20, label, "middle"))
     for decade in y.decades():
         at = y(10 ** decade)
-        parts.append(f'<path d="M0 {at:.1f}H{_WIDTH}" stroke="#ddd"/>')
-        parts.append(_text(-8, at + 4, f"{100 * 10 ** decade:g} %", "end"))
-    parts.append(f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#555"/>')
-    parts.append(_text(_WIDTH / 2, _HEIGHT + 42, "wake-up latency t", "middle"))
+        parts.append(f'<path d="M0 {at:.1f}H{WIDTH}" class="grid" stroke="#ddd"/>')
+        parts.append(text(-8, at + 4, f"{100 * 10 ** decade:g} %", "end"))
+    parts.append(f'<rect width="{WIDTH}" height="{HEIGHT}" class="frame" fill="none" stroke="#555"/>')
+    parts.append(text(WIDTH / 2, HEIGHT + 42, "wake-up latency t", "middle"))
     return parts
 
 
-def _curve(distribution, x, y, colour):
+def _curve(title, distribution, paint, x, y):
     """A step line; latencies that fall on one pixel are drawn once."""
     path, height, last = [], 0.0, None
     for us, share in distribution.exceeding():
@@ -80,8 +89,9 @@ def _curve(distribution, x, y, colour):
         elif at - last >= 0.5 or share == 0:
             path.append(f"V{height:.1f}H{at:.1f}")
         else:
-            height = y(share) if share else _HEIGHT
+            height = y(share) if share else HEIGHT
             continue
-        last, height = at, y(share) if share else _HEIGHT
+        last, height = at, y(share) if share else HEIGHT
     path.append(f"V{height:.1f}")
-    return f'<path d="{"".join(path)}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    return (f'<path d="{"".join(path)}" fill="none" {paint} stroke-width="2">'
+            f"<title>{escape(title)}</title></path>")

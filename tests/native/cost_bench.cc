@@ -3,14 +3,18 @@
 // KVM. Every figure is a ratio to its peer of the same run, rounds interleaved.
 
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -89,10 +93,11 @@ void Register(ControlConnection& device, MiniVm& vm, int vcpu, uint32_t id) {
   }
 }
 
-void Start(HostDaemon& daemon) {
+void Start(HostDaemon& daemon, const char* tunables = "") {
   const std::string quiet = daemon.path("quiet.toml");
-  std::ofstream(quiet) << "[host]\nlog-level = \"error\"\n";
-  if (!daemon.Start({"--config", quiet})) exit(1);
+  std::ofstream(quiet) << "[host]\nlog-level = \"error\"\n" << tunables;
+  // The one actuator that every kernel has.
+  if (!daemon.Start({"--config", quiet, "--actuator", "agent"})) exit(1);
   unlink(quiet.c_str());
 }
 
@@ -137,38 +142,85 @@ double StatusMib(pid_t pid, const std::string& field) {
   return 0;
 }
 
-constexpr int kVcpusPerGuest = 32;
+// A VM in a process of its own, as pvschedd wants it. The child ends with the object.
+class VmProcess {
+ public:
+  // The vCPUs run when this returns.
+  VmProcess(const HostDaemon& daemon, int vcpus, std::chrono::microseconds pause) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) exit(1);
+    parent_ = UniqueFd(ends[0]);
+    UniqueFd child(ends[1]);
+    pid_ = fork();
+    if (pid_ == 0) Child(daemon, vcpus, pause, child.get());
+    child.reset();
+    Await();
+  }
+  VmProcess(const VmProcess&) = delete;
+  VmProcess& operator=(const VmProcess&) = delete;
+  ~VmProcess() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
 
-// Many vCPUs at one rate of events in all: what each event costs.
-Json Scale(int rounds) {
-  printf("Cost of an event by the number of registered vCPUs (20000 exits a second in all):\n");
+  // Of all its vCPUs, in us.
+  double Register() {
+    if (write(parent_.get(), "r", 1) != 1) exit(1);
+    return Await();
+  }
+
+ private:
+  [[noreturn]] static void Child(const HostDaemon& daemon, int vcpus,
+                                 std::chrono::microseconds pause, int parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const auto vm = RunningVm(vcpus, pause);
+    double us = 0;
+    char go;
+    if (write(parent, &us, sizeof(us)) != sizeof(us) || read(parent, &go, 1) != 1) _exit(1);
+    const auto device = Device(daemon);
+    const auto start = Clock::now();
+    for (int i = 0; i < vcpus; ++i) pvsched::Register(*device, *vm, i, static_cast<uint32_t>(i));
+    us = std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+    if (write(parent, &us, sizeof(us)) != sizeof(us)) _exit(1);
+    while (true) ::pause();
+  }
+
+  double Await() {
+    double us;
+    // What went wrong, the child has said.
+    if (read(parent_.get(), &us, sizeof(us)) != sizeof(us)) exit(1);
+    return us;
+  }
+
+  pid_t pid_ = 0;
+  UniqueFd parent_;
+};
+
+// Many vCPUs at one rate of events in all: what each event costs. `unit` is what `sizes`
+// count: vCPUs, or VMs of one vCPU.
+Json Scale(int rounds, const char* unit, int vcpus_per_vm, const std::vector<int>& sizes) {
+  printf("Cost of an event by the number of %ss (20000 exits a second in all):\n", unit);
   const UniqueFd stats = AccountProgramCosts();
   if (!stats) {
     fprintf(stderr, "pvsched-cost-bench: the kernel accounts no BPF run time\n");
     exit(1);
   }
-  constexpr int kSizes[] = {1, 10, 100, 1000};
   std::map<int, std::vector<double>> costs;
   std::vector<double> registration_us, memory_kib;
   for (int round = 0; round < rounds; ++round) {
-    for (int size : kSizes) {
+    for (int size : sizes) {
       const std::chrono::microseconds pause(size * 50);
       HostDaemon daemon;
       Start(daemon);
       const double rss = StatusMib(daemon.pid(), "VmRSS");
-      std::vector<std::unique_ptr<MiniVm>> guests;
-      for (int left = size; left > 0; left -= kVcpusPerGuest) {
-        guests.push_back(RunningVm(std::min(left, kVcpusPerGuest), pause));
+      std::vector<std::unique_ptr<VmProcess>> guests;
+      for (int left = size; left > 0; left -= vcpus_per_vm) {
+        guests.push_back(std::make_unique<VmProcess>(daemon, std::min(left, vcpus_per_vm), pause));
       }
-      auto device = Device(daemon);
-      const auto start = Clock::now();
-      for (int i = 0; i < size; ++i) {
-        Register(*device, *guests[static_cast<size_t>(i / kVcpusPerGuest)], i % kVcpusPerGuest,
-                 static_cast<uint32_t>(i));
-      }
-      const std::chrono::duration<double, std::micro> took = Clock::now() - start;
-      if (size == 1000) {
-        registration_us.push_back(took.count() / size);
+      double took_us = 0;
+      for (const auto& guest : guests) took_us += guest->Register();
+      if (size == sizes.back()) {
+        registration_us.push_back(took_us / size);
         memory_kib.push_back((StatusMib(daemon.pid(), "VmRSS") - rss) * 1024 / size);
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -177,22 +229,26 @@ Json Scale(int rounds) {
       const ProgramCost after = ProgramCosts()["pvs_kvm_userspa"];
       costs[size].push_back(
           ProgramCost{.runs = after.runs - before.runs, .ns = after.ns - before.ns}.mean_ns());
-      device.reset();
+      guests.clear();
       daemon.Stop(SIGTERM);
     }
   }
   Json json;
-  for (int size : kSizes) {
+  for (int size : sizes) {
     std::vector<double> ratios;
-    for (size_t i = 0; i < costs[size].size(); ++i) ratios.push_back(costs[size][i] / costs[1][i]);
-    const std::string name = std::to_string(size) + " vCPUs";
+    for (size_t i = 0; i < costs[size].size(); ++i) {
+      ratios.push_back(costs[size][i] / costs[sizes.front()][i]);
+    }
+    const std::string name = std::to_string(size) + " " + unit + (size > 1 ? "s" : "");
     json["event_ns"][std::to_string(size)] =
         Show((name + ", program on exit").c_str(), SpreadOf(costs[size]), "ns");
     json["event_ratio"][std::to_string(size)] =
-        Show((name + ", to one vCPU").c_str(), SpreadOf(ratios), "x");
+        Show((name + ", to one").c_str(), SpreadOf(ratios), "x");
   }
-  json["registration_us"] = Show("registration of a vCPU", SpreadOf(registration_us), "us");
-  json["memory_kib"] = Show("pvschedd's memory for a vCPU", SpreadOf(memory_kib), "KiB");
+  json["registration_us"] =
+      Show((std::string("registration of a ") + unit).c_str(), SpreadOf(registration_us), "us");
+  json["memory_kib"] =
+      Show((std::string("pvschedd's memory for a ") + unit).c_str(), SpreadOf(memory_kib), "KiB");
   return json;
 }
 
@@ -216,6 +272,61 @@ Json Programs() {
   }
   device.reset();
   daemon.Stop(SIGTERM);
+  return json;
+}
+
+// Guests that ask for something else at each exit: what one agent applies. Nice values
+// below 0 and no budget, so that nothing is refused; a vCPU that sleeps in between is put
+// back first, which is a second decision.
+Json Decisions(int rounds) {
+  printf(
+      "Decisions that the agent applies, by the rate at which guests ask for another priority:\n");
+  constexpr int kVcpus = 16;
+  constexpr int kRates[] = {1000, 4000, 16000, 64000};
+  std::map<int, std::vector<double>> asked, applied;
+  for (int round = 0; round < rounds; ++round) {
+    for (int rate : kRates) {
+      HostDaemon daemon;
+      Start(daemon, "min-nice = -20\nwindow = 60000\nbudget = 60000\n");
+      auto vm = MiniVm::Create(kVcpus);
+      if (!vm.ok()) exit(1);
+      // Reading the count takes the agent's time, so the guests do not ask meanwhile.
+      std::atomic<bool> asks = false;
+      std::atomic<uint64_t> count = 0;
+      (*vm)->SetOnExit([&, turns = std::vector<char>(kVcpus)](int i) mutable {
+        if (!asks) return;
+        char& turn = turns[static_cast<size_t>(i)];
+        turn = !turn;
+        (*vm)->SetIntent(i, pvsched_word(PVSCHED_POLICY_NORMAL, turn ? -5 : -10, 0, 0));
+        ++count;
+      });
+      (*vm)->SetPause(std::chrono::microseconds(1'000'000LL * kVcpus / rate));
+      (*vm)->Run();
+      auto device = Device(daemon);
+      for (int i = 0; i < kVcpus; ++i) Register(*device, **vm, i, static_cast<uint32_t>(i));
+      const auto calls = [&daemon] {
+        return daemon.Ctl("stats")["actuator"]["calls"].get<double>();
+      };
+      const double before = calls();
+      const auto start = Clock::now();
+      asks = true;
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      asks = false;
+      const std::chrono::duration<double> took = Clock::now() - start;
+      asked[rate].push_back(static_cast<double>(count) / took.count());
+      applied[rate].push_back((calls() - before) / took.count());
+      device.reset();
+      daemon.Stop(SIGTERM);
+    }
+  }
+  Json json;
+  for (int rate : kRates) {
+    const std::string name = std::to_string(rate) + " wanted, ";
+    json["rates"].push_back(
+        {{"wanted_per_s", rate},
+         {"asked_per_s", Show((name + "asked for").c_str(), SpreadOf(asked[rate]), "a second")},
+         {"applied_per_s", Show((name + "applied").c_str(), SpreadOf(applied[rate]), "a second")}});
+  }
   return json;
 }
 
@@ -243,7 +354,7 @@ int Main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
   app.add_option("--only", only, "One part alone")
-      ->check(CLI::IsMember({"exits", "programs", "guest-hooks", "scale"}));
+      ->check(CLI::IsMember({"exits", "programs", "guest-hooks", "scale", "vms", "decisions"}));
   app.add_option("--json", file, "Write the figures there, too");
   try {
     app.parse(argc, argv);
@@ -259,7 +370,9 @@ int Main(int argc, char** argv) {
   if (wants("exits")) json["exit_round_trip"] = ExitRoundTrip(rounds);
   if (wants("programs")) json["programs"] = Programs();
   if (wants("guest-hooks")) json["guest_hooks"] = GuestHooks(rounds);
-  if (wants("scale")) json["scale"] = Scale(rounds);
+  if (wants("scale")) json["scale"] = Scale(rounds, "vCPU", 32, {1, 10, 100, 1000});
+  if (wants("vms")) json["vms"] = Scale(rounds, "VM", 1, {1, 10, 100});
+  if (wants("decisions")) json["decisions"] = Decisions(rounds);
   if (!file.empty()) std::ofstream(file) << json.dump(1) << "\n";
   return 0;
 }

@@ -32,7 +32,7 @@ cpu_times() {
 
 one() {
   local start took
-  served 8
+  serves 8
   sleep 1 # what the change of policy stirred up is over
   cpu_times >"$round/before"
   start=$(now)

@@ -28,7 +28,7 @@ stranger_s() { cpu_s $(lab-guest threads stranger); }
 
 one() {
   local used cpu start took host
-  served 3
+  serves 3
   start_load $((seconds + 6))
   used=$(boosted_s) cpu=$(stranger_s) start=$(now)
   $in_host -D "$seconds" --json="$round/host.json" >/dev/null &

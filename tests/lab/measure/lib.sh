@@ -12,18 +12,7 @@ for policy in ${@:3}; do [ "$policy" = eevdf ] || policies+=("$policy"); done
 # shellcheck disable=SC2206 # a list
 [ $# -ge 3 ] || policies+=(${default_policies:-scx})
 
-# The demo's load, and its measurement (demo-rounds).
-load="--cpu 2 --iomix 1 --vm 1 --vm-bytes 128M --fork 1"
-measure="cyclictest --mlockall -q -p 8 --policy=rr -h 200000"
-in_host="$measure -i 2000"
-in_guest="$measure -i 5000"
-
-restarts=2 # of what `one` could not measure, in all rounds
-daemon=
-me=${0##*/}
-me=${me%.sh}
-
-die() { echo "$me: $*" >&2; exit 1; }
+. measuring.sh
 
 # percentile FILE FRACTION: in us, of what cyclictest wrote. Where it lies beyond the
 # histogram, the maximum is all that is known.
@@ -38,74 +27,27 @@ percentile() {
 # work FILE: geometric mean of stress-ng's rates; without vm, whose steps are too coarse.
 work() { awk '/metrc: / && $5 ~ /^[0-9]+$/ && $4 != "vm" { s += log($9); n++ } END { print n ? exp(s / n) : 0 }' "$1"; }
 
-# start_load SECONDS: in the background, as $stress; returns when it is under way.
-start_load() {
-  # shellcheck disable=SC2086 # a list of options
-  stress-ng $load --temp-path /var/tmp --timeout "$1" --metrics >"$round/work" 2>&1 &
-  stress=$!
-  sleep 3
-}
-
-calc() { jq -n "$*"; }
-now() { cut -d' ' -f1 /proc/uptime; }
-
-# cpu_s TID...: CPU time of threads, in s.
-cpu_s() { for tid in "$@"; do cut -d' ' -f1 "/proc/$tid/schedstat"; done | jq -s 'add / 1e9'; }
-
 # figure NAME VALUE: of this round and policy. What is measured again counts last.
 figure() {
   jq -cn --argjson round "$n" --arg policy "$policy" --arg figure "$1" --argjson value "$2" \
     '$ARGS.named' >>"$OUT/figures" || die "$1 is no number but '$2', in round $n under $policy"
 }
 
-scx_state() { cat /sys/kernel/sched_ext/state; }
+# Puts the policy into force. The guests that `setup` starts have the driver at all times.
+on() { policy_on "$policy" || die "$why"; }
+off() { policy_off "$policy" || die "$why"; }
 
-# Puts the policy into force.
-on() {
-  [ "$policy" != eevdf ] || return 0
-  [ "$policy" != kfunc ] || [ -e /dev/pvsched_host ] || insmod /lab/pvsched_host.ko || die "pvsched_host.ko does not load"
-  pvschedd --actuator "$policy" </dev/null 2>>"$OUT/pvschedd-$policy.log" &
-  daemon=$!
-  until pvschedctl vm list >/dev/null 2>&1; do
-    kill -0 $daemon 2>/dev/null || die "pvschedd ended: $(tail -1 "$OUT/pvschedd-$policy.log")"
-    sleep 0.2
-  done
-}
-
-# A scheduler that the kernel ejected meanwhile was not what was measured.
-off() {
-  [ "$policy" != eevdf ] || return 0
-  [ "$policy" != scx ] || [ "$(scx_state)" = enabled ] ||
-    die "the scheduler is $(scx_state): $(dmesg | grep sched_ext | tail -3)"
-  kill -TERM $daemon
-  wait $daemon || die "pvschedd ended with status $?: $(tail -1 "$OUT/pvschedd-$policy.log")"
-}
-
-# served NUMBER: waits until pvschedd serves so many vCPUs; at EEVDF there is no pvschedd.
-served() {
-  [ "$policy" != eevdf ] || return 0
-  for _ in {1..150}; do
-    [ "$(pvschedctl --json vcpu list | jq '[.[] | select(.tid != null)] | length')" != "$1" ] || return 0
-    sleep 0.2
-  done
-  die "pvschedd does not serve $1 vCPUs: $(pvschedctl vcpu list)"
-}
-
-# guest NAME OPTION...: as lab-guest start; an emulated host now and then hangs one.
-guest() {
-  lab-guest start "$@" && return
-  lab-guest stop "$1"
-  lab-guest start "$@" || die "guest $1 did not start, twice"
-}
-
-# latency_in GUEST SECONDS: cyclictest's result into $round/GUEST.json.
-latency_in() {
-  LAB_GUEST_TIMEOUT=$((3 * $2 + 120)) lab-guest exec "$1" \
-    "$in_guest -D $2 --json=/tmp/latency >/dev/null && cat /tmp/latency" >"$round/$1.json" ||
-    { echo "the measurement in guest $1: exit status $?"; return 1; }
-}
+# serves NUMBER: waits until pvschedd serves so many vCPUs; at EEVDF there is no pvschedd.
+serves() { [ "$policy" = eevdf ] || served "$1" || die "$why"; }
 
 setup() { :; }
+
+renew() {
+  off
+  lab-guest stop --all
+  setup
+  on
+}
 
 # Rounds that a host which has died since had kept are not measured again.
 compare() {
@@ -118,15 +60,7 @@ compare() {
       round=$OUT/round-$n-$policy
       mkdir -p "$round"
       on
-      # An emulated host now and then hangs or resets a guest.
-      until one; do
-        ((restarts-- > 0)) || die "round $n under $policy could not be measured"
-        echo "round $n under $policy could not be measured: once more, with new guests"
-        off
-        lab-guest stop --all
-        setup
-        on
-      done
+      persist "round $n under $policy" one || die "round $n under $policy could not be measured"
       off
       echo "round $n of $rounds, $policy: $(of_round)"
     done

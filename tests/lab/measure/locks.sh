@@ -22,7 +22,7 @@ run() {
 
 one() {
   local start took left
-  served 4
+  serves 4
   start=$(now)
   run left &
   left=$!

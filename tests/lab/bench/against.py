@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Has pvsched become worse since an older results.json?
+
+Hundreds of figures are compared, so that some always look worse by chance. What tells
+chance from a regression is measured, in the two files themselves:
+  - spread: of a figure's rounds, in both;
+  - drift: by how much the same figure of the policies that are not pvsched moved
+    between the two runs, though nothing of theirs changed.
+A figure is worse if it is so by more than the threshold and by more than these two
+explain, at a rate of false discoveries (Benjamini and Hochberg) over all figures of a
+suite, so that the few of one suite do not drown in the many of another.
+"""
+
+import collections
+import dataclasses
+import math
+import statistics
+
+from bench import stats
+from bench.results import OWN
+
+THRESHOLD = 0.10
+_FALSE_DISCOVERIES = 0.05
+# Two runs of the same code differ by some per cent that no spread within a run shows
+# (layout of memory, the machine's other work), and not all figures have another policy's beside them.
+_LEAST_DRIFT = 0.05
+_MEDIAN = math.pi / 2  # the variance of a median to that of a mean
+_DIMENSIONLESS = ("1", "ratio", "x", "%")
+_SAME_PLACE = ("machine", "emulated", "host_kernel", "own_kernel")
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A figure that is worse than it was, or that can no longer be measured."""
+
+    suite: str
+    case: str
+    policy: str
+    metric: str  # empty: the policy was not measured at all
+    text: str  # one sentence
+
+
+@dataclasses.dataclass
+class _Change:
+    """Of one figure of one policy: in one case, or the mean over several."""
+
+    rows: list
+    policy: str
+    worse: float  # natural logarithm of how many times as bad it is
+    variance: float  # of `worse`, by the rounds' spread
+    old: float
+    new: float
+    freedom: int = 0
+    drift: float = 0.0  # variance
+
+    @property
+    def error(self):
+        return math.sqrt(self.variance + self.drift)
+
+    def chance(self, margin):
+        """Of looking worse by so much more than `margin` without being so.
+
+        Student's distribution, by Abramowitz and Stegun, 26.7.8.
+        """
+        t = (self.worse - margin) / self.error
+        z = t * (1 - 1 / (4 * self.freedom)) / math.sqrt(1 + t * t / (2 * self.freedom))
+        return 1 - statistics.NormalDist().cdf(z)
+
+
+def compare(new, old, threshold=THRESHOLD):
+    """Findings, the surest first; none if nothing is worse."""
+    suites = collections.defaultdict(list)
+    for change in _changes(new, old):
+        if change.policy in OWN:
+            suites[change.rows[0].suite].append(change)
+    margin = math.log(1 + threshold)
+    found = [c for changes in suites.values() for c in _sure(changes, margin, _FALSE_DISCOVERIES / len(suites))]
+    return [*_lost(new, old), *(_finding(c, new) for c in sorted(found, key=lambda c: c.chance(margin)))]
+
+
+def _sure(changes, margin, rate):
+    """Those that are worse by more than `margin`, by Benjamini and Hochberg's procedure."""
+    ordered = sorted(changes, key=lambda c: c.chance(margin))
+    sure = 0
+    for rank, change in enumerate(ordered, 1):
+        if change.chance(margin) <= rate * rank / len(ordered):
+            sure = rank
+    return ordered[:sure]
+
+
+def report(new, old, path, threshold=THRESHOLD):
+    """(what to print, exit status)."""
+    findings = compare(new, old, threshold)
+    compared = sum(c.policy in OWN for c in _changes(new, old))
+    lines = [f"compared with {path} of {old['meta']['date']} (commit {old['meta']['commit']}): "
+             f"{compared} of pvsched's figures are in both"]
+    if differing := _differing(new, old):
+        lines.append(f"they differ in {', '.join(differing)}: figures without a base are left out")
+    lines += [f"  {'worse' if f.metric else 'lost'}: {f.text}" for f in findings]
+    if not compared:
+        lines.append("nothing can be compared: run the same suites with at least two rounds in one of the runs")
+        return "\n".join(lines), 1
+    if not findings:
+        lines.append(f"none is worse by more than {threshold:.0%} and by more than chance explains")
+    return "\n".join(lines), 1 if findings else 0
+
+
+def _differing(new, old):
+    return [k for k in _SAME_PLACE if new["meta"].get(k) != old["meta"].get(k)]
+
+
+def _changes(new, old):
+    """Every figure, other than the base's, that both have and that can be compared."""
+    same_place = not _differing(new, old)
+    before = {(r.suite, r.case, r.metric): r for c in stats.cases(old) for r in c.rows}
+    groups = collections.defaultdict(list)
+    for case in stats.cases(new):
+        for row in case.rows:
+            was = before.get((row.suite, row.case, row.metric))
+            if was is None or row.better == "neither" or (was.unit, was.better) != (row.unit, row.better):
+                continue
+            if row.relative != was.relative or not (row.relative or same_place or row.unit in _DIMENSIONLESS):
+                continue
+            for policy in row.rounds:
+                runs = was.estimate(policy), row.estimate(policy)
+                if policy != row.base and all(e and min(e.values) > 0 for e in runs):
+                    groups[row.suite, row.metric].append((row, policy, *runs))
+    return [c for group in groups.values() for c in _judged(group)]
+
+
+def _judged(group):
+    """The changes of one metric, case by case and over all cases; none if the rounds are too few."""
+    scatters = [_scatter(*runs) for _, _, *runs in group]
+    freedom = sum(f for _, f in scatters)
+    if freedom < 2:
+        return []
+    pooled = sum(squares for squares, _ in scatters) / freedom
+    by_case, by_policy = [], collections.defaultdict(list)
+    for (row, policy, old, new), (squares, own_freedom) in zip(group, scatters):
+        worse = math.log(new.median / old.median) * (1 if row.better == "lower" else -1)
+        weight = _MEDIAN * (1 / len(old.values) + 1 / len(new.values))
+        # Some cases are noisier than others: theirs is the greater of the two.
+        spread = max(pooled, squares / own_freedom if own_freedom else 0)
+        by_case.append(_Change([row], policy, worse, spread * weight, old.median, new.median))
+        by_policy[policy].append(by_case[-1])
+    overall = [_mean(changes) for changes in by_policy.values() if len(changes) > 1]
+    for changes in by_case, overall:
+        # What moved though pvsched has no part in it, less what its own spread explains.
+        moved = [c.worse ** 2 - c.variance for c in changes if c.policy not in OWN]
+        drift = max(_LEAST_DRIFT ** 2, statistics.fmean(moved) if moved else 0)
+        for change in changes:
+            change.drift, change.freedom = drift, freedom
+    return by_case + overall
+
+
+def _scatter(*runs):
+    """(sum of squares, degrees of freedom) of the rounds' logarithms about their run's mean."""
+    logs = [[math.log(v) for v in run.values] for run in runs]
+    return (sum((v - statistics.fmean(run)) ** 2 for run in logs for v in run),
+            sum(len(run) - 1 for run in logs))
+
+
+def _mean(changes):
+    mean = statistics.fmean(c.worse for c in changes)
+    return _Change([r for c in changes for r in c.rows], changes[0].policy, mean,
+                   sum(c.variance for c in changes) / len(changes) ** 2,
+                   statistics.geometric_mean(c.old for c in changes),
+                   statistics.geometric_mean(c.new for c in changes))
+
+
+def _finding(change, new):
+    row = change.rows[0]
+    case = row.case if len(change.rows) == 1 else f"mean of {len(change.rows)} cases"
+    factor, error = math.exp(change.worse), 1.96 * change.error
+    of = f"of {new['policies'][row.base]}'s" if row.relative else row.unit
+    return Finding(row.suite, case, change.policy, row.metric,
+                   f"{row.suite}, {case}: {row.metric} of {new['policies'][change.policy]} is {factor:.2f} times "
+                   f"as bad as it was ({factor * math.exp(-error):.2f} .. {factor * math.exp(error):.2f}): "
+                   f"{change.old:.3g} before, {change.new:.3g} now, {of}")
+
+
+def _lost(new, old):
+    """What could be measured before, and now cannot."""
+    had, has = ({(s["suite"], s["case"], s["policy"]) for s in run["samples"]} for run in (old, new))
+    return [Finding(case.suite, case.name, policy, "",
+                    f"{case.suite}, {case.name}: {new['policies'][policy]} can no longer be measured: {'; '.join(why)}")
+            for case in stats.cases(new) for policy, why in case.missing.items()
+            if policy in OWN and (case.suite, case.name, policy) in had - has]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import unittest
+
+from bench import against, synthetic
+from bench.synthetic import sample
+
+
+def _worse(suite, factor, metrics=None, cases="", policies=against.OWN):
+    """An effect: `factor` on these metrics, in cases of this beginning."""
+    def effect(in_suite, case, metric, policy):
+        hit = in_suite == suite and (not metrics or metric in metrics) and case.startswith(cases)
+        return factor if hit and policy in policies else 1
+    return effect
+
+
+def _found(effect, seeds=range(10), **options):
+    """Findings for each pair of runs, of the same code and of changed code."""
+    return [against.compare(synthetic.run(2 * seed + 1001, effect=effect, **options),
+                            synthetic.run(2 * seed + 1000, **options)) for seed in seeds]
+
+
+class SeededRegressionTest(unittest.TestCase):
+    """With noise of 20 % on every single sample, and 20 % more that a round's policies share."""
+
+    def test_two_runs_of_the_same_code_are_no_regression(self):
+        cried = sum(bool(f) for f in _found(_worse("none", 1), range(30)))
+        self.assertLessEqual(cried, 1)
+
+    def test_nor_are_runs_of_three_rounds(self):
+        cried = sum(bool(f) for f in _found(_worse("none", 1), range(30), rounds=3))
+        self.assertLessEqual(cried, 1)
+
+    def test_a_doubled_cost_of_the_programs_is_caught(self):
+        for findings in _found(_worse("overhead", 2)):
+            self.assertTrue(findings)
+            self.assertEqual({f.suite for f in findings}, {"overhead"})
+
+    def test_three_rounds_mostly_do(self):
+        caught = sum(bool(f) for f in _found(_worse("overhead", 2), rounds=3))
+        self.assertGreaterEqual(caught, 8)
+
+    def test_with_less_noise_it_is_caught_in_each_program(self):
+        for findings in _found(_worse("overhead", 2), noise=0.1):
+            self.assertEqual(len(findings), 9)
+
+    def test_a_doubled_cost_of_one_program_is_caught_with_less_noise(self):
+        for findings in _found(_worse("overhead", 2, ["on VM exit"]), noise=0.1):
+            self.assertEqual({f.metric for f in findings}, {"on VM exit"})
+
+    def test_a_dropped_boost_is_caught_by_the_tail_on_a_busy_host(self):
+        effect = _worse("latency", 3, ["p99", "p99.9", "max"], "busy")
+        for findings in _found(effect):
+            self.assertGreaterEqual(len({(f.case, f.metric, f.policy) for f in findings}), 5)
+            self.assertLessEqual({f.policy for f in findings}, set(against.OWN))
+
+    def test_what_moves_for_all_policies_is_drift_and_not_pvscheds(self):
+        everyone = [p for p in synthetic.POLICIES if p != "eevdf"]
+        findings = [f for found in _found(_worse("latency", 1.6, policies=everyone)) for f in found]
+        self.assertEqual(findings, [])
+
+    def test_an_improvement_is_no_regression(self):
+        self.assertEqual([f for found in _found(_worse("overhead", 0.3)) for f in found], [])
+
+
+class CompareTest(unittest.TestCase):
+    @staticmethod
+    def _run(values, metric="cost", unit="ns", better="lower", suite="overhead", policy="scx", **meta):
+        return synthetic.results([sample(v, suite=suite, policy=policy, n=n, metric=metric, unit=unit, better=better)
+                                  for n, v in enumerate(values, 1)], meta={**synthetic.META, **meta})
+
+    def _metrics(self, new, old, **options):
+        return [f.metric for f in against.compare(new, old, **options)]
+
+    def test_the_threshold_is_what_the_worsening_has_to_exceed(self):
+        old, new = self._run([100, 101, 99] * 3), self._run([150, 151, 149] * 3)
+        self.assertEqual(self._metrics(new, old), ["cost"])
+        self.assertEqual(self._metrics(new, old, threshold=0.5), [])
+        self.assertEqual(self._metrics(old, new), [])
+
+    def test_where_higher_is_better_less_is_worse(self):
+        old = self._run([100, 101, 99] * 3, better="higher")
+        self.assertEqual(self._metrics(self._run([50, 51, 49] * 3, better="higher"), old), ["cost"])
+        self.assertEqual(self._metrics(self._run([200, 201, 199] * 3, better="higher"), old), [])
+
+    def test_what_has_no_better_is_not_judged(self):
+        old, new = (self._run([v, v, v + 1], better="neither") for v in (100, 900))
+        self.assertEqual(self._metrics(new, old), [])
+
+    def test_raw_times_of_another_machine_are_left_out_but_not_ratios(self):
+        old = [100, 101, 99]
+        new = [900, 901, 899]
+        self.assertEqual(self._metrics(self._run(new, machine="other"), self._run(old)), [])
+        self.assertEqual(self._metrics(self._run(new, unit="ratio", machine="other"), self._run(old, unit="ratio")),
+                         ["cost"])
+
+    def test_a_policy_that_cannot_be_measured_any_more_is_a_finding(self):
+        missing = [{"suite": "overhead", "case": "c", "policy": "scx", "why": "it was ejected"}]
+        findings = against.compare(synthetic.results(missing=missing), self._run([100, 101]))
+        self.assertEqual([(f.policy, f.metric) for f in findings], [("scx", "")])
+        self.assertIn("it was ejected", findings[0].text)
+
+    def test_the_report_says_what_was_found_and_returns_its_status(self):
+        old, new = self._run([100, 101, 99] * 3), self._run([200, 201, 199] * 3)
+        text, status = against.report(new, old, "old.json")
+        self.assertEqual(status, 1)
+        self.assertRegex(text, r"worse: overhead, c: cost of pvsched, scx is 2\.00 times as bad .*: "
+                               r"100 before, 200 now, ns")
+        text, status = against.report(old, old, "old.json")
+        self.assertEqual(status, 0)
+        self.assertIn("1 of pvsched's figures", text)
+
+    def test_nothing_to_compare_is_no_success(self):
+        text, status = against.report(self._run([1]), self._run([1]), "old.json")
+        self.assertEqual(status, 1)
+        self.assertIn("nothing can be compared", text)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Out of the raw files of a run: samples, curves, and what is missing."""
+
+import json
+import statistics
+
+import latency
+from bench import native, suites
+from bench.policies import POLICIES
+from settings import LabError
+
+_BUCKETS = 400  # of a curve
+_LOWER, _HIGHER, _NEITHER = "lower", "higher", "neither"
+
+
+def folder(raw, n, suite, case, policy):
+    return raw / f"round-{n}" / suite / case / policy
+
+
+class Latency:
+    """One measurement of the suite latency, out of its folder."""
+
+    def __init__(self, path):
+        self.path = path
+        self.host = latency.Distribution.from_cyclictest(path / "host.json")
+        guests = sorted(path.glob("g*.json"))
+        if not guests:
+            raise LabError(f"{path} holds no guest's latency")
+        self.guest = latency.merged([latency.Distribution.from_cyclictest(g) for g in guests])
+        self.cpus = number(path / "guest_cpu")  # that the vCPUs took
+        self.rates = latency.work_done(path / "work") if (path / "work").exists() else {}
+
+    def sides(self):
+        return ("guest", self.guest), ("host", self.host)
+
+
+def number(path):
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path} is no number: {error}") from error
+
+
+class Collection:
+    """What a run measured, in the shape of results.json."""
+
+    def __init__(self, raw, plan, seconds, policies):
+        self.samples, self.missing = [], []
+        self._raw, self._seconds, self.policies = raw, seconds, policies
+        self._distributions = {}  # (suite, case, side, policy) -> of each round
+        for block in plan:
+            self._block(block)
+
+    @property
+    def curves(self):
+        return [{"suite": suite, "case": case, "side": side, "policy": policy,
+                 "histogram": {str(us): n for us, n in latency.merged(rounds).bucketed(_BUCKETS).items()}}
+                for (suite, case, side, policy), rounds in self._distributions.items()]
+
+    def lacks(self, suite, case, policy, why):
+        entry = {"suite": suite, "case": case, "policy": policy, "why": why}
+        if entry not in self.missing:
+            self.missing.append(entry)
+
+    def _block(self, block):
+        case = block.case
+        for policy in sorted(block.order, key=self.policies.index):
+            path = folder(self._raw, block.round, case.suite, case.name, policy)
+            if (path / "missing").exists():
+                self.lacks(case.suite, case.title, policy, f"round {block.round}: {(path / 'missing').read_text().strip()}")
+                continue
+            if not (path.parent / "done").exists():
+                continue  # told by whoever knows why the run ended early
+            try:
+                # All of a measurement's figures, or none.
+                for metric, unit, better, value in list(_READERS[case.suite](self, case, policy, path)):
+                    self._add(case.suite, case.title, policy, block.round, metric, unit, better, value)
+            except LabError as error:
+                self.lacks(case.suite, case.title, policy, f"round {block.round}: {error}")
+
+    def _add(self, suite, case, policy, n, metric, unit, better, value):
+        self.samples.append({"suite": suite, "case": case, "policy": policy, "round": n, "metric": metric,
+                             "unit": unit, "better": better, "value": round(value, 6)})
+
+    def _latency(self, case, policy, path):
+        measured = Latency(path)
+        for side, distribution in measured.sides():
+            self._distributions.setdefault((case.suite, case.title, side, policy), []).append(distribution)
+            yield f"{side} average", "us", _LOWER, distribution.average()
+            for name, value in distribution.figures().items():
+                yield f"{side} {name}", "us", _LOWER, value
+        if measured.rates:
+            yield "load's work", "bogo-ops/s", _HIGHER, latency.work_figure(measured.rates)
+        # A guest that waits less does more: neither is better.
+        yield "vCPUs took", "CPUs", _NEITHER, measured.cpus
+        yield "CPU time a wake-up", "us", _LOWER, 1e6 * measured.cpus * self._seconds / measured.guest.total
+
+    def _overhead(self, case, policy, path):
+        yield "hackbench", "s", _LOWER, number(path / "hackbench")
+        if not (path / "counts.json").exists():
+            return
+        counts = _json(path / "counts.json")
+        wakeups = latency.Distribution.from_cyclictest(path / "g1.json").total
+        yield "CPU time a wake-up", "us", _LOWER, 1e6 * counts.pop("cpu_s") / wakeups
+        for name, count in counts.items():
+            yield f"{_COUNTS[name]} a wake-up", "1", _LOWER, count / wakeups
+        for program in _json(path / "programs.json", []):
+            if program.get("name", "").startswith("pvs_") and program.get("run_cnt"):
+                yield f"program {program['name']}", "ns", _LOWER, program["run_time_ns"] / program["run_cnt"]
+        for name, kib in _json(path / "memory.json", {}).items():
+            yield _MEMORY[name], "KiB", _LOWER, kib
+
+    def _boot(self, case, policy, path):
+        try:
+            runs = _json(path / "boot.json")["commands"][0]["runs"]
+            for step, title in _STEPS.items():
+                yield title, "ms", _LOWER, statistics.fmean(run["ms"][step] for run in runs)
+            for kind, title in (("exits", "exits"), ("exits_to_vmm", "exits to the VMM")):
+                yield title, "1", _LOWER, statistics.fmean(run[kind]["total"] for run in runs)
+        except (KeyError, IndexError, TypeError, statistics.StatisticsError) as error:
+            raise LabError(f"{path}/boot.json is not what pvsched-boot writes: {error!r}") from error
+
+    def native(self, wanted, rounds):
+        """Adds what was measured on this machine's own kernel."""
+        for n in range(1, rounds + 1):
+            for part in native.parts(wanted):
+                path = self._raw / "native" / f"round-{n}" / f"{part}.json"
+                if not path.exists():
+                    why = path.with_suffix(".missing")
+                    self.lacks(*native.cases_of(part), native.POLICY,
+                               why.read_text().strip() if why.exists() else "it was not measured")
+                    continue
+                for suite, case, metric, unit, better, values in native.figures(part, _json(path)):
+                    for policy, value in values.items():
+                        self._add(suite, case, policy, n, metric, unit, better, value)
+
+    def unwanted(self, wanted):
+        """Tells why some cases do not measure all policies."""
+        for case in suites.cases(wanted):
+            for policy in self.policies:
+                if not case.measures(policy):
+                    self.lacks(case.suite, case.title, policy, case.why_not)
+
+
+_READERS = {"latency": Collection._latency, "overhead": Collection._overhead, "boot": Collection._boot}
+_COUNTS = {"exits": "exits", "irq_injections": "interrupts", "halt_wakeup": "wake-ups of the vCPU",
+           "host_state_reload": "reloads of host state"}
+_STEPS = {"exec_to_vcpu_runs": "exec to the first vCPU's run", "exec_to_userspace": "exec to user space",
+          "exec_to_end": "exec to the end"}
+_MEMORY = {"pvschedd": "pvschedd's memory", "device": "memory of a VM's device", "maps": "memory of the BPF maps"}
+
+
+def _json(path, default=None):
+    if default is not None and not path.exists():
+        return default
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path} is no JSON: {error}") from error
+
+
+def titles(policies):
+    return {name: POLICIES[name].title for name in policies}

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+import pathlib
+import tempfile
+import unittest
+
+from bench import collect, native, schedule, suites
+
+_METRICS = """\
+stress-ng: metrc: [1] cpu                1000     10.00     19.00      0.10       100.00          52.36
+stress-ng: metrc: [1] fork                 40     10.00      1.00      0.10         4.00           3.64
+"""
+_POLICIES = ["eevdf", "rr", "scx", "agent"]
+
+
+def _cyclictest(*threads):
+    return json.dumps({"thread": {str(i): {"histogram": h, "cycles": sum(h.values()), "max": max(map(int, h))}
+                                  for i, h in enumerate(threads)}})
+
+
+class _Raw:
+    """A recorded run, in a folder."""
+
+    def __init__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp())
+
+    def put(self, name, text):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def latency(self, n, policy, us, case="busy-1x2", done=True):
+        top = f"round-{n}/latency/{case}"
+        self.put(f"{top}/{policy}/host.json", _cyclictest({"10": 100}))
+        self.put(f"{top}/{policy}/g1.json", _cyclictest({str(us): 90}, {str(us): 9, str(8 * us): 1}))
+        self.put(f"{top}/{policy}/guest_cpu", "0.5\n")
+        self.put(f"{top}/{policy}/work", _METRICS)
+        if done:
+            self.put(f"{top}/done", "")
+
+    def collected(self, *blocks):
+        return collect.Collection(self.path, blocks, 5, _POLICIES)
+
+
+def _block(n, suite, name, *order):
+    return schedule.Block(n, suites.case(suite, name), order)
+
+
+def _values(collection, **wanted):
+    return {s["metric"]: s["value"] for s in collection.samples if all(s[k] == v for k, v in wanted.items())}
+
+
+class LatencyTest(unittest.TestCase):
+    def test_all_threads_of_all_guests_make_one_distribution(self):
+        raw = _Raw()
+        raw.latency(1, "eevdf", 100)
+        raw.put("round-1/latency/busy-1x2/eevdf/g2.json", _cyclictest({"5000": 1}))
+        values = _values(raw.collected(_block(1, "latency", "busy-1x2", "eevdf")), policy="eevdf")
+        self.assertEqual((values["guest p50"], values["guest p99"], values["guest max"]), (100, 800, 5000))
+        self.assertAlmostEqual(values["guest average"], (99 * 100 + 800 + 5000) / 101, places=4)
+        self.assertEqual((values["host p50"], values["host max"]), (10, 10))
+        self.assertAlmostEqual(values["load's work"], 20.0)
+        self.assertAlmostEqual(values["CPU time a wake-up"], 1e6 * 0.5 * 5 / 101, places=3)
+
+    def test_a_curve_holds_all_rounds(self):
+        raw = _Raw()
+        for n in (1, 2):
+            raw.latency(n, "eevdf", 100)
+        found = raw.collected(*(_block(n, "latency", "busy-1x2", "eevdf") for n in (1, 2)))
+        guest = next(c for c in found.curves if c["side"] == "guest")
+        self.assertEqual(guest["histogram"], {"100": 198, "800": 2})
+        self.assertEqual(guest["case"], "busy host, 1 guest of 2 vCPUs")
+
+    def test_a_measurement_that_failed_is_missing_with_its_round_and_reason(self):
+        raw = _Raw()
+        raw.latency(1, "eevdf", 100)
+        raw.put("round-1/latency/busy-1x2/scx/missing", "the kernel ended it\n")
+        found = raw.collected(_block(1, "latency", "busy-1x2", "scx", "eevdf"))
+        self.assertEqual({s["policy"] for s in found.samples}, {"eevdf"})
+        self.assertEqual(found.missing, [{"suite": "latency", "case": "busy host, 1 guest of 2 vCPUs",
+                                          "policy": "scx", "why": "round 1: the kernel ended it"}])
+
+    def test_a_block_that_was_not_completed_does_not_count(self):
+        raw = _Raw()
+        raw.latency(1, "eevdf", 100, done=False)
+        self.assertEqual(raw.collected(_block(1, "latency", "busy-1x2", "eevdf")).samples, [])
+
+    def test_a_file_that_is_damaged_costs_its_measurement_only(self):
+        raw = _Raw()
+        raw.latency(1, "eevdf", 100)
+        raw.latency(1, "rr", 100)
+        raw.put("round-1/latency/busy-1x2/rr/g1.json", "cyclictest: killed")
+        found = raw.collected(_block(1, "latency", "busy-1x2", "rr", "eevdf"))
+        self.assertEqual({s["policy"] for s in found.samples}, {"eevdf"})
+        self.assertIn("is no result of cyclictest", found.missing[0]["why"])
+
+
+class OverheadTest(unittest.TestCase):
+    def test_counts_are_by_wake_up_and_only_pvscheds_programs_are_told(self):
+        raw = _Raw()
+        top = "round-1/overhead/guest-1x1"
+        raw.put(f"{top}/done", "")
+        raw.put(f"{top}/agent/hackbench", "2.5\n")
+        raw.put(f"{top}/agent/g1.json", _cyclictest({"100": 200}))
+        raw.put(f"{top}/agent/counts.json", json.dumps({"exits": 600, "cpu_s": 0.1}))
+        raw.put(f"{top}/agent/programs.json", json.dumps([
+            {"name": "pvs_kvm_exit", "run_time_ns": 1000, "run_cnt": 4}, {"name": "pvs_timer"}, {"name": "other"}]))
+        raw.put(f"{top}/agent/memory.json", json.dumps({"pvschedd": 9000, "device": 4000, "maps": 100}))
+        values = _values(raw.collected(_block(1, "overhead", "guest-1x1", "agent")))
+        self.assertEqual(values, {"hackbench": 2.5, "exits a wake-up": 3, "CPU time a wake-up": 500,
+                                  "program pvs_kvm_exit": 250, "pvschedd's memory": 9000,
+                                  "memory of a VM's device": 4000, "memory of the BPF maps": 100})
+
+
+class BootTest(unittest.TestCase):
+    @staticmethod
+    def _run(ms, exits):
+        return {"ms": {"exec_to_vcpu_runs": ms / 4, "exec_to_userspace": ms / 2, "exec_to_end": ms},
+                "exits": {"total": exits}, "exits_to_vmm": {"total": 1}}
+
+    def test_a_round_counts_by_the_mean_of_its_boots(self):
+        raw = _Raw()
+        raw.put("round-1/boot/idle/done", "")
+        raw.put("round-1/boot/idle/eevdf/boot.json",
+                json.dumps({"commands": [{"runs": [self._run(400, 7), self._run(800, 9)]}]}))
+        values = _values(raw.collected(_block(1, "boot", "idle", "eevdf")))
+        self.assertEqual(values, {"exec to the first vCPU's run": 150, "exec to user space": 300,
+                                  "exec to the end": 600, "exits": 8, "exits to the VMM": 1})
+
+    def test_a_boot_that_never_told_of_itself_is_missing(self):
+        raw = _Raw()
+        run = self._run(400, 7)
+        run["ms"]["exec_to_userspace"] = None
+        raw.put("round-1/boot/idle/done", "")
+        raw.put("round-1/boot/idle/eevdf/boot.json", json.dumps({"commands": [{"runs": [run]}]}))
+        found = raw.collected(_block(1, "boot", "idle", "eevdf"))
+        self.assertIn("is not what pvsched-boot writes", found.missing[0]["why"])
+
+
+class NativeTest(unittest.TestCase):
+    @staticmethod
+    def _spread(value):
+        return {"median": value, "min": value, "max": value}
+
+    def test_figures_and_reasons_by_round(self):
+        raw = _Raw()
+        raw.put("native/round-1/exits.json", json.dumps({"exit_round_trip": {
+            "without_ns": self._spread(1000), "unknown_ratio": self._spread(1.1), "registered_ratio": self._spread(1.2)}}))
+        for part in native.parts(["overhead"])[1:]:
+            raw.put(f"native/round-1/{part}.missing", "no guest runs here\n")
+        found = raw.collected()
+        found.native(["overhead"], 1)
+        self.assertEqual({(s["policy"], s["metric"]): s["value"] for s in found.samples if "trip of" in s["metric"]},
+                         {("eevdf", "round trip of an exit"): 1000, ("agent", "round trip of an exit"): 1200})
+        self.assertEqual({m["why"] for m in found.missing}, {"no guest runs here"})
+
+    def test_what_an_agent_sustains(self):
+        data = {"decisions": {"rates": [
+            {"wanted_per_s": wanted, "asked_per_s": self._spread(asked), "applied_per_s": self._spread(applied)}
+            for wanted, asked, applied in ((1000, 900, 899), (64000, 50000, 20000))]}}
+        figures = {(case, metric): values["agent"] for _, case, metric, _, _, values in native.figures("decisions", data)}
+        self.assertEqual(figures[("one agent, 64000 requests a second meant", "decisions applied")], 20000)
+        self.assertEqual(figures[("one agent", "most decisions applied")], 20000)
+
+
+if __name__ == "__main__":
+    unittest.main()

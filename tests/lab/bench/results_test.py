@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import copy
+import pathlib
+import tempfile
+import unittest
+
+from bench import results, synthetic
+from bench.synthetic import sample
+from settings import LabError
+
+
+class CheckTest(unittest.TestCase):
+    def refused(self, reason, **parts):
+        with self.assertRaisesRegex(LabError, reason):
+            results.check(synthetic.results(**parts), "some.json")
+
+    def test_what_a_run_leaves_is_accepted(self):
+        results.check(synthetic.run(1, rounds=2), "some.json")
+
+    def test_each_fault_is_named_with_its_place(self):
+        good = sample(1)
+        self.refused(r"some.json holds no results.*format is 2", format=2)
+        self.refused(r"policies is empty", policies={})
+        self.refused(r"samples\[1\].value is missing",
+                     samples=[good, {k: v for k, v in good.items() if k != "value"}])
+        self.refused(r"samples\[0\].value is not a number", samples=[{**good, "value": "1"}])
+        self.refused(r"samples\[0\].value is not a number", samples=[{**good, "value": True}])
+        self.refused(r"samples\[0\].value is not finite", samples=[{**good, "value": float("nan")}])
+        self.refused(r"samples\[0\].round is 0", samples=[{**good, "round": 0}])
+        self.refused(r"samples\[0\].policy is 'fifo'", samples=[{**good, "policy": "fifo"}])
+        self.refused(r"samples\[0\].better is 'less'", samples=[{**good, "better": "less"}])
+        self.refused(r"samples\[1\] is there twice: latency, c, eevdf, 1, p99", samples=[good, good])
+        self.refused(r"samples\[1\]: 'p99' has another unit", samples=[good, {**good, "round": 2, "unit": "ms"}])
+        self.refused(r"meta.emulated is not true or false", meta={**synthetic.META, "emulated": "no"})
+        curve = {"suite": "latency", "case": "c", "side": "guest", "policy": "rr", "histogram": {"10": 0}}
+        self.refused(r"curves\[0\].histogram is not microseconds", curves=[curve])
+        self.refused(r"missing\[0\].why is missing", missing=[{"suite": "s", "case": "c", "policy": "rr"}])
+
+    def test_a_file_comes_back_as_it_was_saved(self):
+        path = pathlib.Path(tempfile.mkdtemp()) / "results.json"
+        saved = synthetic.run(1, rounds=1)
+        results.save(saved, path)
+        self.assertEqual(results.load(path), saved)
+        path.write_text("{")
+        with self.assertRaisesRegex(LabError, "is no JSON"):
+            results.load(path)
+        with self.assertRaisesRegex(LabError, "/nowhere cannot be read"):
+            results.load(pathlib.Path("/nowhere"))
+
+
+class MergeTest(unittest.TestCase):
+    def test_rounds_of_two_parts_stay_rounds(self):
+        one = synthetic.results([sample(10), sample(5, policy="rr")])
+        other = synthetic.results([sample(30), sample(6, policy="rr"), sample(1, suite="boot", policy="rr")])
+        merged = results.merge([one, other])
+        self.assertEqual([(s["suite"], s["policy"], s["round"], s["value"]) for s in merged["samples"]],
+                         [("latency", "eevdf", 1, 10), ("latency", "rr", 1, 5), ("latency", "eevdf", 2, 30),
+                          ("latency", "rr", 2, 6), ("boot", "rr", 1, 1)])
+        self.assertEqual(merged["meta"]["rounds"], 2)
+
+    def test_curves_add_up_and_missing_goes_where_it_was_measured(self):
+        curve = {"suite": "latency", "case": "c", "side": "guest", "policy": "rr", "histogram": {"10": 2, "20": 1}}
+        why = {"suite": "latency", "case": "c", "policy": "rr", "why": "no"}
+        one = synthetic.results(curves=[curve], missing=[why, {**why, "policy": "scx"}])
+        other = synthetic.results([sample(6, policy="rr")], curves=[{**curve, "histogram": {"20": 5}}])
+        before = copy.deepcopy((one, other))
+        merged = results.merge([one, other])
+        self.assertEqual(merged["curves"][0]["histogram"], {"10": 2, "20": 6})
+        self.assertEqual([m["policy"] for m in merged["missing"]], ["scx"])
+        self.assertEqual((one, other), before)
+
+    def test_a_round_that_is_missing_stays_told(self):
+        why = {"suite": "latency", "case": "c", "policy": "rr", "why": "round 2: the guest hung"}
+        one = synthetic.results([sample(6, policy="rr")], missing=[why])
+        self.assertEqual(results.merge([one, synthetic.results([sample(6, policy="rr")])])["missing"], [why])
+
+    def test_what_cannot_be_compared_is_not_merged(self):
+        one = synthetic.results([sample(1)])
+        for meta, reason in (({"guest_kernel": "6.1"}, "guest_kernel differs: 7.3.4, 6.1"),
+                             ({"emulated": False}, "emulated differs"),
+                             ({"commit": "def"}, "the suite latency, of different commits: abc, def")):
+            with self.assertRaisesRegex(LabError, reason):
+                results.merge([one, synthetic.results([sample(1)], meta={**synthetic.META, **meta})])
+
+    def test_other_suites_may_be_of_another_commit(self):
+        other = synthetic.results([sample(1, suite="boot")],
+                                  meta={**synthetic.META, "commit": "def", "suites": ["boot"]})
+        meta = results.merge([synthetic.results([sample(1)]), other])["meta"]
+        self.assertEqual((meta["commit"], meta["suites"]), ("abc, def", ["latency", "overhead", "boot"]))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import contextlib
+import io
+import pathlib
+import tempfile
+import unittest
+from unittest import mock
+
+import host
+from bench import rounds, schedule, suites
+
+_CASE = suites.case("latency", "busy-1x1")
+_PLAN = [schedule.Block(n, _CASE, ("rr", "eevdf", "scx")) for n in (1, 2)]
+
+
+def _block(n):
+    return {f"round-{n}/latency/busy-1x1/done": b"", f"round-{n}/latency/busy-1x1/rr/guest_cpu": b"0.5"}
+
+
+class _Hosts:
+    """Stands for host.run: each boot gets so far, and then dies unless it is the last."""
+
+    def __init__(self, *boots):
+        self.boots = list(boots)
+        self.jobs = []
+
+    def __call__(self, job, raw, write, retries):
+        self.jobs.append(job)
+        said, kept = self.boots.pop(0)
+        for line in said:
+            write(f"bench: measuring {line}\n".encode())
+        if kept is None or isinstance(kept, int):
+            return host.Outcome(kept or 0, raw, 1.0, "7.3", True)
+        death = host.EmulatorDied("silence")
+        death.kept = kept
+        raise death
+
+
+class DeathTest(unittest.TestCase):
+    def _run(self, *boots):
+        hosts = _Hosts(*boots)
+        self.raw = pathlib.Path(tempfile.mkdtemp())
+        self.said = io.StringIO()
+        with mock.patch("host.run", hosts), contextlib.redirect_stderr(self.said):
+            result = rounds.run(_PLAN, 5, self.raw, True)
+        return hosts, result
+
+    def test_a_fresh_host_gets_what_the_dead_one_had_done(self):
+        hosts, result = self._run((["2 latency busy-1x1 rr"], _block(1)), ([], None))
+        self.assertEqual(hosts.jobs[1].files["/lab/out/round-1/latency/busy-1x1/done"], b"")
+        self.assertEqual((result.trouble, result.given_up), ("", {}))
+
+    def test_a_death_that_kept_nothing_loses_nothing_of_before(self):
+        hosts, _ = self._run(([], _block(1)), ([], {}), ([], None))
+        self.assertIn("/lab/out/round-1/latency/busy-1x1/done", hosts.jobs[2].files)
+
+    def test_a_policy_under_which_the_host_dies_twice_is_given_up_in_that_case(self):
+        died = (["1 latency busy-1x1 scx"], {})
+        hosts, result = self._run(died, died, ([], None))
+        self.assertEqual(hosts.jobs[2].files["/lab/schedule"],
+                         b"1 latency busy-1x1 rr eevdf\n2 latency busy-1x1 rr eevdf\n")
+        self.assertEqual(list(result.given_up), [("latency", "busy-1x1", "scx")])
+
+    def test_the_base_is_never_given_up(self):
+        died = (["1 latency busy-1x1 eevdf"], {})
+        _, result = self._run(died, died, ([], None))
+        self.assertEqual(result.given_up, {})
+
+    def test_hosts_that_die_in_vain_end_it_with_what_there_is(self):
+        _, result = self._run((["1 latency busy-1x1 rr"], _block(1)), *[([], {})] * 4)
+        self.assertIn("4 times in a row", result.trouble)
+        self.assertTrue((self.raw / "round-1/latency/busy-1x1/done").exists())
+
+    def test_a_job_that_failed_on_an_emulated_host_is_gone_on_with(self):
+        hosts, result = self._run((["1 latency busy-1x1 rr"], 1), ([], None))
+        self.assertEqual((len(hosts.jobs), result.trouble), (2, ""))
+
+    def test_progress_names_the_measurement_and_the_time_left(self):
+        self._run((["1 latency busy-1x1 scx"], None))
+        self.assertIn("3 of 6, round 1 of 2: latency, busy host, 1 guest of 1 vCPU: scx; about", self.said.getvalue())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./lab bench: measures, collects, reports, and compares with an older run."""
+
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import build
+import image
+import machine
+from bench import against, collect, native, policies, report, results as results_file, rounds, sched_ext, schedule, suites
+from progress import say, step
+from settings import CHECKOUT, OUT, LabError, UsageError
+
+DEFAULT_OUT = OUT / "bench"
+_RESULTS = "results.json"
+
+
+@dataclasses.dataclass
+class Options:
+    suites: list
+    policies: list  # empty: all
+    rounds: int
+    seconds: int  # 0: as long as fits
+    seed: int
+    out: pathlib.Path
+    against: pathlib.Path  # or None
+    command: str  # as it was given
+
+
+def run(options):
+    chosen = policies.chosen(options.policies)
+    _check_out(options.out)
+    old = results_file.load(options.against) if options.against else None
+    emulated = machine.why_no_kvm() is not None
+    plan = schedule.blocks(chosen, suites.cases(options.suites), options.rounds, options.seed)
+    wanted_natively = [s for s in options.suites if s in suites.NATIVE and native.POLICY in chosen]
+    native_s = native.takes_s(wanted_natively, options.rounds)
+    seconds = options.seconds or schedule.seconds_that_fit(plan, emulated, native_s)
+    tools, unbuilt = _build(chosen, bool(wanted_natively), bool(plan))
+    plan = [b.without({(b.case.suite, b.case.name, p) for p in unbuilt}) for b in plan]
+    _announce(plan, seconds, native_s, emulated, options)
+
+    raw = options.out / "raw"
+    shutil.rmtree(options.out, ignore_errors=True)
+    measured = rounds.Measured(raw, kernel=os.uname().release, emulated=emulated)
+    with step("the bench", prints=True):
+        if plan:
+            measured = rounds.run(plan, seconds, raw, emulated, tools)
+        native.run(wanted_natively, options.rounds, raw)
+
+    collection = collect.Collection(raw, plan, seconds, chosen)
+    collection.native(wanted_natively, options.rounds)
+    _why_missing(collection, options, plan, unbuilt, measured)
+    results = {"format": 1, "meta": _meta(options, measured, seconds), "policies": collect.titles(chosen),
+               "samples": collection.samples, "curves": collection.curves, "missing": collection.missing}
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / _RESULTS).write_text(json.dumps(results, indent=1) + "\n")
+    if not collection.samples:
+        raise LabError(f"nothing could be measured: {measured.trouble or 'see missing in ' + str(options.out / _RESULTS)}")
+    report.write(results, options.out, options.command)
+    say(f"wrote {options.out}: report.html, summary.md, {_RESULTS}, raw")
+    status = 0
+    if old:
+        text, status = against.report(results, old, options.against)
+        print(text, flush=True)
+    if measured.trouble:
+        raise LabError(f"not all was measured: {measured.trouble}")
+    return status
+
+
+def _check_out(out):
+    """What is there is replaced, so it must be an earlier result."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir()) and not (out / "raw").is_dir()):
+        raise UsageError(f"bench: --out {out} is there, is no earlier result, and would be lost: "
+                         "give a new or empty directory")
+
+
+def _build(chosen, natively, nested):
+    root = build.host_and_guest()
+    if natively:
+        native.build_program(root)
+    if not nested:
+        return {}, {}
+    image.host_image()  # may take long, and says so itself
+    tools, unbuilt = sched_ext.programs(policies.of_kind(chosen, "sched_ext"))
+    for name, why in unbuilt.items():
+        say(f"{name} is not measured: {why}")
+    return tools, unbuilt
+
+
+def _announce(plan, seconds, native_s, emulated, options):
+    total = sum(len(b.order) for b in plan)
+    takes = schedule.takes_s(plan, seconds, emulated) + native_s
+    say(f"{total} measurements in {options.rounds} round{'s' * (options.rounds > 1)}, latency for {seconds} s each, "
+        f"in an order by seed {options.seed}: {rounds.minutes(takes)}"
+        + (", and more for each time that the emulated host dies" if emulated and plan else ""))
+
+
+def _why_missing(collection, options, plan, unbuilt, measured):
+    for case in suites.cases(options.suites):
+        for policy, why in unbuilt.items():
+            if case.measures(policy):
+                collection.lacks(case.suite, case.title, policy, why)
+    for (suite, name, policy), why in measured.given_up.items():
+        collection.lacks(suite, suites.case(suite, name).title, policy, why)
+    if measured.trouble:
+        have = {(s["suite"], s["case"], s["policy"]) for s in collection.samples + collection.missing}
+        for block in plan:
+            for policy in block.order:
+                if (block.case.suite, block.case.title, policy) not in have:
+                    collection.lacks(block.case.suite, block.case.title, policy, measured.trouble)
+    if native.POLICY not in collection.policies:
+        for part in native.parts(options.suites):
+            collection.lacks(*native.cases_of(part), policies.BASE, f"it is measured for {native.POLICY} alone")
+    collection.unwanted(options.suites)
+
+
+def _meta(options, measured, seconds):
+    return {"date": datetime.date.today().isoformat(), "host_kernel": measured.kernel,
+            "guest_kernel": measured.kernel, "own_kernel": os.uname().release, "machine": _machine(),
+            "emulated": measured.emulated, "rounds": options.rounds, "suites": options.suites,
+            "seconds": seconds, "seed": options.seed, "commit": _commit()}
+
+
+def _machine():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.M)
+    return f"{os.cpu_count()} CPUs, {found[1].strip() if found else 'of unknown model'}"
+
+
+def _commit():
+    """With a + if the checkout has changes; empty if it is no checkout of git's."""
+    found = []
+    for arguments in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "-uno"]):
+        try:
+            found.append(subprocess.run(["git", "-C", CHECKOUT, *arguments], capture_output=True, text=True, check=True))
+        except (OSError, subprocess.CalledProcessError):
+            return ""
+    return found[0].stdout.strip() + ("+" if found[1].stdout.strip() else "")

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import contextlib
+import io
+import pathlib
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+import main
+
+
+def _lab(*arguments):
+    """(exit status, what it said)"""
+    said = io.StringIO()
+    with mock.patch.object(sys, "argv", ["./lab", *arguments]), contextlib.redirect_stderr(said), \
+         mock.patch("signal.signal"):
+        return main.main(), said.getvalue()
+
+
+class UsageTest(unittest.TestCase):
+    def _refused(self, sentence, *arguments):
+        status, said = _lab("bench", *arguments)
+        self.assertEqual(status, 2)
+        self.assertRegex(said, sentence)
+        self.assertEqual(said.count("\n"), 1)
+
+    def test_an_unknown_suite(self):
+        self._refused("'speed' is no suite: latency, overhead, boot, scale and all are", "--suite", "latency,speed")
+
+    def test_an_unknown_policy(self):
+        self._refused("'fifo' is no policy: eevdf, nice, slice, rr", "--policies", "rr,fifo")
+
+    def test_no_rounds_or_seconds(self):
+        for option in ("--rounds", "--seconds", "--seed"):
+            self._refused("'0' is no whole number from 1", option, "0")
+
+    def test_a_folder_that_holds_something_else(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        (folder / "thesis").touch()
+        self._refused("is no earlier result, and would be lost", "--out", str(folder))
+        self.assertTrue((folder / "thesis").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

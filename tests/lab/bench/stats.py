@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From samples to what is said of them: ratios within a round, medians, intervals."""
+
+import collections
+import dataclasses
+import functools
+import random
+import statistics
+
+from bench.results import OWN
+
+_RESAMPLES = 10000
+_CONFIDENCE = 0.95
+_ENOUGH = 5  # rounds: fewer agree by chance too often for an interval to mean much
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A median, and its bootstrap interval."""
+
+    median: float
+    low: float
+    high: float
+    values: tuple  # of the rounds
+
+    @property
+    def above_one(self):
+        """Whether a ratio is clearly more than 1."""
+        return self.low > 1 and len(self.values) >= _ENOUGH
+
+    @classmethod
+    def of(cls, values):
+        """Seeded: the same values give the same interval, whoever asks."""
+        return cls._of(tuple(values))
+
+    @classmethod
+    @functools.cache
+    def _of(cls, values):
+        ordered = sorted(values)
+        tail = (1 - _CONFIDENCE) / 2 * _RESAMPLES
+        medians = sorted(((ordered[i] + ordered[j]) / 2, n)
+                         for (i, j), n in _middles(len(ordered)).items())
+        return cls(statistics.median(ordered), _quantile(medians, tail), _quantile(medians, _RESAMPLES - tail),
+                   values)
+
+
+@functools.cache
+def _middles(n):
+    """How often a resample of n values has which two of them, by rank, in its middle.
+
+    A resample's median depends on nothing else, so one draw serves all values.
+    """
+    draw = random.Random(n)
+    middles = collections.Counter()
+    for _ in range(_RESAMPLES):
+        ranks = sorted(draw.choices(range(n), k=n))
+        middles[ranks[(n - 1) // 2], ranks[n // 2]] += 1
+    return middles
+
+
+def _quantile(counted, rank):
+    seen = 0
+    for value, n in counted:
+        seen += n
+        if seen >= rank:
+            return value
+    return counted[-1][0]
+
+
+class Row:
+    """One metric in one case, under each policy."""
+
+    def __init__(self, suite, case, metric, unit, better, base):
+        self.suite, self.case, self.metric = suite, case, metric
+        self.unit, self.better, self.base = unit, better, base
+        self.rounds = {}  # policy -> round -> value
+
+    @functools.cached_property
+    def relative(self):  # asked only of rows that are complete
+        """Whether there is a base to divide by; else the values themselves are compared."""
+        values = [v for rounds in self.rounds.values() for v in rounds.values()]
+        return min(values) >= 0 and any(self.rounds.get(self.base, {}).values())
+
+    def raw(self, policy):
+        rounds = self.rounds.get(policy)
+        return Estimate.of(rounds.values()) if rounds else None
+
+    def ratio(self, policy, to):
+        """Of one policy to another, in the rounds that have both; None if there is none."""
+        mine, other = self.rounds.get(policy, {}), self.rounds.get(to, {})
+        ratios = [mine[n] / other[n] for n in mine if other.get(n)]
+        return Estimate.of(ratios) if ratios else None
+
+    def estimate(self, policy):
+        """What is compared: the ratio to the base, or the value; None if not measured."""
+        return self.ratio(policy, self.base) if self.relative else self.raw(policy)
+
+    def best(self, among):
+        """The policy with the best median; None where there is nothing to compare."""
+        measured = {p: e.median for p in among if (e := self.estimate(p))}
+        if not measured or self.better == "neither":
+            return None
+        return (min if self.better == "lower" else max)(measured, key=measured.get)
+
+    def lead(self, policy, over):
+        """How many times better one policy is than another, within rounds; None if that can't be said."""
+        if min(v for rounds in self.rounds.values() for v in rounds.values()) < 0:
+            return None
+        return self.ratio(over, policy) if self.better == "lower" else self.ratio(policy, over)
+
+
+@dataclasses.dataclass
+class Case:
+    suite: str
+    name: str
+    rows: list
+    missing: dict  # policy -> why, sentences; it may be of some rounds only
+    curves: dict  # side -> policy -> histogram
+
+
+def cases(results):
+    """All cases, in the order in which they were measured, suite by suite."""
+    base = next(iter(results["policies"]))
+    found, rows = {}, {}
+
+    def case(entry):
+        key = entry["suite"], entry["case"]
+        return found.setdefault(key, Case(*key, rows=[], missing={}, curves={}))
+
+    for s in results["samples"]:
+        key = s["suite"], s["case"], s["metric"]
+        if key not in rows:
+            rows[key] = Row(*key, s["unit"], s["better"], base)
+            case(s).rows.append(rows[key])
+        rows[key].rounds.setdefault(s["policy"], {})[s["round"]] = s["value"]
+    for curve in results["curves"]:
+        case(curve).curves.setdefault(curve["side"], {})[curve["policy"]] = curve["histogram"]
+    for missing in results["missing"]:
+        case(missing).missing.setdefault(missing["policy"], []).append(missing["why"])
+    suites = list(dict.fromkeys(c.suite for c in found.values()))
+    return sorted(found.values(), key=lambda c: suites.index(c.suite))
+
+
+def measured(case, policy):
+    return any(policy in row.rounds for row in case.rows)
+
+
+def winners(row):
+    """The best policy, and its equals; none where all are equal, or only one was measured."""
+    best = row.best(row.rounds)
+    medians = {p: e.median for p in row.rounds if (e := row.estimate(p))}
+    equals = {p for p, median in medians.items() if best and median == medians[best]}
+    return equals if len(equals) < len(medians) else set()
+
+
+def beaten(row):
+    """(the better policy, pvsched's best, the lead) where pvsched is not best in a row; else None."""
+    own, other = row.best(OWN), row.best([p for p in row.rounds if p not in OWN])
+    if own is None or other is None or row.estimate(own).median == row.estimate(other).median:
+        return None
+    return (other, own, row.lead(other, own)) if row.best([own, other]) == other else None
+
+
+def standing(cases, policy, other):
+    """(rows, those in which `policy` is clearly better than `other`, those in which it is clearly worse)."""
+    leads = [(row.lead(policy, other), row.lead(other, policy)) for case in cases for row in case.rows
+             if row.better != "neither"]
+    leads = [pair for pair in leads if all(pair)]
+    return len(leads), sum(mine.above_one for mine, _ in leads), sum(its.above_one for _, its in leads)

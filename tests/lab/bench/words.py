@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures in words: what the report and the Markdown summary both say."""
+
+import fnmatch
+import tomllib
+
+from bench import stats
+from settings import LabError
+
+SUITES = {
+    "latency": "How late does a wake-up come, in the guest and on the host?",
+    "overhead": "What does pvsched itself cost?",
+    "scale": "How does that grow with the number of VMs and vCPUs?",
+    "boot": "How long does a VM take to boot?",
+}
+
+BETTER = {"lower": "lower is better", "higher": "higher is better", "neither": "neither is better"}
+
+EMULATED = ("The host under test was itself emulated, its guests within it. Who runs when is decided by the same "
+            "code as on hardware, but time is distorted: exits, interrupts and wake-ups of a guest cost many times "
+            "as much, caches do not count, and all of it is noisy. Read ratios, not raw times; do not carry "
+            "differences of a few per cent over to hardware.")
+HARDWARE = "The host under test ran on hardware virtualisation."
+
+
+def number(value):
+    """Three digits that count, or all before the point; no exponent."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    places = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if float(text) else f"{value:.1g}"
+
+
+def ratio(value):
+    return number(value) if value >= 10 else f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
+def interval(estimate, write):
+    """"" where one round, or no difference between rounds, leaves none."""
+    if min(estimate.values) == max(estimate.values):
+        return ""
+    return f"{write(estimate.low)} .. {write(estimate.high)}"
+
+
+def unit(row):
+    """A metric says for itself what it is in, and which way is better."""
+    return ", ".join(filter(None, (row.unit if row.unit != "1" else "", BETTER[row.better])))
+
+
+def amount(value, row):
+    """With its unit; "1" is that of counts."""
+    return number(value) if row.unit in ("", "1") else f"{number(value)} {row.unit}"
+
+
+def place(meta):
+    own = f" (of the machine itself: {meta['own_kernel']})" if "own_kernel" in meta else ""
+    return (f"{meta['date']}, {meta['machine']}; host kernel {meta['host_kernel']}{own}, guest kernel "
+            f"{meta['guest_kernel']}; {meta['rounds']} round{'s' * (meta['rounds'] != 1)}; "
+            f"commit {meta['commit'] or 'unknown'}")
+
+
+def reading(policies):
+    """What the numbers in the tables are: sentences."""
+    base = next(iter(policies.values()))
+    return [
+        f"A figure of a policy is divided by that of {base} in the same round; a cell is the median of the rounds' "
+        f"ratios: 0.50 is half of {base}'s. {base}'s own column has its raw figures: the median of the rounds.",
+        "In brackets stands the 95 % interval of the median, by bootstrap: where it holds 1, the rounds "
+        f"do not tell the policy from {base}. Up to five rounds it is as wide as their extremes, and with fewer "
+        "than five no difference is called clear.",
+        f"Metrics that {base} has not (such as the run time of pvsched's own programs) are shown as they are.",
+        "The best of a row is bold; \"-\" was not measured.",
+    ]
+
+
+def missing(case, policies):
+    """What was not measured, and why: a sentence for each reason."""
+    groups = {}
+    for policy in policies:
+        if policy in case.missing:
+            key = "; ".join(case.missing[policy]), stats.measured(case, policy)
+            groups.setdefault(key, []).append(policies[policy])
+    return [f"Not measured{' in all rounds' if partly else ''}: {'; '.join(titles)}. The reason: {why.rstrip('.')}."
+            for (why, partly), titles in groups.items()]
+
+
+def not_best(case, policies, reasons=()):
+    """For each row in which pvsched is not best: who is, by how much, and whether clearly."""
+    said = []
+    for row in case.rows:
+        beaten = stats.beaten(row)
+        if not beaten:
+            continue
+        other, own, lead = beaten
+        shown = interval(lead, ratio) if lead else ""
+        if lead and lead.above_one:
+            text = f"{policies[other]} is better than {policies[own]} by a factor of {ratio(lead.median)}"
+            text += f" ({shown})" if shown else ""
+        else:
+            # The medians' order and that of most rounds may differ, then.
+            doubt = "with too few rounds to be sure" if lead and lead.low > 1 else "within the spread of the rounds"
+            text = (f"{policies[other]} has {_value(row, other)}, {policies[own]} {_value(row, own)}, {doubt}"
+                    + (f" (by a factor of {shown})" if shown else ""))
+        why = next((r["why"] for r in reasons if _about(r, row, other)), "")
+        said.append(f"{row.metric}: {text}. {why}".strip())
+    return said
+
+
+def load_reasons(path):
+    """Why pvsched is not best in some rows, as a person found out: [[row]] with why, and
+    suite, case, metric, policy (who is better) as shell patterns, each "*" by default."""
+    if not path.exists():
+        return []
+    try:
+        reasons = tomllib.loads(path.read_text())["row"]
+        for reason in reasons:
+            if not set(reason) <= {"suite", "case", "metric", "policy", "why"} or "why" not in reason:
+                raise ValueError(f"a row has why, and may have suite, case, metric, policy; not {', '.join(reason)}")
+        return reasons
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f"{path} is no list of [[row]]s with a why: {error}") from error
+
+
+def _value(row, policy):
+    median = row.estimate(policy).median
+    return ratio(median) if row.relative else amount(median, row)
+
+
+def _about(reason, row, policy):
+    facts = {"suite": row.suite, "case": row.case, "metric": row.metric, "policy": policy}
+    return all(fnmatch.fnmatchcase(fact, reason.get(key, "*")) for key, fact in facts.items())

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The suite `latency`: cyclictest in the guests and on the host at once. A case is
+# busy-GUESTSxVCPUS or idle-GUESTSxVCPUS. Leaves host.json, GUEST.json, guest_cpu (what
+# the vCPUs took, in CPUs), and, where the host is busy, work: stress-ng's metrics.
+
+latency_setup() { use_guests "${1#*-}"; }
+
+vcpu_s() {
+  # shellcheck disable=SC2046 # a list of threads
+  cpu_s $(for g in "${guests[@]}"; do lab-guest threads "$g"; done)
+}
+
+latency_measure() {
+  local vcpus=${1##*x} jobs=() before host job g status=0
+  stress=
+  if [ "${1%%-*}" = busy ]; then start_load $((seconds + 6)); fi
+  before=$(vcpu_s)
+  $in_host -D "$seconds" --json="$round/host.json" >/dev/null 2>"$round/host.err" &
+  host=$!
+  for g in "${guests[@]}"; do
+    latency_in "$g" "$seconds" "$in_guest -t $vcpus -a" &
+    jobs+=($!)
+  done
+  for job in "${jobs[@]}"; do wait "$job" || status=1; done
+  [ $status = 0 ] || why="the guest's measurement did not come to its end"
+  calc "($(vcpu_s) - $before) / $seconds" >"$round/guest_cpu"
+  wait $host || wrong "cyclictest failed on the host: $(tail -1 "$round/host.err")" || status=1
+  [ -z "$stress" ] || wait "$stress" || wrong "stress-ng failed: $(tail -1 "$round/work")" || status=1
+  return $status
+}

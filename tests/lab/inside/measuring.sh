@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What the scripts that measure share: the load, the latency measurement, guests. A guest
+# that an emulated host hangs or resets costs a try, not the run: see `persist`.
+. policies.sh
+
+# The load of the 2024 paravirt scheduling talk, and both sides' measurement. The guest's
+# at a pace that an emulated vCPU keeps within pvsched's default budget: at 2 ms it takes
+# 80 % of a CPU there, and the figures would be those of a throttled guest.
+load="--cpu 2 --iomix 1 --vm 1 --vm-bytes 128M --fork 1"
+measure="cyclictest --mlockall -q -p 8 --policy=rr -h 200000"
+in_host="$measure -i 2000"
+in_guest="$measure -i 10000"
+
+restarts=2 # of what could not be measured
+me=${0##*/}
+me=${me%.sh}
+
+die() { echo "$me: $*" >&2; exit 1; }
+calc() { jq -n "$*"; }
+now() { echo "$EPOCHREALTIME"; }
+
+# cpu_s TID...: CPU time of threads, in s.
+cpu_s() { for tid in "$@"; do cut -d' ' -f1 "/proc/$tid/schedstat"; done | jq -s '(add // 0) / 1e9'; }
+
+# start_load SECONDS: in the background, as $stress; returns when it is under way.
+start_load() {
+  # shellcheck disable=SC2086 # a list of options
+  stress-ng $load --temp-path /var/tmp --timeout "$1" --metrics >"$round/work" 2>&1 &
+  stress=$!
+  sleep 3
+}
+
+# guest NAME OPTION...: as lab-guest start; an emulated host now and then hangs one.
+guest() {
+  lab-guest start "$@" && return
+  lab-guest stop "$1"
+  lab-guest start "$@" || die "guest $1 did not start, twice"
+}
+
+# latency_in GUEST SECONDS [CMD]: cyclictest's result into $round/GUEST.json.
+latency_in() {
+  LAB_GUEST_TIMEOUT=$((3 * $2 + 120)) lab-guest exec "$1" \
+    "${3-$in_guest} -D $2 --json=/tmp/latency >/dev/null && cat /tmp/latency" >"$round/$1.json" ||
+    { echo "the measurement in guest $1: exit status $?"; return 1; }
+}
+
+# persist WHAT CMD...: CMD, once more with new guests (`renew`) where it failed, as often as
+# $restarts says. Before that, what the guests said last.
+persist() {
+  local what=$1 log
+  shift
+  until "$@"; do
+    ((restarts-- > 0)) || return 1
+    echo "$me: $what could not be measured${why:+ ($why)}: once more, with new guests ($restarts restarts left)"
+    for log in /run/lab/guest/*/{console,qemu,device}.log; do
+      [ ! -s "$log" ] || { echo "    $log:" && tail -n 4 "$log" | sed 's/^/    /'; }
+    done
+    renew || return 1
+  done
+}
