@@ -169,14 +169,21 @@ int BPF_PROG(pvs_boot_end, int sig)
 	return 0;
 }
 
-/* Each vCPU gets its offset when it is made. */
+/*
+ * Each vCPU gets its offset when it is made. The VMM's reset writes 0 to the TSC once
+ * more: KVM takes that for a vCPU made in step with others, and leaves the offset as
+ * it is, unless more than a second has passed.
+ */
 SEC("raw_tp/kvm_write_tsc_offset")
-int pvs_boot_vcpu(void *ctx)
+int pvs_boot_vcpu(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct pvs_boot_process *process = current_process();
 
-	if (process)
-		note_once(&process->made_ns);
+	if (!process)
+		return 0;
+	note_once(&process->made_ns);
+	if (!(__u32)ctx->args[0] && ctx->args[1] != ctx->args[2] && !process->entered_ns)
+		process->tsc_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -190,6 +197,9 @@ int pvs_boot_entry(void *ctx)
 	return 0;
 }
 
+/* A program on a tracepoint that returns 0 hides the event from perf. */
+#define LEAVE_TO_PERF 1
+
 SEC("tracepoint/kvm/kvm_exit")
 int pvs_boot_exit(struct trace_event_raw_kvm_exit *ctx)
 {
@@ -197,7 +207,7 @@ int pvs_boot_exit(struct trace_event_raw_kvm_exit *ctx)
 
 	if (process)
 		count_exit(process, ctx->isa, ctx->exit_reason);
-	return 0;
+	return LEAVE_TO_PERF;
 }
 
 SEC("raw_tp/kvm_userspace_exit")
@@ -220,18 +230,18 @@ int pvs_boot_pio(struct trace_event_raw_kvm_pio *ctx)
 	struct pvs_boot_process *process;
 
 	if (ctx->rw != KVM_PIO_OUT)
-		return 0;
+		return LEAVE_TO_PERF;
 	process = current_process();
 	if (!process)
-		return 0;
+		return LEAVE_TO_PERF;
 	note_once(&process->seen_ns);
 	if (ctx->port != mark_port || process->marked_ns)
-		return 0;
+		return LEAVE_TO_PERF;
 	if (mark_value == PVS_BOOT_ANY_VALUE || ctx->val == mark_value)
 		process->marked_ns = bpf_ktime_get_ns();
 	else
 		process->other_writes++;
-	return 0;
+	return LEAVE_TO_PERF;
 }
 
 char _license[] SEC("license") = "GPL";

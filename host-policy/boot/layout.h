@@ -11,7 +11,8 @@
 /* A process of the command. That of the VMM is the one that ran a vCPU. */
 struct pvs_boot_process {
   __u64 exec_ns;      /* its latest; a forked child's is its parent's */
-  __u64 made_ns;      /* its first vCPU was made: the guest's TSC is 0 */
+  __u64 made_ns;      /* its first vCPU was made */
+  __u64 tsc_ns;       /* the TSC of the guest's vCPU 0 was 0 */
   __u64 entered_ns;   /* a vCPU first entered the guest */
   __u64 seen_ns;      /* any other sign of a vCPU: a software KVM enters nothing */
   __u64 marked_ns;    /* the guest's user space told of itself */

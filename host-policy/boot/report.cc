@@ -35,7 +35,7 @@ Json StepsJson(const pvs_boot_process& times) {
           {"exec_to_userspace", Ms(times.exec_ns, times.marked_ns)},
           {"exec_to_end", Ms(times.exec_ns, times.ended_ns)},
           // What the guest's own TSC shows then.
-          {"vcpu_made_to_userspace", Ms(times.made_ns, times.marked_ns)}};
+          {"tsc_zero_to_userspace", Ms(times.tsc_ns, times.marked_ns)}};
 }
 
 void Count(Json& exits, const std::string& name, uint64_t count) {

@@ -20,8 +20,9 @@ struct Spread {
 // The sample's, of one value at least; sd is 0 of one.
 Spread SpreadOf(std::vector<double> values);
 
-// One run: {"ms": {STEP: ms or null}, "vmms": N, "other_writes": N, "exits": {"total": N, "by_reason": {..}},
-// "exits_to_vmm": the same, "over_time": {NAME: [[ms from exec, exits], ..]}}.
+// One run: {"ms": {STEP: ms or null}, "vmms": N, "other_writes": N,
+// "exits": {"total": N, "by_reason": {NAME: N}}, "exits_to_vmm": the same,
+// "over_time": {NAME: [[ms from exec, exits], ..]}}.
 Json RunJson(const BootRecord& record, const ExitReasons& reasons);
 
 // All of a command's runs: {"command": .., "runs": [..], "summary": {STEP or "exits" or

@@ -2,11 +2,18 @@
 // pvsched-boot as it is, on this machine's kernel and KVM, with a guest whose exits
 // are known one by one.
 
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <regex>
 #include <string>
 
@@ -15,6 +22,7 @@
 #include "gtest/gtest.h"
 #include "host-policy/boot/recorder.h"
 #include "nlohmann/json.hpp"
+#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 namespace {
@@ -62,6 +70,28 @@ TEST_F(BootTest, CountsEveryExitOfAKnownGuest) {
   const Json& runs = report["commands"][0]["runs"];
   ASSERT_EQ(runs.size(), 3u);
   for (const Json& run : runs) ExpectExits(run, 1502);
+}
+
+// As `perf stat -e kvm:kvm_pio` counts, of this process and all that it starts from here on.
+UniqueFd PerfCount() {
+  int id = 0;
+  std::ifstream("/sys/kernel/tracing/events/kvm/kvm_pio/id") >> id;
+  perf_event_attr attr = {};
+  attr.size = sizeof(attr);
+  attr.type = PERF_TYPE_TRACEPOINT;
+  attr.config = static_cast<uint64_t>(id);
+  attr.inherit = 1;
+  return UniqueFd(static_cast<int>(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0)));
+}
+
+// A BPF program can hide a tracepoint's events from perf.
+TEST_F(BootTest, PerfCountsTheSameEventsMeanwhile) {
+  const UniqueFd perf = PerfCount();
+  if (!perf) GTEST_SKIP() << "perf_event_open: " << strerror(errno);
+  BootJson("-- " MINI_VMM_PATH " 200 100");
+  uint64_t count = 0;
+  ASSERT_EQ(read(perf.get(), &count, sizeof(count)), static_cast<ssize_t>(sizeof(count)));
+  EXPECT_EQ(count, 302u);
 }
 
 TEST_F(BootTest, ExitsOverTimeAddUp) {

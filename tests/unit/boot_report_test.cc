@@ -74,6 +74,7 @@ BootRecord Boot(uint64_t scale) {
   record.vmms = 1;
   record.times.exec_ns = exec;
   record.times.made_ns = exec + 10 * scale * kMs;
+  record.times.tsc_ns = exec + 15 * scale * kMs;
   record.times.entered_ns = exec + 20 * scale * kMs;
   record.times.seen_ns = exec + 21 * scale * kMs;
   record.times.marked_ns = exec + 100 * scale * kMs;
@@ -92,7 +93,7 @@ TEST(RunJson, StepsAreBetweenTheirEvents) {
   EXPECT_DOUBLE_EQ(ms["userspace_to_end"], 50);
   EXPECT_DOUBLE_EQ(ms["exec_to_userspace"], 100);
   EXPECT_DOUBLE_EQ(ms["exec_to_end"], 150);
-  EXPECT_DOUBLE_EQ(ms["vcpu_made_to_userspace"], 90);
+  EXPECT_DOUBLE_EQ(ms["tsc_zero_to_userspace"], 85);
 }
 
 TEST(RunJson, ExitsAreCountedByReasonAndOverTime) {

@@ -64,7 +64,6 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (strcmp(argv[i], "reboot") == 0) how = RB_AUTOBOOT;
     if (strcmp(argv[i], "clock") == 0) {
-      // The TSC counts from when the host made the first vCPU.
       printf("boot-init: TSC %.3f ms, CLOCK_BOOTTIME %.3f ms\n",
              static_cast<double>(tsc) / TscPerSecond() * 1e3, boottime * 1e3);
       fflush(stdout);

@@ -39,7 +39,7 @@ within() {
 run() { jq ".commands[0].runs[0]$1" "$OUT/boot.json"; }
 
 within 1 "VM exits" "$(run .exits.total)" "$(counted)"
-within 2 "ms to user space, and the guest's TSC" "$(run .ms.vcpu_made_to_userspace)" \
+within 2 "ms to user space, and the guest's TSC" "$(run .ms.tsc_zero_to_userspace)" \
   "$(sed -n 's/.*boot-init: TSC \([0-9.]*\) ms.*/\1/p' "$OUT/console")"
 expect "steps without a time" "$(run '.ms | map(select(. == null)) | length')" 0
 [ "$(run '.exits.by_reason | length')" -gt 3 ] || fail "few reasons: $(run .exits.by_reason)"
