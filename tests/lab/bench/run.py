@@ -18,7 +18,6 @@ from progress import say, step
 from settings import CHECKOUT, OUT, LabError, UsageError
 
 DEFAULT_OUT = OUT / "bench"
-_RESULTS = "results.json"
 _PLAN = "plan.json"  # as long as not all of it is done
 
 
@@ -49,7 +48,7 @@ def run(options):
 
     raw = options.out / "raw"
     kept = _begin(options, plan, seconds)
-    measured = rounds.Measured(raw, kernel=os.uname().release, emulated=emulated)
+    measured = rounds.Measured(raw, kernel=os.uname().release)
     with step("the bench", prints=True):
         if plan:
             measured = rounds.run(plan, seconds, raw, emulated, tools, kept)
@@ -60,11 +59,11 @@ def run(options):
     _why_missing(collection, options, plan, unbuilt, measured)
     results = {"format": 1, "meta": _meta(options, measured, seconds), "policies": collect.titles(chosen),
                "samples": collection.samples, "curves": collection.curves, "missing": collection.missing}
-    (options.out / _RESULTS).write_text(json.dumps(results, indent=1) + "\n")
     if not collection.samples:
-        raise LabError(f"nothing could be measured: {measured.trouble or 'see missing in ' + str(options.out / _RESULTS)}")
+        why = measured.trouble or (collection.missing[0]["why"] if collection.missing else "no case compares these policies")
+        raise LabError(f"nothing could be measured: {why}")
     report.write(results, options.out, options.command)
-    say(f"wrote {options.out}: report.html, summary.md, {_RESULTS}, raw")
+    say(f"wrote {options.out}: report.html, summary.md, results.json, raw")
     status = 0
     if old:
         text, status = against.report(results, old, options.against)
