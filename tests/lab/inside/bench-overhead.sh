@@ -17,7 +17,7 @@ overhead_measure() {
     hackbench_in taskset -c 1 hackbench -p -T -g 1 -f 1 -l 200000 || wrong "hackbench failed on the host"
     return
   fi
-  LAB_GUEST_TIMEOUT=120 hackbench_in lab-guest exec g1 'hackbench -p -T -g 1 -f 1 -l 20000' ||
+  LAB_GUEST_TIMEOUT=120 hackbench_in lab-guest exec g1 'hackbench -p -T -g 1 -f 1 -l 100000' ||
     wrong "hackbench failed in the guest" || return 1
   cost_of_wakeups && { [ "$(kind_of "$policy")" != pvsched ] || { cost_of_programs && memory_of; }; }
 }
