@@ -35,5 +35,5 @@ has_share 14 28 "with a quota of 20 %, under the scheduler"
 echo "60000 100000" >$top/pvsched-quota/cpu.max
 has_share 45 75 "after a change to 60 %"
 echo max >$top/pvsched-quota/cpu.max
-has_share 85 100 "without a quota"
+has_share 75 100 "without a quota"
 scx_healthy ""
