@@ -91,7 +91,11 @@ def _boot(disk, emulated, job, out, write, kept):
             file.truncate(_RESULTS_BYTES)
         argv = machine.qemu(disk, emulated, job.interactive)
         watch = _Watch(folder)
-        outcome = _attend(argv, disk, folder, watch, job, write)
+        try:
+            outcome = _attend(argv, disk, folder, watch, job, write)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            stop.kept = _kept(folder / "results.tar")
+            raise
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         OUT.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,10 @@ def write(job, path, kept):
             add(f"usr/local/bin/{name}", program.read_bytes())
         for name, program in job.programs.items():
             add(f"lab/sched_ext/{name}", program.read_bytes())
+        if job.programs:
+            # They look up CONFIG_HZ there.
+            add(f"boot/config-{root.kernel}",
+                (root.path / f"usr/src/linux-headers-{root.kernel}/.config").read_bytes(), 0o644)
         ours = [BUILD / "bin" / name for name in build.DAEMONS] + list(job.programs.values())
         # The host is of the build root's release, so a library it lacks fits from there.
         for library in root.libraries([f"/src/{path.relative_to(CHECKOUT)}" for path in ours]):

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -236,6 +237,7 @@ Json Scale(int rounds, const char* unit, int vcpus_per_vm, const std::vector<int
   Json json;
   for (int size : sizes) {
     std::vector<double> ratios;
+    ratios.reserve(costs[size].size());
     for (size_t i = 0; i < costs[size].size(); ++i) {
       ratios.push_back(costs[size][i] / costs[sizes.front()][i]);
     }
@@ -293,11 +295,11 @@ Json Decisions(int rounds) {
       // Reading the count takes the agent's time, so the guests do not ask meanwhile.
       std::atomic<bool> asks = false;
       std::atomic<uint64_t> count = 0;
-      (*vm)->SetOnExit([&, turns = std::vector<char>(kVcpus)](int i) mutable {
+      (*vm)->SetOnExit([&, turns = std::array<int, kVcpus>()](int i) mutable {
         if (!asks) return;
-        char& turn = turns[static_cast<size_t>(i)];
-        turn = !turn;
-        (*vm)->SetIntent(i, pvsched_word(PVSCHED_POLICY_NORMAL, turn ? -5 : -10, 0, 0));
+        int& turn = turns[static_cast<size_t>(i)];
+        turn = 1 - turn;
+        (*vm)->SetIntent(i, pvsched_word(PVSCHED_POLICY_NORMAL, turn != 0 ? -5 : -10, 0, 0));
         ++count;
       });
       (*vm)->SetPause(std::chrono::microseconds(1'000'000LL * kVcpus / rate));

@@ -143,7 +143,7 @@ class Collection:
 
 
 _READERS = {"latency": Collection._latency, "overhead": Collection._overhead, "boot": Collection._boot}
-_COUNTS = {"exits": "exits", "irq_injections": "interrupts", "halt_wakeup": "wake-ups of the vCPU",
+_COUNTS = {"exits": "exits", "irq_injections": "interrupts", "halt_wakeup": "ends of a halt",
            "host_state_reload": "reloads of host state"}
 _STEPS = {"exec_to_vcpu_runs": "exec to the first vCPU's run", "exec_to_userspace": "exec to user space",
           "exec_to_end": "exec to the end"}

@@ -11,6 +11,7 @@ import payload
 from bench import schedule
 from bench.policies import BASE
 from progress import clear_line, say
+from settings import LabError
 
 _SCHEDULE = "/lab/schedule"
 _DEATHS = 2  # under one policy in one case, then it is given up there
@@ -26,12 +27,13 @@ class Measured:
     trouble: str = ""  # why not all was measured
 
 
-def run(plan, seconds, raw, emulated, programs=None):
+def run(plan, seconds, raw, emulated, programs=None, kept=None):
     """What was measured is in `raw` at the end: round-N/SUITE/CASE/POLICY.
 
     `programs`: the kernel's schedulers that go along, name -> file of the build root.
+    `kept`: what read() found of an earlier run of the same plan.
     """
-    result, kept = Measured(raw, emulated=emulated), {}
+    result, kept = Measured(raw, emulated=emulated), kept or {}
     deaths, in_vain = collections.Counter(), 0
     while True:
         left = [b.without(result.given_up) for b in plan]
@@ -45,14 +47,17 @@ def run(plan, seconds, raw, emulated, programs=None):
             if not outcome.status:
                 return result
             # Such as a guest that does not start, which an emulated host brings about, too.
-            end, now = f"the measurement ended with exit status {outcome.status}: see above and {raw}", _read(raw)
+            end, now = f"the measurement ended with exit status {outcome.status}: see above and {raw}", read(raw)
             if not emulated:
                 result.trouble = end
                 return result
         except host.EmulatorDied as death:
             end, now = f"the emulated host died: {death}", death.kept
-        in_vain = 0 if _done(now) > _done(kept) else in_vain + 1
-        kept = now if _done(now) >= _done(kept) else kept
+        except (LabError, KeyboardInterrupt, SystemExit) as stop:
+            _restore(max(kept, getattr(stop, "kept", {}), key=done), raw)
+            raise
+        in_vain = 0 if done(now) > done(kept) else in_vain + 1
+        kept = now if done(now) >= done(kept) else kept
         deaths[progress.at] += 1
         if progress.at and progress.at[2] != BASE and deaths[progress.at] == _DEATHS:
             result.given_up[progress.at] = f"{_DEATHS} times under it, {end}"
@@ -60,15 +65,17 @@ def run(plan, seconds, raw, emulated, programs=None):
             _restore(kept, raw)
             result.trouble = f"{_IN_VAIN} times in a row, {end}"
             return result
-        say(f"{end}. That is the emulator's failure: going on with the {_done(kept)} of {len(plan)} blocks that "
+        say(f"{end}. That is the emulator's failure: going on with the {done(kept)} of {len(plan)} blocks that "
             "are done, on a fresh host")
 
 
-def _done(kept):
+def done(kept):
+    """How many blocks."""
     return sum(name.endswith("/done") for name in kept)
 
 
-def _read(raw):
+def read(raw):
+    """What is in `raw`: name -> bytes."""
     return {str(path.relative_to(raw)): path.read_bytes() for path in raw.rglob("*") if path.is_file()}
 
 

@@ -32,7 +32,7 @@ class _Hosts:
             write(f"bench: measuring {line}\n".encode())
         if kept is None or isinstance(kept, int):
             return host.Outcome(kept or 0, raw, 1.0, "7.3", True)
-        death = host.EmulatorDied("silence")
+        death = KeyboardInterrupt() if "stop" in said else host.EmulatorDied("silence")
         death.kept = kept
         raise death
 
@@ -75,6 +75,12 @@ class DeathTest(unittest.TestCase):
     def test_a_job_that_failed_on_an_emulated_host_is_gone_on_with(self):
         hosts, result = self._run((["1 latency busy-1x1 rr"], 1), ([], None))
         self.assertEqual((len(hosts.jobs), result.trouble), (2, ""))
+
+    def test_what_is_done_when_somebody_stops_it_is_there_to_go_on_with(self):
+        with self.assertRaises(KeyboardInterrupt):
+            self._run((["stop"], _block(1)))
+        kept = rounds.read(self.raw)
+        self.assertEqual((kept, rounds.done(kept)), (_block(1), 1))
 
     def test_progress_names_the_measurement_and_the_time_left(self):
         self._run((["1 latency busy-1x1 scx"], None))

@@ -18,7 +18,7 @@ from progress import say, step
 from settings import CHECKOUT, OUT, LabError, UsageError
 
 DEFAULT_OUT = OUT / "bench"
-_RESULTS = "results.json"
+_PLAN = "plan.json"  # as long as not all of it is done
 
 
 @dataclasses.dataclass
@@ -47,11 +47,11 @@ def run(options):
     _announce(plan, seconds, native_s, emulated, options)
 
     raw = options.out / "raw"
-    shutil.rmtree(options.out, ignore_errors=True)
-    measured = rounds.Measured(raw, kernel=os.uname().release, emulated=emulated)
+    kept = _begin(options, plan, seconds)
+    measured = rounds.Measured(raw, kernel=os.uname().release)
     with step("the bench", prints=True):
         if plan:
-            measured = rounds.run(plan, seconds, raw, emulated, tools)
+            measured = rounds.run(plan, seconds, raw, emulated, tools, kept)
         native.run(wanted_natively, options.rounds, raw)
 
     collection = collect.Collection(raw, plan, seconds, chosen)
@@ -59,24 +59,38 @@ def run(options):
     _why_missing(collection, options, plan, unbuilt, measured)
     results = {"format": 1, "meta": _meta(options, measured, seconds), "policies": collect.titles(chosen),
                "samples": collection.samples, "curves": collection.curves, "missing": collection.missing}
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / _RESULTS).write_text(json.dumps(results, indent=1) + "\n")
     if not collection.samples:
-        raise LabError(f"nothing could be measured: {measured.trouble or 'see missing in ' + str(options.out / _RESULTS)}")
+        why = measured.trouble or (collection.missing[0]["why"] if collection.missing else "no case compares these policies")
+        raise LabError(f"nothing could be measured: {why}")
     report.write(results, options.out, options.command)
-    say(f"wrote {options.out}: report.html, summary.md, {_RESULTS}, raw")
+    say(f"wrote {options.out}: report.html, summary.md, results.json, raw")
     status = 0
     if old:
         text, status = against.report(results, old, options.against)
         print(text, flush=True)
     if measured.trouble:
-        raise LabError(f"not all was measured: {measured.trouble}")
+        raise LabError(f"not all was measured: {measured.trouble}. The same command goes on from there")
+    (options.out / _PLAN).unlink()
     return status
+
+
+def _begin(options, plan, seconds):
+    """Makes the folder anew; returns what an earlier run of this plan, which did not end, has kept."""
+    text = json.dumps({"schedule": [b.line() for b in plan], "seconds": seconds, "commit": _commit()}, indent=1)
+    file, kept = options.out / _PLAN, {}
+    if file.exists() and file.read_text() == text:
+        kept = rounds.read(options.out / "raw")
+        say(f"going on with the {rounds.done(kept)} of {len(plan)} blocks that an earlier run has done")
+    shutil.rmtree(options.out, ignore_errors=True)
+    options.out.mkdir(parents=True)
+    file.write_text(text)
+    return kept
 
 
 def _check_out(out):
     """What is there is replaced, so it must be an earlier result."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir()) and not (out / "raw").is_dir()):
+    ours = (out / "raw").is_dir() or (out / _PLAN).exists()
+    if out.exists() and (not out.is_dir() or any(out.iterdir()) and not ours):
         raise UsageError(f"bench: --out {out} is there, is no earlier result, and would be lost: "
                          "give a new or empty directory")
 

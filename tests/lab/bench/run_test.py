@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 import main
+from bench import run, schedule, suites
 
 
 def _lab(*arguments):
@@ -41,6 +42,21 @@ class UsageTest(unittest.TestCase):
         (folder / "thesis").touch()
         self._refused("is no earlier result, and would be lost", "--out", str(folder))
         self.assertTrue((folder / "thesis").exists())
+
+
+class GoOnTest(unittest.TestCase):
+    def test_the_same_plan_goes_on_and_another_starts_anew(self):
+        options = run.Options(["latency"], [], 1, 5, 1, pathlib.Path(tempfile.mkdtemp()) / "out", None, "")
+        plan = [schedule.Block(1, suites.DEMO, ("rr", "eevdf"))]
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(run._begin(options, plan, 5), {})
+            done = options.out / "raw/round-1/latency/busy-1x1/done"
+            done.parent.mkdir(parents=True)
+            done.touch()
+            kept = {"round-1/latency/busy-1x1/done": b""}
+            self.assertEqual(run._begin(options, plan, 5), kept)
+            self.assertFalse(done.exists())  # the host hands it back
+            self.assertEqual(run._begin(options, plan, 6), {})
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ hackbench_in() { "$@" | awk '/Time:/ { print $2; seen = 1 } END { exit !seen }' 
 
 overhead_measure() {
   if [ "$1" = host ]; then
-    hackbench_in taskset -c 1 hackbench -p -T -g 1 -f 1 -l 20000 || wrong "hackbench failed on the host"
+    hackbench_in taskset -c 1 hackbench -p -T -g 1 -f 1 -l 200000 || wrong "hackbench failed on the host"
     return
   fi
-  LAB_GUEST_TIMEOUT=120 hackbench_in lab-guest exec g1 'hackbench -p -T -g 1 -f 1 -l 20000' ||
+  LAB_GUEST_TIMEOUT=120 hackbench_in lab-guest exec g1 'hackbench -p -T -g 1 -f 1 -l 100000' ||
     wrong "hackbench failed in the guest" || return 1
   cost_of_wakeups && { [ "$(kind_of "$policy")" != pvsched ] || { cost_of_programs && memory_of; }; }
 }

@@ -121,6 +121,9 @@ off_pvsched() {
   end_daemon pvschedd $is_scheduler "$OUT/pvschedd-$actuator.log" && [ -z "$before" ] || wrong "${why:-$before}"
 }
 
+# What libbpf, or the verifier, says first.
+complaint() { grep -m 1 -iE '^libbpf: .*fail' "$1" || tail -n 1 "$1"; }
+
 on_sched_ext() {
   local log=$OUT/$1.log
   [ -x "/lab/sched_ext/$1" ] || wrong "$1 is not there" || return 1
@@ -128,12 +131,11 @@ on_sched_ext() {
   daemon=$!
   for _ in {1..100}; do
     [ "$(scx_state)" != enabled ] || return 0
-    kill -0 $daemon 2>/dev/null || wrong "$1 does not load: $(grep -iE 'error|fail|invalid' "$log" | tail -1)" || return 1
+    kill -0 $daemon 2>/dev/null || wrong "$1 does not load: $(complaint "$log")" || return 1
     sleep 0.2
   done
   kill -KILL $daemon
   wrong "$1 was not enabled in 20 s"
 }
 
-# These end with status 0 whatever ended them.
 off_sched_ext() { end_daemon "$1" yes "$OUT/$1.log"; }
