@@ -13,6 +13,11 @@
 #include "host-policy/bpf/maps.h"
 #include "host-policy/core/default_policy.h"
 
+/* Clock reads added to each event: docs/benchmarks.md, "Does it notice?" */
+#ifndef PVSCHED_SEED_COST
+#define PVSCHED_SEED_COST 0
+#endif
+
 /*
  * The policy. Weak: an object that brings a function of this name takes its
  * place when pvschedd links the two. A function of its own to the verifier,
@@ -184,10 +189,13 @@ static __always_inline void on_event(struct task_struct *task,
 	__u32 index = thread->slot;
 	struct pvs_slot *slot;
 	__u64 grant;
+	int i;
 
 	slot = bpf_map_lookup_elem(&slots, &index);
 	if (!record || !slot)
 		return;
+	for (i = 0; i < PVSCHED_SEED_COST; i++)
+		bpf_ktime_get_ns();
 	/*
 	 * Not every switch is told of: of those on a 6.18 in a VM 1 in 60 was
 	 * not, to ftrace either. But who exits does run.

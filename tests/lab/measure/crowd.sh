@@ -24,9 +24,10 @@ setup() {
 
 # "GUEST TID CPU-TIME" for each vCPU.
 cpu_times() {
-  local guest tid
+  local guest tid tids
   for guest in urgent $crowd; do
-    for tid in $(lab-guest threads $guest); do echo "$guest $tid $(cpu_s "$tid")"; done
+    tids=$(lab-guest threads $guest) || return 1
+    for tid in $tids; do echo "$guest $tid $(cpu_s "$tid")"; done
   done
 }
 
@@ -34,11 +35,11 @@ one() {
   local start took
   serves 8
   sleep 1 # what the change of policy stirred up is over
-  cpu_times >"$round/before"
+  cpu_times >"$round/before" || return 1
   start=$(now)
   latency_in urgent "$seconds" || return 1
   took=$(calc "$(now) - $start")
-  cpu_times >"$round/after"
+  cpu_times >"$round/after" || return 1 # a guest that an emulated host lost
   figure urgent.p50 "$(percentile "$round/urgent.json" 0.5)"
   figure urgent.p99 "$(percentile "$round/urgent.json" 0.99)"
   join -j 2 <(sort -k 2 "$round/before") <(sort -k 2 "$round/after") |
