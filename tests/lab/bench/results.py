@@ -12,10 +12,11 @@
 import json
 import math
 
+from bench.policies import POLICIES, of_kind
 from settings import LabError
 
 FORMAT = 1
-OWN = ("scx", "agent", "kfunc")  # the policies that are pvsched
+OWN = tuple(of_kind(POLICIES, "pvsched"))
 BETTER = ("lower", "higher", "neither")  # neither: told, not judged
 
 _KINDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object",
