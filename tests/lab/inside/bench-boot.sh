@@ -2,7 +2,7 @@
 #
 # The suite `boot`: a small VM from the start of QEMU to its end, by pvsched-boot, on an
 # idle or busy host; talking (the kernel is not quiet), virtio-console (nor there) and
-huge-pages change the VM. Leaves boot.json.
+# huge-pages change the VM. Leaves boot.json.
 boot_limit=90 # s, for one
 
 boot_setup() { drop_guests; }
@@ -22,6 +22,7 @@ boot_measure() {
       options+=(-mem-path /dev/hugepages -mem-prealloc)
       ;;
   esac
+  for_long_boots "$policy" || return 1
   [ "$1" != busy ] || start_load $((2 * boot_limit))
   # A kernel that panics ends QEMU, too: it has not told of its user space.
   { pvsched-boot --json -- timeout $boot_limit lab-guest boot --append "$append" -- "${options[@]}" \

@@ -33,6 +33,7 @@ boots_on() {
 
 one() {
   local busy
+  for_long_boots "$policy" || die "$why"
   boots_on idle
   # shellcheck disable=SC2086 # a list of options
   stress-ng $load --temp-path /var/tmp --timeout $((2 * limit * boots)) >"$round/work" 2>&1 &
