@@ -133,7 +133,7 @@ struct pvs_task {
 	__u32 weights; /* what group_weight was made from: pvs_weights */
 	__u32 group_weight;
 	__u32 weight; /* at which it was last charged: all together */
-	__u32 reserved;
+	__u32 no_vcpu; /* it was none after pvs_binds + 1 of them; 0: unknown */
 };
 
 #define PVS_MAX_CPUS 1024

@@ -22,6 +22,8 @@
 struct pvsched_record pvs_record_type SEC(".data.type");
 struct pvs_preempt_count pvs_preempt_count_type SEC(".data.type");
 
+/* Threads that became vCPUs', so far; counted after each one is in `threads`. */
+__u32 pvs_binds;
 /* Registered vCPUs whose thread is unknown; 0 spares other VMs the look-up. */
 __u32 pvs_unbound_count;
 /* Somebody reads the `trace` ring. */

@@ -188,7 +188,7 @@ static __noinline bool pull(__s32 cpu, __u64 queue)
 		p = bpf_iter_scx_dsq_next(&it);
 		if (!p)
 			break;
-		thread = vcpu_of(p);
+		thread = vcpu_of(p, task_of(p));
 		if (!thread || urgency_of(granted(thread)) <= PVS_RANK_RT ||
 		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 			continue;

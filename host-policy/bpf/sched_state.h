@@ -49,9 +49,20 @@ static __always_inline struct pvs_task *task_of(struct task_struct *p)
 	return bpf_task_storage_get(&tasks, p, 0, 0);
 }
 
-static __always_inline struct pvs_thread *vcpu_of(struct task_struct *p)
+/* Of a vCPU's thread; NULL of others, which are looked up once for each new vCPU. */
+static __always_inline struct pvs_thread *vcpu_of(struct task_struct *p,
+						  struct pvs_task *task)
 {
-	return bpf_task_storage_get(&threads, p, 0, 0);
+	/* Before the look: one that comes after it is counted after it. */
+	__u32 binds = PVS_LOAD(pvs_binds) + 1;
+	struct pvs_thread *thread;
+
+	if (!task || task->no_vcpu == binds)
+		return NULL;
+	thread = bpf_task_storage_get(&threads, p, 0, 0);
+	if (!thread)
+		task->no_vcpu = binds;
+	return thread;
 }
 
 static __always_inline __u32 node_of(__s32 cpu)

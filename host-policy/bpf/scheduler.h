@@ -50,7 +50,7 @@ void BPF_PROG(pvs_runnable, struct task_struct *p, __u64 enq_flags)
 	__s32 cpu = scx_bpf_task_cpu(p);
 	__u64 *vnow = clock_of(p, cpu);
 	__u64 now = bpf_ktime_get_ns();
-	struct pvs_thread *thread = vcpu_of(p);
+	struct pvs_thread *thread = vcpu_of(p, task);
 	__u32 waiting = waiting_at(cpu);
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_slot *slot;
@@ -76,8 +76,8 @@ void BPF_PROG(pvs_runnable, struct task_struct *p, __u64 enq_flags)
 SEC("struct_ops/pvs_enqueue")
 void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 {
-	struct pvs_thread *thread = vcpu_of(p);
 	struct pvs_task *task = task_of(p);
+	struct pvs_thread *thread = vcpu_of(p, task);
 	__s32 cpu = scx_bpf_task_cpu(p), idle = -1;
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
@@ -141,7 +141,7 @@ static __always_inline __u64 judge_prev(struct task_struct *prev)
 
 	if (!prev || !is_queued(prev))
 		return 0;
-	thread = vcpu_of(prev);
+	thread = vcpu_of(prev, task_of(prev));
 	if (!thread)
 		return 0;
 	/* Only the tick ends a boost, only a preemption begins a critical one. */
@@ -210,7 +210,8 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 {
 	__s32 cpu = scx_bpf_task_cpu(p);
 	struct pvs_cpu *me = cpu_of(cpu);
-	struct pvs_thread *thread = vcpu_of(p);
+	struct pvs_task *task = task_of(p);
+	struct pvs_thread *thread = vcpu_of(p, task);
 	__u64 now = bpf_ktime_get_ns(), had = 0;
 	__u32 urgency = 0;
 
@@ -221,7 +222,7 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 		urgency = urgency_of(judge(p, thread, PVS_TICK));
 		me->urgency = urgency;
 	}
-	if (pvs_limited && charge(p, task_of(p), had)) {
+	if (pvs_limited && charge(p, task, had)) {
 		pvs_set_slice(p, 0);
 		return;
 	}
@@ -242,8 +243,8 @@ SEC("struct_ops/pvs_running")
 void BPF_PROG(pvs_running, struct task_struct *p)
 {
 	__s32 cpu = scx_bpf_task_cpu(p);
-	struct pvs_thread *thread = vcpu_of(p);
 	struct pvs_task *task = task_of(p);
+	struct pvs_thread *thread = vcpu_of(p, task);
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 *vnow = clock_of(p, cpu);
 	__u32 urgency = urgency_of(0);
@@ -277,8 +278,8 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 SEC("struct_ops/pvs_stopping")
 void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 {
-	struct pvs_thread *thread = vcpu_of(p);
 	struct pvs_task *task = task_of(p);
+	struct pvs_thread *thread = vcpu_of(p, task);
 	__u64 had = 0;
 
 	if (!task)

@@ -380,6 +380,8 @@ absl::Status Programs::Bind(const Binding& binding) {
   const int error =
       bpf_map__update_elem(skeleton_->maps.threads, &binding.thread_pidfd,
                            sizeof(binding.thread_pidfd), &value, sizeof(value), BPF_NOEXIST);
+  // Programs remember of other threads that they are no vCPUs, until this changes.
+  __atomic_fetch_add(&skeleton_->bss->pvs_binds, 1, __ATOMIC_SEQ_CST);
   WatchExits(IsAnyExpected());
   if (error != 0) return BpfError("cannot pin the record's page for its thread", error);
   return absl::OkStatus();
