@@ -14,8 +14,8 @@ echo "20000 100000" >$top/pvsched-quota/cpu.max || fail "the quota cannot be set
 
 host_spin 0
 echo $hog >$top/pvsched-quota/cgroup.procs || fail "the busy loop does not move into the group"
-# An emulated CPU now and then has no tick for seconds, and its task runs on. What that used
-# too much it owes, so that the share is right in the long run. has_share LOW HIGH WHEN
+# In the long run: what a group used too much, as after a tick that was late, it owes. The
+# ticks tell a CPU that had none from a quota that does not hold. has_share LOW HIGH WHEN
 ticks() { awk '$1 == "LOC:" { print $2 }' /proc/interrupts; }
 has_share() {
   local start=$(uptime_ms) used had=$(ticks) share
