@@ -21,6 +21,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-policy/boot/recorder.h"
+#include "host-policy/loader/host_check.h"
 #include "nlohmann/json.hpp"
 #include "vmm-device/unique_fd.h"
 
@@ -33,8 +34,10 @@ using Json = nlohmann::json;
 class BootTest : public testing::Test {
  protected:
   void SetUp() override {
+    // What the host lacks; a program that its kernel refuses is a failure.
+    if (absl::Status can = CheckCanTrace("pvsched-boot"); !can.ok()) GTEST_SKIP() << can.message();
     const auto recorder = Recorder::Load(0x80, 0x5a);
-    if (!recorder.ok()) GTEST_SKIP() << recorder.status().message();
+    ASSERT_TRUE(recorder.ok()) << recorder.status();
   }
 
   // pvsched-boot's exit status; what it says, errors and all, into said_.
