@@ -20,6 +20,8 @@
 #define PVS_MAX_DEPTH 12
 /* No more periods than this are owed: tasks must run within the watchdog's time. */
 #define PVS_MAX_OWED 4
+/* Tasks looked at for one whose period has ended and that may run here. */
+#define PVS_PARKED_AT 64
 /* A group's weight where nobody set one. */
 #define PVS_GROUP_WEIGHT 100
 
@@ -54,7 +56,37 @@ struct {
 __u32 pvs_limited;
 /* Changes with every group's weight; 0: none was ever set. */
 __u32 pvs_weights;
-__u32 pvs_is_timer_armed;
+/* When the timer goes off; 0: it is not started. */
+__u64 pvs_wake_at;
+
+/*
+ * Starts the timer, if it would not go off by then. Not at once: who parks a task
+ * is here before the kernel has put it into the queue.
+ */
+static __noinline int wake_by(struct pvs_wake *wake, __u64 due)
+{
+	__u64 now = bpf_ktime_get_ns(), at;
+	int i;
+
+	if (!wake)
+		return 0;
+	if (due < now + PVS_SLICE_MIN_NS)
+		due = now + PVS_SLICE_MIN_NS;
+	/* Others may set it too; after a few of them one is as early as this one. */
+	for (i = 0; i < 4; i++) {
+		at = PVS_LOAD(pvs_wake_at);
+		if (at && at <= due)
+			return 0;
+		if (__sync_val_compare_and_swap(&pvs_wake_at, at, due) == at)
+			break;
+	}
+	bpf_timer_start(&wake->timer, due - now, 0);
+	/* The start of an earlier one may have come in between. */
+	at = PVS_LOAD(pvs_wake_at);
+	if (at && at < due)
+		bpf_timer_start(&wake->timer, at > now ? at - now : 0, 0);
+	return 0;
+}
 
 static __always_inline struct pvs_group *group_of(struct cgroup *cgroup)
 {
@@ -190,42 +222,55 @@ static int parked_wake(void *map, int *key, struct pvs_wake *wake)
 	__u64 now = bpf_ktime_get_ns(), due = 0;
 	__u32 i;
 
-	if (scx_bpf_dsq_nr_queued(PVS_PARKED_DSQ) <= 0 ||
-	    !pvs_head(PVS_PARKED_DSQ, &due)) {
-		PVS_STORE(pvs_is_timer_armed, 0);
+	/* Before the look: who parks a task after it starts the timer. */
+	__sync_lock_test_and_set(&pvs_wake_at, 0);
+	if (!pvs_head(PVS_PARKED_DSQ, &due))
 		return 0;
-	}
 	if (due <= now) {
 		bpf_for(i, 0, pvs_nr_cpus)
 			scx_bpf_kick_cpu(i, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
-		due = now + PVS_SLICE_MIN_NS;
 	}
-	bpf_timer_start(&wake->timer, due - now, 0);
+	wake_by(wake, due);
 	return 0;
 }
 
 static __noinline int park(struct task_struct *p, __u64 until, __u64 enq_flags)
 {
-	__u64 now = bpf_ktime_get_ns();
 	struct pvs_wake *wake;
 	__u32 key = 0;
 
 	pvs_insert_by(p, PVS_PARKED_DSQ, PVS_SLICE_MAX_NS, until, enq_flags);
 	wake = bpf_map_lookup_elem(&parked_timer, &key);
-	if (!wake || __sync_lock_test_and_set(&pvs_is_timer_armed, 1))
-		return 0;
-	bpf_timer_start(&wake->timer, until > now ? until - now : 0, 0);
+	if (wake)
+		wake_by(wake, until);
 	return 0;
 }
 
-/* A task whose period has ended, if one waits. */
-static __noinline bool take_parked(__u64 now)
+/* A task that may run here and whose period has ended, if one waits. */
+static __noinline bool take_parked(__s32 cpu, __u64 now)
 {
-	__u64 due;
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool is_taken = false;
+	__u32 i;
 
-	return scx_bpf_dsq_nr_queued(PVS_PARKED_DSQ) > 0 &&
-	       pvs_head(PVS_PARKED_DSQ, &due) && due <= now &&
-	       pvs_take_from(PVS_PARKED_DSQ);
+	/* The timer goes for as long as one waits: most hosts need not look. */
+	if (!PVS_LOAD(pvs_wake_at))
+		return false;
+	bpf_iter_scx_dsq_new(&it, PVS_PARKED_DSQ, 0);
+	bpf_for(i, 0, PVS_PARKED_AT) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (!p || p->scx.dsq_vtime > now)
+			break;
+		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			continue;
+		is_taken = scx_bpf_dsq_move(&it, p, local, 0);
+		if (is_taken)
+			break;
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return is_taken;
 }
 
 static __always_inline __s32 groups_init(void)
@@ -239,7 +284,7 @@ static __always_inline __s32 groups_init(void)
 	/* EBUSY: of a scheduler that this one takes the place of. */
 	bpf_timer_init(&wake->timer, &parked_timer, 1 /* CLOCK_MONOTONIC */);
 	bpf_timer_set_callback(&wake->timer, parked_wake);
-	pvs_is_timer_armed = 0;
+	pvs_wake_at = 0;
 	pvs_limited = 0;
 	return scx_bpf_create_dsq(PVS_PARKED_DSQ, -1);
 }

@@ -28,7 +28,12 @@ struct sched_ext_entity {
 	__u64 dsq_vtime;
 };
 
+struct thread_info {
+	__u32 cpu;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	int pid;
 	int tgid;
 	int prio;

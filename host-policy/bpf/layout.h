@@ -134,6 +134,8 @@ struct pvs_task {
 	__u32 group_weight;
 	__u32 weight; /* at which it was last charged: all together */
 	__u32 no_vcpu; /* it was none after pvs_binds + 1 of them; 0: unknown */
+	__u32 is_awake; /* woken since it last slept */
+	__u32 reserved;
 };
 
 #define PVS_MAX_CPUS 1024

@@ -51,7 +51,7 @@ static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency,
 	__u64 now = bpf_ktime_get_ns();
 	/* For less than a slice, a switch costs more than it gives. */
 	__u64 latest = deadline + PVS_SLICE_MIN_NS;
-	__s32 last = scx_bpf_task_cpu(p), found = -1;
+	__s32 last = task_cpu(p), found = -1;
 	struct pvs_cpu *cpu;
 
 	if (looked_at > PVS_LOOKED_AT)
@@ -104,7 +104,7 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 				     struct pvs_task *task, __u32 urgency,
 				     __u64 enq_flags)
 {
-	struct pvs_cpu *me = cpu_of(scx_bpf_task_cpu(p));
+	struct pvs_cpu *me = cpu_of(task_cpu(p));
 	__u64 deadline;
 	__s32 cpu;
 
@@ -137,12 +137,14 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 {
 	__u64 own = PVS_CPU_DSQ(cpu), node = PVS_NODE_DSQ(node_of(cpu));
 	__u64 at_own = 0, at_node = 0, deadline;
-	bool has_own, has_node;
+	bool has_own, has_node = true;
 	struct pvs_task *task;
 	__u32 i;
 
-	has_own = scx_bpf_dsq_nr_queued(own) > 0 && pvs_head(own, &at_own);
-	has_node = scx_bpf_dsq_nr_queued(node) > 0 && pvs_head(node, &at_node);
+	has_own = pvs_head(own, &at_own);
+	/* Most often the node's is the only one: its first need not be known. */
+	if (prev || has_own)
+		has_node = pvs_head(node, &at_node);
 	if (prev && (has_own || has_node)) {
 		task = task_of(prev);
 		if (!task)

@@ -49,6 +49,12 @@ static __always_inline struct pvs_task *task_of(struct task_struct *p)
 	return bpf_task_storage_get(&tasks, p, 0, 0);
 }
 
+/* On x86 the kernel's own task_cpu(): a read instead of a call. */
+static __always_inline __s32 task_cpu(const struct task_struct *p)
+{
+	return p->thread_info.cpu;
+}
+
 /* Of a vCPU's thread; NULL of others, which are looked up once for each new vCPU. */
 static __always_inline struct pvs_thread *vcpu_of(struct task_struct *p,
 						  struct pvs_task *task)

@@ -20,6 +20,48 @@
 #include "host-policy/bpf/queues.h"
 
 /*
+ * It has slept, or is new. Before it is queued or given a CPU: what does its
+ * guest want of it?
+ */
+static __noinline int wake(struct task_struct *p, struct pvs_task *task)
+{
+	struct pvs_thread *thread;
+	__u64 now, *vnow;
+	struct pvs_slot *slot;
+	struct pvs_cpu *me;
+	__s32 cpu;
+	__u32 waiting;
+
+	if (!task)
+		return 0;
+	cpu = task_cpu(p);
+	vnow = clock_of(p, cpu);
+	if (!vnow)
+		return 0;
+	now = bpf_ktime_get_ns();
+	waiting = waiting_at(cpu);
+	task->is_awake = 1;
+	task->young_until = young_until(p, now);
+	if (task->young_until) {
+		/* All the credit that there is. */
+		task->fair.wakes = PVS_WAKES_FULL;
+		waiting = 0;
+		me = cpu_of(cpu);
+		if (me)
+			count(&me->counts.young);
+	}
+	pvs_fair_wake(&task->fair, p->scx.weight, *vnow, now, waiting);
+	thread = vcpu_of(p, task);
+	if (!thread)
+		return 0;
+	slot = slot_of(thread);
+	if (slot)
+		slot->woken_at = now;
+	judge(p, thread, PVS_WAKE);
+	return 0;
+}
+
+/*
  * sched_ext's own choice of an idle CPU: the last one if it is idle with its
  * whole core, else an idle core that shares its cache, its node, and so on.
  */
@@ -31,6 +73,7 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 	bool is_idle = false;
 	__s32 cpu;
 
+	wake(p, task_of(p));
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
 	if (!is_idle || parked_until(p))
 		return cpu;
@@ -42,48 +85,20 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 	return cpu;
 }
 
-/* Before it is queued or given a CPU: what does its guest want of it? */
-SEC("struct_ops/pvs_runnable")
-void BPF_PROG(pvs_runnable, struct task_struct *p, __u64 enq_flags)
-{
-	struct pvs_task *task = task_of(p);
-	__s32 cpu = scx_bpf_task_cpu(p);
-	__u64 *vnow = clock_of(p, cpu);
-	__u64 now = bpf_ktime_get_ns();
-	struct pvs_thread *thread = vcpu_of(p, task);
-	__u32 waiting = waiting_at(cpu);
-	struct pvs_cpu *me = cpu_of(cpu);
-	struct pvs_slot *slot;
-
-	if (!task || !vnow || !me)
-		return;
-	task->young_until = young_until(p, now);
-	if (task->young_until) {
-		/* All the credit that there is. */
-		task->fair.wakes = PVS_WAKES_FULL;
-		waiting = 0;
-		count(&me->counts.young);
-	}
-	pvs_fair_wake(&task->fair, p->scx.weight, *vnow, now, waiting);
-	if (!thread)
-		return;
-	slot = slot_of(thread);
-	if (slot)
-		slot->woken_at = now;
-	judge(p, thread, PVS_WAKE);
-}
-
 SEC("struct_ops/pvs_enqueue")
 void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 {
 	struct pvs_task *task = task_of(p);
 	struct pvs_thread *thread = vcpu_of(p, task);
-	__s32 cpu = scx_bpf_task_cpu(p), idle = -1;
+	__s32 cpu = task_cpu(p), idle = -1;
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
 	__u64 queue, until, *vnow;
 	__u32 urgency = 0;
 
+	/* One that has no choice of CPU comes here first. */
+	if (task && !task->is_awake)
+		wake(p, task);
 	until = parked_until(p);
 	if (until) {
 		park(p, until, enq_flags);
@@ -180,8 +195,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 		count(&me->counts.starved);
 		return;
 	}
-	if (scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ) &&
-	    pvs_head(PVS_URGENT_DSQ, &order)) {
+	if (pvs_head(PVS_URGENT_DSQ, &order)) {
 		others_first = is_critical ?
 				       urgency_in_order(order) > urgency :
 				       urgency_in_order(order) >= urgency;
@@ -199,7 +213,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	}
 	if (prev && (!is_queued(prev) || is_parked(prev, now)))
 		prev = NULL;
-	if (take_parked(now) || take_ordinary(cpu, prev))
+	if (take_parked(cpu, now) || take_ordinary(cpu, prev))
 		return;
 	if (prev)
 		pvs_set_slice(prev, pvs_fair_slice(waiting_at(cpu)));
@@ -208,7 +222,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 SEC("struct_ops/pvs_tick")
 void BPF_PROG(pvs_tick, struct task_struct *p)
 {
-	__s32 cpu = scx_bpf_task_cpu(p);
+	__s32 cpu = task_cpu(p);
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_task *task = task_of(p);
 	struct pvs_thread *thread = vcpu_of(p, task);
@@ -242,7 +256,7 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 SEC("struct_ops/pvs_running")
 void BPF_PROG(pvs_running, struct task_struct *p)
 {
-	__s32 cpu = scx_bpf_task_cpu(p);
+	__s32 cpu = task_cpu(p);
 	struct pvs_task *task = task_of(p);
 	struct pvs_thread *thread = vcpu_of(p, task);
 	struct pvs_cpu *me = cpu_of(cpu);
@@ -291,15 +305,10 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 					     PVSCHED_GRANT_HALTED);
 	}
 	charge(p, task, had);
-}
-
-SEC("struct_ops/pvs_quiescent")
-void BPF_PROG(pvs_quiescent, struct task_struct *p, __u64 deq_flags)
-{
-	struct pvs_task *task = task_of(p);
-
-	if (task)
-		pvs_fair_sleep(&task->fair, bpf_ktime_get_ns());
+	if (runnable)
+		return;
+	task->is_awake = 0;
+	pvs_fair_sleep(&task->fair, bpf_ktime_get_ns());
 }
 
 SEC("struct_ops/pvs_init_task")
@@ -314,7 +323,7 @@ __s32 BPF_PROG(pvs_init_task, struct task_struct *p,
 SEC("struct_ops/pvs_enable")
 void BPF_PROG(pvs_enable, struct task_struct *p)
 {
-	__u64 *vnow = clock_of(p, scx_bpf_task_cpu(p));
+	__u64 *vnow = clock_of(p, task_cpu(p));
 	struct pvs_task *task = task_of(p);
 
 	if (!task || !vnow)
@@ -407,13 +416,11 @@ void BPF_PROG(pvs_exit, struct scx_exit_info *info)
 SEC(".struct_ops.link")
 struct sched_ext_ops pvs_scheduler = {
 	.select_cpu = (void *)pvs_select_cpu,
-	.runnable = (void *)pvs_runnable,
 	.enqueue = (void *)pvs_enqueue,
 	.dispatch = (void *)pvs_dispatch,
 	.tick = (void *)pvs_tick,
 	.running = (void *)pvs_running,
 	.stopping = (void *)pvs_stopping,
-	.quiescent = (void *)pvs_quiescent,
 	.init_task = (void *)pvs_init_task,
 	.enable = (void *)pvs_enable,
 	.cgroup_init = (void *)pvs_cgroup_init,

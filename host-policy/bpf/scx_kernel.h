@@ -121,7 +121,6 @@ extern __s32 scx_bpf_pick_idle_cpu(const struct cpumask *allowed, __u64 flags) _
 extern bool scx_bpf_test_and_clear_cpu_idle(__s32 cpu) __ksym __weak;
 extern void scx_bpf_kick_cpu(__s32 cpu, __u64 flags) __ksym __weak;
 extern __s32 scx_bpf_dsq_nr_queued(__u64 dsq) __ksym __weak;
-extern __s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym __weak;
 extern struct cgroup *scx_bpf_task_cgroup(struct task_struct *p) __ksym __weak;
 extern struct cgroup *bpf_cgroup_ancestor(struct cgroup *cgroup, int level) __ksym __weak;
 extern void bpf_cgroup_release(struct cgroup *cgroup) __ksym __weak;

@@ -17,6 +17,12 @@ echo $hog >$top/pvsched-quota/cgroup.procs || fail "the busy loop does not move 
 # In the long run: what a group used too much, as after a tick that was late, it owes. The
 # ticks tell a CPU that had none from a quota that does not hold. has_share LOW HIGH WHEN
 ticks() { awk '$1 == "LOC:" { print $2 }' /proc/interrupts; }
+# Who else runs, and what the scheduler knows: what it takes to say why.
+tell() {
+  ps -eLo tid,psr,stat,cls,rtprio,pcpu,comm | awk '$3 ~ /^R/'
+  bpftool map dump name pvsched.bss | grep -E 'pvs_(limited|wake_at)'
+  cat $top/pvsched-quota/cpu.max /proc/$hog/cgroup
+}
 has_share() {
   local start=$(uptime_ms) used had=$(ticks) share
   used=$(cut -d' ' -f1 "/proc/$hog/schedstat")
@@ -26,6 +32,7 @@ has_share() {
     [ $share -lt "$1" ] || [ $share -gt "$2" ] || return 0
     echo "$share % of a CPU $3 in $(($(uptime_ms) - start)) ms, $(($(ticks) - had)) ticks"
   done
+  tell
   fail "the busy loop has $share % of a CPU $3, not $1 to $2"
 }
 has_share 14 28 "with a quota of 20 %, under EEVDF"
