@@ -95,12 +95,18 @@ def _demo(args):
 
 
 def _bench(args):
+    if args.merge:
+        return bench.merge([pathlib.Path(folder) for folder in args.merge], pathlib.Path(args.out), _command())
     wanted = list(suites.SUITES) if "all" in args.suite else args.suite
     return bench.run(bench.Options(
         suites=[s for s in suites.SUITES if s in wanted], policies=args.policies, rounds=args.rounds,
         seconds=args.seconds, seed=args.seed, out=pathlib.Path(args.out),
         against=pathlib.Path(args.against) if args.against else None,
-        command=shlex.join(["./lab", *sys.argv[1:]])))
+        command=_command()))
+
+
+def _command():
+    return shlex.join(["./lab", *sys.argv[1:]])
 
 
 def _test(args):
@@ -196,6 +202,8 @@ def _parser():
                      "replaced (default: build/lab/bench)")
     sub.add_argument("--against", metavar="FILE",
                      help="an older results.json: exit status 1 if pvsched has become worse since")
+    sub.add_argument("--merge", default=[], metavar="DIR[,DIR]", type=lambda text: text.split(","),
+                     help="do not measure: put earlier results together, of other suites or more rounds of the same")
     sub = verb("test", _test, "run the tests: everything, or the tiers named")
     sub.add_argument("tiers", nargs="*", metavar="unit|native|nested", type=_tier)
     sub.add_argument("--only", metavar="PATTERN", help="nested tests of this name (a shell pattern), such as '2*'")

@@ -21,10 +21,10 @@ _IN_VAIN = 4  # deaths in a row without a block done
 @dataclasses.dataclass
 class Measured:
     raw: pathlib.Path
-    kernel: str = ""
     emulated: bool = False
     given_up: dict = dataclasses.field(default_factory=dict)  # (suite, case, policy) -> why
     trouble: str = ""  # why not all was measured
+    is_stopped: bool = False  # by whoever runs it
 
 
 def run(plan, seconds, raw, emulated, programs=None, kept=None):
@@ -43,7 +43,6 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
         job = payload.Job(["bench-rounds", _SCHEDULE, str(seconds)], files, programs=programs or {})
         try:
             outcome = host.run(job, raw, progress, retries=0)
-            result.kernel = outcome.kernel
             if not outcome.status:
                 return result
             # Such as a guest that does not start, which an emulated host brings about, too.
@@ -53,8 +52,12 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
                 return result
         except host.EmulatorDied as death:
             end, now = f"the emulated host died: {death}", death.kept
-        except (LabError, KeyboardInterrupt, SystemExit) as stop:
+        except (KeyboardInterrupt, SystemExit) as stop:
             _restore(max(kept, getattr(stop, "kept", {}), key=done), raw)
+            result.trouble, result.is_stopped = "it was stopped before its end", True
+            return result
+        except LabError:
+            _restore(kept, raw)
             raise
         in_vain = 0 if done(now) > done(kept) else in_vain + 1
         kept = now if done(now) >= done(kept) else kept

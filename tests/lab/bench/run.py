@@ -42,22 +42,24 @@ def run(options):
     wanted_natively = [s for s in options.suites if s in suites.NATIVE and native.POLICY in chosen]
     native_s = native.takes_s(wanted_natively, options.rounds)
     seconds = options.seconds or schedule.seconds_that_fit(plan, emulated, native_s)
-    tools, unbuilt = _build(chosen, bool(wanted_natively), bool(plan))
+    commit = _commit()  # before what may be changed meanwhile
+    kernel, tools, unbuilt = _build(chosen, bool(wanted_natively), bool(plan))
     plan = [b.without({(b.case.suite, b.case.name, p) for p in unbuilt}) for b in plan]
     _announce(plan, seconds, native_s, emulated, options)
 
     raw = options.out / "raw"
-    kept = _begin(options, plan, seconds)
-    measured = rounds.Measured(raw, kernel=os.uname().release)
+    kept = _begin(options, plan, seconds, commit)
+    measured = rounds.Measured(raw)
     with step("the bench", prints=True):
         if plan:
             measured = rounds.run(plan, seconds, raw, emulated, tools, kept)
-        native.run(wanted_natively, options.rounds, raw)
+        if not measured.is_stopped:
+            native.run(wanted_natively, options.rounds, raw)
 
     collection = collect.Collection(raw, plan, seconds, chosen)
     collection.native(wanted_natively, options.rounds)
     _why_missing(collection, options, plan, unbuilt, measured)
-    results = {"format": 1, "meta": _meta(options, measured, seconds), "policies": collect.titles(chosen),
+    results = {"format": 1, "meta": _meta(options, measured, seconds, kernel, commit), "policies": collect.titles(chosen),
                "samples": collection.samples, "curves": collection.curves, "missing": collection.missing}
     if not collection.samples:
         why = measured.trouble or (collection.missing[0]["why"] if collection.missing else "no case compares these policies")
@@ -74,9 +76,21 @@ def run(options):
     return status
 
 
-def _begin(options, plan, seconds):
+def merge(folders, out, command):
+    """Instead of measuring: one report of runs that are there."""
+    for folder in folders:
+        if not (folder / "results.json").is_file():
+            raise UsageError(f"bench: --merge: {folder} is no earlier result, as it has no results.json")
+    if out.exists() and out not in folders and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"bench: --out {out} is there, and what is in it would be lost: give a new or empty directory")
+    report.rewrite(folders, out, command)
+    say(f"wrote {out}: report.html, summary.md, results.json")
+    return 0
+
+
+def _begin(options, plan, seconds, commit):
     """Makes the folder anew; returns what an earlier run of this plan, which did not end, has kept."""
-    text = json.dumps({"schedule": [b.line() for b in plan], "seconds": seconds, "commit": _commit()}, indent=1)
+    text = json.dumps({"schedule": [b.line() for b in plan], "seconds": seconds, "commit": commit}, indent=1)
     file, kept = options.out / _PLAN, {}
     if file.exists() and file.read_text() == text:
         kept = rounds.read(options.out / "raw")
@@ -96,16 +110,17 @@ def _check_out(out):
 
 
 def _build(chosen, natively, nested):
+    """The kernel under test, the kernel's own schedulers that could be built, and why others could not."""
     root = build.host_and_guest()
     if natively:
         native.build_program(root)
     if not nested:
-        return {}, {}
-    image.host_image()  # may take long, and says so itself
+        return os.uname().release, {}, {}
+    disk = image.host_image()  # may take long, and says so itself
     tools, unbuilt = sched_ext.programs(policies.of_kind(chosen, "sched_ext"))
     for name, why in unbuilt.items():
         say(f"{name} is not measured: {why}")
-    return tools, unbuilt
+    return disk.kernel, tools, unbuilt
 
 
 def _announce(plan, seconds, native_s, emulated, options):
@@ -135,11 +150,10 @@ def _why_missing(collection, options, plan, unbuilt, measured):
     collection.unwanted(options.suites)
 
 
-def _meta(options, measured, seconds):
-    return {"date": datetime.date.today().isoformat(), "host_kernel": measured.kernel,
-            "guest_kernel": measured.kernel, "own_kernel": os.uname().release, "machine": _machine(),
+def _meta(options, measured, seconds, kernel, commit):
+    return {"date": datetime.date.today().isoformat(), "host_kernel": kernel, "guest_kernel": kernel, "own_kernel": os.uname().release, "machine": _machine(),
             "emulated": measured.emulated, "rounds": options.rounds, "suites": options.suites,
-            "seconds": seconds, "seed": options.seed, "commit": _commit()}
+            "seconds": seconds, "seed": options.seed, "commit": commit}
 
 
 def _machine():

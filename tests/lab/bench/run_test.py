@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 import main
-from bench import run, schedule, suites
+from bench import results, run, schedule, suites, synthetic
 
 
 def _lab(*arguments):
@@ -44,19 +44,48 @@ class UsageTest(unittest.TestCase):
         self.assertTrue((folder / "thesis").exists())
 
 
+class MergeTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        for n, name in enumerate(("one", "two")):
+            (self.folder / name).mkdir()
+            results.save(synthetic.run(n, rounds=2), self.folder / name / "results.json")
+
+    def _merge(self, out):
+        return _lab("bench", "--merge", f"{self.folder}/one,{self.folder}/two", "--out", str(out))
+
+    def test_two_results_become_one_with_the_rounds_of_both(self):
+        status, _ = self._merge(self.folder / "both")
+        self.assertEqual(status, 0)
+        self.assertEqual(results.load(self.folder / "both" / "results.json")["meta"]["rounds"], 4)
+        self.assertTrue((self.folder / "both" / "report.html").exists())
+
+    def test_nothing_else_is_overwritten(self):
+        (self.folder / "thesis").mkdir()
+        (self.folder / "thesis" / "results.json").touch()
+        status, said = self._merge(self.folder / "thesis")
+        self.assertEqual(status, 2)
+        self.assertIn("would be lost", said)
+
+    def test_a_folder_without_results_is_named(self):
+        status, said = _lab("bench", "--merge", str(self.folder))
+        self.assertEqual(status, 2)
+        self.assertIn(f"{self.folder} is no earlier result", said)
+
+
 class GoOnTest(unittest.TestCase):
     def test_the_same_plan_goes_on_and_another_starts_anew(self):
         options = run.Options(["latency"], [], 1, 5, 1, pathlib.Path(tempfile.mkdtemp()) / "out", None, "")
         plan = [schedule.Block(1, suites.DEMO, ("rr", "eevdf"))]
         with contextlib.redirect_stderr(io.StringIO()):
-            self.assertEqual(run._begin(options, plan, 5), {})
+            self.assertEqual(run._begin(options, plan, 5, "c0ffee"), {})
             done = options.out / "raw/round-1/latency/busy-1x1/done"
             done.parent.mkdir(parents=True)
             done.touch()
             kept = {"round-1/latency/busy-1x1/done": b""}
-            self.assertEqual(run._begin(options, plan, 5), kept)
+            self.assertEqual(run._begin(options, plan, 5, "c0ffee"), kept)
             self.assertFalse(done.exists())  # the host hands it back
-            self.assertEqual(run._begin(options, plan, 6), {})
+            self.assertEqual(run._begin(options, plan, 6, "c0ffee"), {})
 
 
 if __name__ == "__main__":
