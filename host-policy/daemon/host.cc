@@ -5,6 +5,7 @@
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "host-policy/daemon/agent.h"
 #include "host-policy/daemon/kernel_actuator.h"
@@ -55,27 +56,32 @@ absl::StatusOr<Host> Thread(const std::string& policy_path, BaselineStore& basel
 
 }  // namespace
 
-absl::StatusOr<Host> ChooseHost(const std::string& actuator, const std::string& policy_path,
+absl::Status CheckActuators(absl::string_view names) {
+  for (const absl::string_view name : absl::StrSplit(names, ',')) {
+    if (name != "scx" && name != "kfunc" && name != "agent") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", name, "' is no actuator: scx, kfunc and agent are"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Host> ChooseHost(absl::string_view names, const std::string& policy_path,
                                 BaselineStore& baselines, int agent_priority) {
+  if (absl::Status status = CheckActuators(names); !status.ok()) return status;
   absl::StatusOr<Host> host = absl::NotFoundError("no actuator");
-  const bool any = actuator == "auto";
-  if (any || actuator == "scx") {
-    host = Scheduler(policy_path);
-    // A sentence; the verifier's log is for who asks for scx by name.
-    if (!host.ok() && any) {
+  std::string passed_over;
+  for (const absl::string_view name : absl::StrSplit(names, ',')) {
+    if (!passed_over.empty()) {
+      // A sentence; the verifier's log is for who asks for that one alone.
       const absl::string_view why = host.status().message();
-      LOG(INFO) << "not scx: " << why.substr(0, why.find('\n'));
+      LOG(INFO) << "not " << passed_over << ": " << why.substr(0, why.find('\n'));
     }
-  }
-  if ((any && !host.ok()) || actuator == "kfunc") {
-    host = Module(policy_path);
-    // Most hosts have no such module, and need none.
-    if (!host.ok() && any && !absl::IsNotFound(host.status())) {
-      LOG(WARNING) << "not kfunc: " << host.status().message();
-    }
-  }
-  if ((any && !host.ok()) || actuator == "agent") {
-    host = Thread(policy_path, baselines, agent_priority);
+    host = name == "scx"     ? Scheduler(policy_path)
+           : name == "kfunc" ? Module(policy_path)
+                             : Thread(policy_path, baselines, agent_priority);
+    if (host.ok()) break;
+    passed_over = std::string(name);
   }
   if (!host.ok()) return host.status();
   if (absl::Status status = host->actuator->Start(agent_priority); !status.ok()) return status;

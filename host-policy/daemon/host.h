@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "host-policy/daemon/actuator.h"
 #include "host-policy/daemon/baseline_store.h"
 #include "host-policy/daemon/scheduler_actuator.h"
@@ -21,9 +23,14 @@ struct Host {
   std::string description;                 // half a sentence on how decisions are applied
 };
 
-// `actuator` is scx, kfunc or agent, or auto: the first of these that works here,
-// the others' reasons logged. `policy_path` as for Programs::Load().
-absl::StatusOr<Host> ChooseHost(const std::string& actuator, const std::string& policy_path,
+inline constexpr char kAllActuators[] = "scx,kfunc,agent";
+
+// Whether `names` is one of these, or several with commas between.
+absl::Status CheckActuators(absl::string_view names);
+
+// The first of `names` that works here; why those before it do not is logged.
+// `policy_path` as for Programs::Load().
+absl::StatusOr<Host> ChooseHost(absl::string_view names, const std::string& policy_path,
                                 BaselineStore& baselines, int agent_priority);
 
 }  // namespace pvsched

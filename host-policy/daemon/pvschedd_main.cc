@@ -29,7 +29,6 @@
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/scheduler_ends.h"
 #include "host-policy/daemon/tunables.h"
-#include "host-policy/kmod/pvsched_host.h"
 #include "vmm-device/unique_fd.h"
 
 namespace pvsched {
@@ -40,7 +39,7 @@ struct Options {
   std::string device_socket;
   std::string admin_socket;
   std::string device_socket_mode = "0660";
-  std::string actuator = "auto";
+  std::string actuators = kAllActuators;
   std::string config;
   std::string policy;
   int agent_priority = Actuator::kDefaultPriority;
@@ -88,7 +87,7 @@ absl::Status Run(const Options& options) {
   // Torn down in reverse: devices first, then the actuator, then the programs.
   EventLoop loop;
   absl::StatusOr<Host> host =
-      ChooseHost(options.actuator, options.policy, **baselines, options.agent_priority);
+      ChooseHost(options.actuators, options.policy, **baselines, options.agent_priority);
   if (!host.ok()) return host.status();
   Registry registry(loop, *host->programs, *host->actuator, *std::move(tunables));
   ControlServer control(loop, registry);
@@ -153,13 +152,18 @@ int Main(int argc, char** argv) {
           "MODE"));
   app.add_option("--admin-socket", options.admin_socket,
                  "Where pvschedctl connects  [STATE_DIR/admin.sock]");
-  app.add_option("--actuator", options.actuator,
+  app.add_option("--actuator", options.actuators,
                  "How decisions are applied: scx, by a scheduler for the whole host (sched_ext);\n"
                  "kfunc, inside of the event, needs the module pvsched_host; agent, by a thread;\n"
-                 "auto takes the first of these that the host has")
+                 "several, with commas: the first that the host has; auto: of all, in this order")
       ->capture_default_str()
       ->take_last()
-      ->check(CLI::IsMember({"auto", "scx", "kfunc", "agent"}));
+      ->transform(CLI::Validator(
+          [](std::string& names) {
+            if (names == "auto") names = kAllActuators;
+            return std::string(CheckActuators(names).message());
+          },
+          "NAME[,NAME]"));
   app.add_option("--config", options.config,
                  "TOML file of tunables, under [host] and [vm.NAME]; pvschedctl tunable list\n"
                  "shows which there are  [/etc/pvsched/pvsched.toml, if it is there]");
@@ -189,9 +193,8 @@ int Main(int argc, char** argv) {
   if (absl::IsUnavailable(status)) {
     // Anew, as after a crash: devices connect again, and no state of a scheduler
     // that failed is left.
-    const char* next = access("/dev/" PVSCHED_HOST_DEVICE, F_OK) == 0 ? "kfunc" : "agent";
     std::vector<char*> arguments(argv, argv + argc);
-    std::string option = "--actuator", value = next;
+    std::string option = "--actuator", value = "kfunc,agent";
     arguments.insert(arguments.end(), {option.data(), value.data(), nullptr});
     execv("/proc/self/exe", arguments.data());
     status = absl::ErrnoToStatus(errno, "cannot start again without scx");

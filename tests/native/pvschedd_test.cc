@@ -19,6 +19,7 @@
 
 #include "gtest/gtest.h"
 #include "host-policy/daemon/sched_params.h"
+#include "host-policy/kmod/pvsched_host.h"
 #include "tests/native/host_daemon.h"
 #include "tests/native/mini_vm.h"
 #include "tests/native/program_cost.h"
@@ -262,6 +263,22 @@ TEST_F(PvscheddTest, SecondDaemonIsRefused) {
   EXPECT_NE(fgets(line, sizeof(line), pipe), nullptr);
   EXPECT_EQ(WEXITSTATUS(pclose(pipe)), 1);
   EXPECT_NE(std::string(line).find("another pvschedd runs"), std::string::npos) << line;
+}
+
+TEST_F(PvscheddTest, TakesTheFirstActuatorThatTheHostHas) {
+  HostDaemon other;
+  ASSERT_TRUE(other.Start({"--actuator", "kfunc,agent"}));
+  const bool has_module = std::filesystem::exists("/dev/" PVSCHED_HOST_DEVICE);
+  EXPECT_EQ(other.Ctl("scheduler status")["actuator"], has_module ? "kfunc" : "agent");
+}
+
+TEST_F(PvscheddTest, WrongActuatorIsNamed) {
+  const std::string command = std::string(PVSCHEDD_PATH) + " --actuator agent,fast 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  char line[512] = "";
+  EXPECT_NE(fgets(line, sizeof(line), pipe), nullptr);
+  EXPECT_EQ(WEXITSTATUS(pclose(pipe)), 2);
+  EXPECT_NE(std::string(line).find("'fast' is no actuator"), std::string::npos) << line;
 }
 
 // Prints what each program costs, as the kernel accounts it; asserts only that

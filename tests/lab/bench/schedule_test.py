@@ -23,15 +23,16 @@ class ChosenTest(unittest.TestCase):
 
 
 class BlocksTest(unittest.TestCase):
-    def test_each_round_measures_each_policy_once_in_each_case(self):
+    def test_each_round_measures_each_policy_once_with_one_vcpu_and_the_likeliest_with_more(self):
         plan = _plan(rounds=2)
         self.assertEqual([b.round for b in plan], [1] * 5 + [2] * 5)
         for block in plan:
-            self.assertEqual(sorted(block.order), sorted(_ALL))
+            few = ["agent", "eevdf", "kfunc", "rr", "scx"]
+            self.assertEqual(sorted(block.order), sorted(_ALL) if block.case.name.endswith("1x1") else few)
 
     def test_the_order_differs_from_block_to_block(self):
         orders = {b.order for b in _plan()}
-        self.assertGreater(len(orders), 20)
+        self.assertGreater(len(orders), 15)
 
     def test_the_seed_alone_decides_the_order_whatever_else_is_measured(self):
         self.assertEqual(_plan(), _plan())

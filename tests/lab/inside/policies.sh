@@ -11,6 +11,7 @@
 # functions here, on_NAME and off_NAME.
 daemon= # what runs as long as the policy is in force
 why=
+ejected="the kernel ended it" # how $why begins then
 
 kind_of() {
   case $1 in
@@ -66,7 +67,7 @@ end_daemon() {
   kill -TERM $daemon 2>/dev/null
   wait $daemon || wrong "$name ended with status $?: $(tail -1 "$log")" || return 1
   [ "$is_scheduler" = no ] || [ "$state" = enabled ] ||
-    wrong "the kernel ended it: its scheduler was $state: $(dmesg | grep sched_ext | tail -1)"
+    wrong "$ejected: its scheduler was $state: $(dmesg | grep sched_ext | tail -1)"
 }
 
 on_eevdf() { :; }
