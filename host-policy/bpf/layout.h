@@ -135,7 +135,7 @@ struct pvs_task {
 	__u32 weight; /* at which it was last charged: all together */
 	__u32 no_vcpu; /* it was none after pvs_binds + 1 of them; 0: unknown */
 	__u32 is_awake; /* woken since it last slept */
-	__u32 reserved;
+	__u32 waiting; /* tasks that waited for each CPU then */
 };
 
 #define PVS_MAX_CPUS 1024

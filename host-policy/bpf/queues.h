@@ -24,7 +24,6 @@
 #define PVS_SPARED_NS (2 * 1000000ull)
 
 #define PVS_PF_KTHREAD 0x00200000
-#define PVS_RT_PRIO 100 /* task_struct's prio: below it, real-time */
 
 /* vCPUs that became urgent while they waited; a CPU that is kicked looks. */
 __u32 pvs_to_pull;

@@ -17,6 +17,7 @@
 #ifndef PVSCHED_SCHEDULER_H
 #define PVSCHED_SCHEDULER_H
 
+#include "host-policy/bpf/lifecycle.h"
 #include "host-policy/bpf/queues.h"
 
 /*
@@ -40,6 +41,7 @@ static __noinline int wake(struct task_struct *p, struct pvs_task *task)
 		return 0;
 	now = bpf_ktime_get_ns();
 	waiting = waiting_at(cpu);
+	task->waiting = waiting;
 	task->is_awake = 1;
 	task->young_until = young_until(p, now);
 	if (task->young_until) {
@@ -77,8 +79,9 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
 	if (!is_idle || parked_until(p))
 		return cpu;
+	/* Nobody waits for a CPU that is idle. */
 	pvs_insert(p, PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL),
-		   pvs_fair_slice(waiting_at(cpu)), 0);
+		   PVS_SLICE_MAX_NS, 0);
 	me = cpu_of(cpu);
 	if (me)
 		count(&me->counts.idle);
@@ -94,7 +97,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
 	__u64 queue, until, *vnow;
-	__u32 urgency = 0;
+	__u32 urgency = 0, waiting;
 
 	/* One that has no choice of CPU comes here first. */
 	if (task && !task->is_awake)
@@ -125,7 +128,10 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	vnow = clock_of(p, cpu);
 	if (vnow)
 		pvs_fair_bound(&task->fair, *vnow);
-	pvs_insert_by(p, queue, pvs_fair_slice(waiting_at(cpu)),
+	waiting = enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP) ?
+			  task->waiting :
+			  waiting_at(cpu);
+	pvs_insert_by(p, queue, pvs_fair_slice(waiting),
 		      pvs_fair_deadline(&task->fair), enq_flags);
 	/* One that became idle since select_cpu() has not seen this task. */
 	if (p->nr_cpus_allowed > 1)
@@ -309,108 +315,6 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 		return;
 	task->is_awake = 0;
 	pvs_fair_sleep(&task->fair, bpf_ktime_get_ns());
-}
-
-SEC("struct_ops/pvs_init_task")
-__s32 BPF_PROG(pvs_init_task, struct task_struct *p,
-	       struct scx_init_task_args *args)
-{
-	return bpf_task_storage_get(&tasks, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE) ?
-		       0 :
-		       -12 /* ENOMEM */;
-}
-
-SEC("struct_ops/pvs_enable")
-void BPF_PROG(pvs_enable, struct task_struct *p)
-{
-	__u64 *vnow = clock_of(p, task_cpu(p));
-	struct pvs_task *task = task_of(p);
-
-	if (!task || !vnow)
-		return;
-	task->fair.vruntime = *vnow;
-	task->weight = p->scx.weight;
-}
-
-SEC("struct_ops/pvs_cpu_online")
-void BPF_PROG(pvs_cpu_online, __s32 cpu)
-{
-	struct pvs_cpu *me = cpu_of(cpu);
-
-	if (me)
-		me->is_taken = 0;
-}
-
-SEC("struct_ops/pvs_cpu_offline")
-void BPF_PROG(pvs_cpu_offline, __s32 cpu)
-{
-	struct pvs_cpu *me = cpu_of(cpu);
-
-	if (me)
-		me->is_taken = 1;
-}
-
-/* A real-time task takes the CPU: what waits for it may find another. */
-SEC("struct_ops/pvs_cpu_release")
-void BPF_PROG(pvs_cpu_release, __s32 cpu, struct scx_cpu_release_args *args)
-{
-	struct pvs_cpu *me = cpu_of(cpu);
-
-	if (me)
-		me->is_taken = 1;
-	scx_bpf_reenqueue_local___v1();
-}
-
-/* The same, where sched_ext lets go of cpu_release(). */
-SEC("?tp_btf/sched_switch")
-int BPF_PROG(pvs_cpu_taken, bool preempt, struct task_struct *prev,
-	     struct task_struct *next)
-{
-	struct pvs_cpu *me;
-
-	if (!next || next->prio >= PVS_RT_PRIO)
-		return 0;
-	me = cpu_of(bpf_get_smp_processor_id());
-	if (!me || me->is_taken)
-		return 0;
-	me->is_taken = 1;
-	if (bpf_ksym_exists(scx_bpf_reenqueue_local___v2___new))
-		scx_bpf_reenqueue_local___v2___new();
-	return 0;
-}
-
-SEC("struct_ops.s/pvs_init")
-__s32 BPF_PROG(pvs_init)
-{
-	__s32 error;
-	__u32 i;
-
-	bpf_for(i, 0, pvs_nr_cpus) {
-		error = scx_bpf_create_dsq(PVS_CPU_DSQ(i), -1);
-		if (error)
-			return error;
-	}
-	bpf_for(i, 0, pvs_nr_nodes) {
-		error = scx_bpf_create_dsq(PVS_NODE_DSQ(i), i);
-		if (error)
-			return error;
-	}
-	error = groups_init();
-	return error ? error : scx_bpf_create_dsq(PVS_URGENT_DSQ, -1);
-}
-
-SEC("struct_ops/pvs_exit")
-void BPF_PROG(pvs_exit, struct scx_exit_info *info)
-{
-	struct pvs_scheduler_end *end = &pvs_scheduler_end;
-
-	bpf_probe_read_kernel_str(end->reason, sizeof(end->reason),
-				  info->reason);
-	bpf_probe_read_kernel_str(end->message, sizeof(end->message),
-				  info->msg);
-	end->code = info->exit_code;
-	PVS_STORE(end->kind, (__u32)info->kind);
-	tell(PVS_SCHEDULER_ENDED);
 }
 
 SEC(".struct_ops.link")

@@ -19,7 +19,7 @@ echo $hog >$top/pvsched-quota/cgroup.procs || fail "the busy loop does not move 
 ticks() { awk '$1 == "LOC:" { print $2 }' /proc/interrupts; }
 # Who else runs, and what the scheduler knows: what it takes to say why.
 tell() {
-  cat $scx/state
+  cat $scx/state $scx/root/events 2>&1
   ps -eLo tid,psr,stat,cls,rtprio,pcpu,comm | awk '$3 ~ /^R/'
   bpftool map dump name pvsched.bss | grep -E 'pvs_(limited|wake_at)'
   cat $top/pvsched-quota/cpu.max /proc/$hog/cgroup

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What begins and ends under the scheduler: tasks, CPUs, the scheduler itself.
+ */
+#ifndef PVSCHED_LIFECYCLE_H
+#define PVSCHED_LIFECYCLE_H
+
+#include "host-policy/bpf/sched_state.h"
+
+#define PVS_RT_PRIO 100 /* task_struct's prio: below it, real-time */
+
+SEC("struct_ops/pvs_init_task")
+__s32 BPF_PROG(pvs_init_task, struct task_struct *p,
+	       struct scx_init_task_args *args)
+{
+	return bpf_task_storage_get(&tasks, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE) ?
+		       0 :
+		       -12 /* ENOMEM */;
+}
+
+SEC("struct_ops/pvs_enable")
+void BPF_PROG(pvs_enable, struct task_struct *p)
+{
+	__u64 *vnow = clock_of(p, task_cpu(p));
+	struct pvs_task *task = task_of(p);
+
+	if (!task || !vnow)
+		return;
+	task->fair.vruntime = *vnow;
+	task->weight = p->scx.weight;
+}
+
+SEC("struct_ops/pvs_cpu_online")
+void BPF_PROG(pvs_cpu_online, __s32 cpu)
+{
+	struct pvs_cpu *me = cpu_of(cpu);
+
+	if (me)
+		me->is_taken = 0;
+}
+
+SEC("struct_ops/pvs_cpu_offline")
+void BPF_PROG(pvs_cpu_offline, __s32 cpu)
+{
+	struct pvs_cpu *me = cpu_of(cpu);
+
+	if (me)
+		me->is_taken = 1;
+}
+
+/* A real-time task takes the CPU: what waits for it may find another. */
+SEC("struct_ops/pvs_cpu_release")
+void BPF_PROG(pvs_cpu_release, __s32 cpu, struct scx_cpu_release_args *args)
+{
+	struct pvs_cpu *me = cpu_of(cpu);
+
+	if (me)
+		me->is_taken = 1;
+	scx_bpf_reenqueue_local___v1();
+}
+
+/* The same, where sched_ext lets go of cpu_release(). */
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(pvs_cpu_taken, bool preempt, struct task_struct *prev,
+	     struct task_struct *next)
+{
+	struct pvs_cpu *me;
+
+	if (!next || next->prio >= PVS_RT_PRIO)
+		return 0;
+	me = cpu_of(bpf_get_smp_processor_id());
+	if (!me || me->is_taken)
+		return 0;
+	me->is_taken = 1;
+	if (bpf_ksym_exists(scx_bpf_reenqueue_local___v2___new))
+		scx_bpf_reenqueue_local___v2___new();
+	return 0;
+}
+
+SEC("struct_ops.s/pvs_init")
+__s32 BPF_PROG(pvs_init)
+{
+	__s32 error;
+	__u32 i;
+
+	bpf_for(i, 0, pvs_nr_cpus) {
+		error = scx_bpf_create_dsq(PVS_CPU_DSQ(i), -1);
+		if (error)
+			return error;
+	}
+	bpf_for(i, 0, pvs_nr_nodes) {
+		error = scx_bpf_create_dsq(PVS_NODE_DSQ(i), i);
+		if (error)
+			return error;
+	}
+	error = groups_init();
+	return error ? error : scx_bpf_create_dsq(PVS_URGENT_DSQ, -1);
+}
+
+SEC("struct_ops/pvs_exit")
+void BPF_PROG(pvs_exit, struct scx_exit_info *info)
+{
+	struct pvs_scheduler_end *end = &pvs_scheduler_end;
+
+	bpf_probe_read_kernel_str(end->reason, sizeof(end->reason),
+				  info->reason);
+	bpf_probe_read_kernel_str(end->message, sizeof(end->message),
+				  info->msg);
+	end->code = info->exit_code;
+	PVS_STORE(end->kind, (__u32)info->kind);
+	tell(PVS_SCHEDULER_ENDED);
+}
+
+#endif /* PVSCHED_LIFECYCLE_H */
