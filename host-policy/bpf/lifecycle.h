@@ -93,7 +93,7 @@ __s32 BPF_PROG(pvs_init)
 		if (error)
 			return error;
 	}
-	error = groups_init();
+	error = parked_init();
 	return error ? error : scx_bpf_create_dsq(PVS_URGENT_DSQ, -1);
 }
 

@@ -208,8 +208,9 @@ static __always_inline void kick(struct task_struct *p, struct pvs_thread *threa
 	struct pvs_task *task = task_of(p);
 	__s32 cpu;
 
+	/* One whose group has used its quota up is not looked for. */
 	if (!task || urgency <= PVS_RANK_RT || scx_bpf_task_running(p) ||
-	    !is_queued(p))
+	    !is_queued(p) || is_parked(p, bpf_ktime_get_ns()))
 		return;
 	cpu = least_urgent(p, urgency, pvs_fair_deadline(&task->fair));
 	if (cpu < 0)
@@ -222,7 +223,7 @@ static __always_inline void kick(struct task_struct *p, struct pvs_thread *threa
  * Who has waited for long: an ordinary task, or, in turns, the last of the
  * urgent queue, where more urgent ones may pass it for ever.
  */
-static __noinline bool take_starved(struct pvs_cpu *me, __s32 cpu)
+static __noinline bool take_starved(struct pvs_cpu *me, __s32 cpu, __u64 now)
 {
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
 	struct bpf_iter_scx_dsq it;
@@ -232,7 +233,7 @@ static __noinline bool take_starved(struct pvs_cpu *me, __s32 cpu)
 	if (!me)
 		return false;
 	me->turn = !me->turn;
-	if (me->turn && take_ordinary(cpu, NULL))
+	if (me->turn && (take_parked(cpu, now) || take_ordinary(cpu, NULL)))
 		return true;
 	bpf_iter_scx_dsq_new(&it, PVS_URGENT_DSQ,
 			     PVS_SCX(scx_dsq_iter_flags, SCX_DSQ_ITER_REV));
@@ -250,7 +251,7 @@ static __always_inline bool is_starved(struct pvs_cpu *me, __s32 cpu, __u64 now)
 		return false;
 	if (scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) ||
 	    scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))) ||
-	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))
+	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ) || is_parked_due(now))
 		return true;
 	me->urgent_since = now;
 	return false;

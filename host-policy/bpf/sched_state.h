@@ -8,6 +8,7 @@
 #include "host-policy/bpf/boot.h"
 #include "host-policy/bpf/groups.h"
 #include "host-policy/bpf/judge.h"
+#include "host-policy/bpf/parked.h"
 #include "host-policy/bpf/scx_kernel.h"
 
 #define PVS_MAX_NODES 64

@@ -193,7 +193,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 			return;
 		}
 	}
-	if (is_starved(me, cpu, now) && take_starved(me, cpu)) {
+	if (is_starved(me, cpu, now) && take_starved(me, cpu, now)) {
 		/* If the last of the urgent: the next one's turn is as far away. */
 		me->urgent_since = now;
 		/* Else the vCPU that has just made room would take it again. */
@@ -272,6 +272,8 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	if (!task || !me || !vnow)
 		return;
 	task->ran_at = p->se.sum_exec_runtime;
+	/* The kernel tells the end of a task whose parameters change as a sleep's. */
+	task->is_awake = 1;
 	if (thread) {
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
@@ -280,6 +282,10 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	me->urgency = urgency;
 	me->deadline = pvs_fair_deadline(&task->fair);
 	me->is_taken = 0;
+	/* While it waited others of its group may have used up the quota. */
+	task->parked_until = parked_until(p);
+	if (task->parked_until)
+		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 	if (urgency > PVS_RANK_RT) {
 		if (!me->urgent_since)
 			me->urgent_since = bpf_ktime_get_ns();
