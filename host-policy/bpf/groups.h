@@ -4,30 +4,25 @@
  * a scheduler of it (6.17 on). A host that relies on quotas keeps them.
  *
  * A quota binds urgent vCPUs too: it is the admin's. A task whose group, or one
- * above it, has used its quota is parked (parked.h) until it may run again.
- * What a group used over its quota, as its tasks stop at ticks, it owes, and waits
- * until that is paid: so the average is the quota, however late a tick is.
+ * above it, has used its quota is parked (parked.h) until it may run again, by
+ * core/quota.h.
  */
 #ifndef PVSCHED_GROUPS_H
 #define PVSCHED_GROUPS_H
 
 #include "host-policy/bpf/judge.h"
 #include "host-policy/bpf/scx_kernel.h"
+#include "host-policy/core/quota.h"
 
 /* Groups in one another; what lies deeper has no weight or quota of its own. */
 #define PVS_MAX_DEPTH 12
-/* No wait for what is owed is longer: tasks must run within the watchdog's time. */
-#define PVS_OWED_NS (2 * 1000000000ull)
 /* A group's weight where nobody set one. */
 #define PVS_GROUP_WEIGHT 100
 
 struct pvs_group {
 	__u32 weight;
 	__u32 reserved;
-	__u64 quota_ns; /* 0: no limit */
-	__u64 period_ns;
-	__u64 period_start;
-	__u64 used_ns;
+	struct pvs_quota quota;
 };
 
 struct {
@@ -53,11 +48,9 @@ static __always_inline void group_set_quota(struct pvs_group *group,
 	/* "max" is more microseconds than anybody has. */
 	__u64 quota = quota_us >> 40 ? 0 : quota_us * 1000, had;
 
-	group->period_ns = period_us * 1000;
-	group->period_start = bpf_ktime_get_ns();
-	group->used_ns = 0;
 	/* Two may write the same file at once: one of them changes the number. */
-	had = __sync_lock_test_and_set(&group->quota_ns, quota);
+	had = pvs_quota_set(&group->quota, quota, period_us * 1000,
+			    bpf_ktime_get_ns());
 	if (quota && !had)
 		__sync_fetch_and_add(&pvs_limited, 1);
 	if (!quota && had)
@@ -70,50 +63,6 @@ static __always_inline void group_set_weight(struct pvs_group *group, __u32 weig
 		return;
 	group->weight = weight;
 	__sync_fetch_and_add(&pvs_weights, 1);
-}
-
-/* How many periods a group waits at most: a period is no longer than a second. */
-static __always_inline __u64 most_owed(const struct pvs_group *group)
-{
-	return PVS_OWED_NS / (group->period_ns ? group->period_ns : 1);
-}
-
-static __always_inline void group_pay(struct pvs_group *group, __u64 paid)
-{
-	__u64 used;
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		used = PVS_LOAD(group->used_ns);
-		if (__sync_val_compare_and_swap(&group->used_ns, used,
-						used > paid ? used - paid : 0) ==
-		    used)
-			return;
-	}
-}
-
-/*
- * Moves the period to now; when the group may run, 0: now. Its tasks do this on
- * several CPUs at once, some a moment behind: one of them moves it, never back.
- */
-static __always_inline __u64 group_advance(struct pvs_group *group, __u64 now)
-{
-	__u64 start = PVS_LOAD(group->period_start), periods, owed;
-	__u64 quota = group->quota_ns, period = group->period_ns;
-	__s64 gone = now - start;
-
-	if (!quota || !period)
-		return 0;
-	if (gone > 0 && (__u64)gone >= period) {
-		periods = (__u64)gone / period;
-		if (__sync_val_compare_and_swap(&group->period_start, start,
-						start + periods * period) == start)
-			group_pay(group, periods * quota);
-	}
-	owed = PVS_LOAD(group->used_ns) / quota;
-	if (owed > most_owed(group))
-		owed = most_owed(group);
-	return owed ? PVS_LOAD(group->period_start) + owed * period : 0;
 }
 
 /*
@@ -136,11 +85,8 @@ static __noinline __u64 groups_charge(struct task_struct *p, __u64 used)
 		if (!cgroup)
 			break;
 		group = group_of(cgroup);
-		if (group && group->quota_ns) {
-			if (group->used_ns <
-			    group->quota_ns * most_owed(group))
-				__sync_fetch_and_add(&group->used_ns, used);
-			at = group_advance(group, now);
+		if (group) {
+			at = pvs_quota_charge(&group->quota, used, now);
 			if (at > until)
 				until = at;
 		}
