@@ -28,7 +28,8 @@ _SAMPLE = {"suite": str, "case": str, "policy": str, "round": int, "metric": str
            "value": (int, float)}
 _CURVE = {"suite": str, "case": str, "side": str, "policy": str, "histogram": dict}
 _MISSING = {"suite": str, "case": str, "policy": str, "why": str}
-_SAME = ("host_kernel", "own_kernel", "guest_kernel", "machine", "emulated")  # of runs that may be merged
+_UNDER_TEST = ("host_kernel", "guest_kernel", "emulated")
+_SAME = ("own_kernel", "machine", *_UNDER_TEST)  # of runs that may be merged
 
 
 def load(path):
@@ -155,6 +156,8 @@ def merge(parts):
 
 def _check_mergeable(one, other):
     for key in _SAME:
+        if key in _UNDER_TEST and not (_has_host(one["meta"]) and _has_host(other["meta"])):
+            continue
         if one["meta"].get(key) != other["meta"].get(key):
             raise LabError(f"these runs cannot be merged: their {key} differs: "
                            f"{one['meta'].get(key)}, {other['meta'].get(key)}")
@@ -166,8 +169,15 @@ def _check_mergeable(one, other):
                        f"{one['meta']['commit']}, {other['meta']['commit']}")
 
 
+def _has_host(meta):
+    """Whether there was a host under test: `scale` is measured on this machine's own kernel alone."""
+    return meta["suites"] != ["scale"]
+
+
 def _merged_meta(one, other):
     meta = dict(one)
+    if not _has_host(one):
+        meta |= {key: other[key] for key in _UNDER_TEST}
     for key in ("date", "commit"):
         meta[key] = ", ".join(dict.fromkeys(one[key].split(", ") + other[key].split(", ")))
     meta["suites"] = list(dict.fromkeys(one["suites"] + other["suites"]))

@@ -89,6 +89,14 @@ class MergeTest(unittest.TestCase):
         meta = results.merge([synthetic.results([sample(1)]), other])["meta"]
         self.assertEqual((meta["commit"], meta["suites"]), ("abc, def", ["latency", "overhead", "boot"]))
 
+    def test_what_had_no_host_under_test_is_merged_with_what_had_one(self):
+        native = synthetic.results([sample(1, suite="scale")], meta={
+            **synthetic.META, "host_kernel": "6.18", "guest_kernel": "6.18", "emulated": False, "suites": ["scale"]})
+        nested = synthetic.results([sample(1)])
+        for parts in ([nested, native], [native, nested]):
+            meta = results.merge(parts)["meta"]
+            self.assertEqual((meta["host_kernel"], meta["emulated"]), ("7.3.4", True))
+
 
 if __name__ == "__main__":
     unittest.main()
