@@ -30,7 +30,7 @@ class _Raw:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def latency(self, n, policy, us, case="busy-1x2", done=True):
+    def latency(self, n, policy, us, case="busy-1x4", done=True):
         top = f"round-{n}/latency/{case}"
         self.put(f"{top}/{policy}/host.json", _cyclictest({"10": 100}))
         self.put(f"{top}/{policy}/g1.json", _cyclictest({str(us): 90}, {str(us): 9, str(8 * us): 1}))
@@ -55,8 +55,8 @@ class LatencyTest(unittest.TestCase):
     def test_all_threads_of_all_guests_make_one_distribution(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100)
-        raw.put("round-1/latency/busy-1x2/eevdf/g2.json", _cyclictest({"5000": 1}))
-        values = _values(raw.collected(_block(1, "latency", "busy-1x2", "eevdf")), policy="eevdf")
+        raw.put("round-1/latency/busy-1x4/eevdf/g2.json", _cyclictest({"5000": 1}))
+        values = _values(raw.collected(_block(1, "latency", "busy-1x4", "eevdf")), policy="eevdf")
         self.assertEqual((values["guest p50"], values["guest p99"], values["guest max"]), (100, 800, 5000))
         self.assertAlmostEqual(values["guest average"], (99 * 100 + 800 + 5000) / 101, places=4)
         self.assertEqual((values["host p50"], values["host max"]), (10, 10))
@@ -67,31 +67,31 @@ class LatencyTest(unittest.TestCase):
         raw = _Raw()
         for n in (1, 2):
             raw.latency(n, "eevdf", 100)
-        found = raw.collected(*(_block(n, "latency", "busy-1x2", "eevdf") for n in (1, 2)))
+        found = raw.collected(*(_block(n, "latency", "busy-1x4", "eevdf") for n in (1, 2)))
         guest = next(c for c in found.curves if c["side"] == "guest")
         self.assertEqual(guest["histogram"], {"100": 198, "800": 2})
-        self.assertEqual(guest["case"], "busy host, 1 guest of 2 vCPUs")
+        self.assertEqual(guest["case"], "busy host, 1 guest of 4 vCPUs")
 
     def test_a_measurement_that_failed_is_missing_with_its_round_and_reason(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100)
-        raw.put("round-1/latency/busy-1x2/scx/missing", "the kernel ended it\n")
-        found = raw.collected(_block(1, "latency", "busy-1x2", "scx", "eevdf"))
+        raw.put("round-1/latency/busy-1x4/scx/missing", "the kernel ended it\n")
+        found = raw.collected(_block(1, "latency", "busy-1x4", "scx", "eevdf"))
         self.assertEqual({s["policy"] for s in found.samples}, {"eevdf"})
-        self.assertEqual(found.missing, [{"suite": "latency", "case": "busy host, 1 guest of 2 vCPUs",
+        self.assertEqual(found.missing, [{"suite": "latency", "case": "busy host, 1 guest of 4 vCPUs",
                                           "policy": "scx", "why": "round 1: the kernel ended it"}])
 
     def test_a_block_that_was_not_completed_does_not_count(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100, done=False)
-        self.assertEqual(raw.collected(_block(1, "latency", "busy-1x2", "eevdf")).samples, [])
+        self.assertEqual(raw.collected(_block(1, "latency", "busy-1x4", "eevdf")).samples, [])
 
     def test_a_file_that_is_damaged_costs_its_measurement_only(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100)
         raw.latency(1, "rr", 100)
-        raw.put("round-1/latency/busy-1x2/rr/g1.json", "cyclictest: killed")
-        found = raw.collected(_block(1, "latency", "busy-1x2", "rr", "eevdf"))
+        raw.put("round-1/latency/busy-1x4/rr/g1.json", "cyclictest: killed")
+        found = raw.collected(_block(1, "latency", "busy-1x4", "rr", "eevdf"))
         self.assertEqual({s["policy"] for s in found.samples}, {"eevdf"})
         self.assertIn("is no result of cyclictest", found.missing[0]["why"])
 

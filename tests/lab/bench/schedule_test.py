@@ -25,14 +25,14 @@ class ChosenTest(unittest.TestCase):
 class BlocksTest(unittest.TestCase):
     def test_each_round_measures_each_policy_once_with_one_vcpu_and_the_likeliest_with_more(self):
         plan = _plan(rounds=2)
-        self.assertEqual([b.round for b in plan], [1] * 5 + [2] * 5)
+        self.assertEqual([b.round for b in plan], [1] * 4 + [2] * 4)
         for block in plan:
-            few = ["agent", "eevdf", "kfunc", "rr", "scx"]
+            few = ["agent", "eevdf", "rr", "scx"]
             self.assertEqual(sorted(block.order), sorted(_ALL) if block.case.name.endswith("1x1") else few)
 
     def test_the_order_differs_from_block_to_block(self):
         orders = {b.order for b in _plan()}
-        self.assertGreater(len(orders), 15)
+        self.assertGreater(len(orders), 12)
 
     def test_the_seed_alone_decides_the_order_whatever_else_is_measured(self):
         self.assertEqual(_plan(), _plan())
@@ -50,9 +50,9 @@ class BlocksTest(unittest.TestCase):
         self.assertEqual(_plan(("overhead",), 1, names=["eevdf", "rr"]), [])
 
     def test_the_line_for_the_host_and_what_is_given_up(self):
-        block = schedule.Block(2, suites.case("latency", "busy-1x2"), ("rr", "eevdf"))
-        self.assertEqual(block.line(), "2 latency busy-1x2 rr eevdf")
-        self.assertEqual(block.without({("latency", "busy-1x2", "rr")}).order, ("eevdf",))
+        block = schedule.Block(2, suites.case("latency", "busy-1x4"), ("rr", "eevdf"))
+        self.assertEqual(block.line(), "2 latency busy-1x4 rr eevdf")
+        self.assertEqual(block.without({("latency", "busy-1x4", "rr")}).order, ("eevdf",))
         self.assertEqual(block.without({("latency", "busy-1x1", "rr")}), block)
 
 
