@@ -45,13 +45,27 @@ static struct pvsched_record *pvsched_own_record(void)
 	return &pvsched_records[smp_processor_id()];
 }
 
-static u64 pvsched_word_of(const struct task_struct *p, u32 flags)
+/* Apart, so that a hook's way with plain and with real-time tasks is short. */
+static noinline u64 pvsched_translate(u32 policy, s32 prio, s32 static_prio,
+				      u32 flags)
 {
-	return pvsched_task_word(READ_ONCE(p->policy), READ_ONCE(p->prio),
-				 READ_ONCE(p->static_prio), flags);
+	return pvsched_task_word(policy, prio, static_prio, flags);
 }
 
-static u64 pvsched_intent_of(const struct task_struct *p, u32 irq_flags)
+static __always_inline u64 pvsched_word_of(const struct task_struct *p,
+					   u32 flags)
+{
+	u32 policy = READ_ONCE(p->policy);
+	s32 prio = READ_ONCE(p->prio), static_prio = READ_ONCE(p->static_prio);
+
+	if (likely(pvsched_is_plain(policy, prio, static_prio)))
+		return pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
+	if ((u32)prio < PVSCHED_PRIO_FAIR - 1)
+		return pvsched_rt_word(policy, prio, flags);
+	return pvsched_translate(policy, prio, static_prio, flags);
+}
+
+static __always_inline u64 pvsched_intent_of(const struct task_struct *p, u32 irq_flags)
 {
 	if (is_idle_task(p))
 		return pvsched_word(PVSCHED_POLICY_IDLE, 0, 0,
@@ -195,14 +209,18 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
  */
 static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 {
-	__u64 *waiting;
+	__u64 *word, waiting, raised;
 
 	if (READ_ONCE(p->on_cpu))
 		return;
 
-	waiting = &pvsched_records[task_cpu(p)].waiting;
-	pvsched_publish(waiting, pvsched_raise_waiting(READ_ONCE(*waiting),
-						       pvsched_word_of(p, PVSCHED_WAITING_VALID)));
+	word = &pvsched_records[task_cpu(p)].waiting;
+	waiting = READ_ONCE(*word);
+	raised = pvsched_raise_waiting(waiting,
+				       pvsched_word_of(p, PVSCHED_WAITING_VALID));
+	/* The host reads this line. */
+	if (raised != waiting)
+		WRITE_ONCE(*word, raised);
 }
 
 static struct pvsched_hook {

@@ -16,6 +16,21 @@
 #define PVSCHED_PRIO_FAIR 100
 #define PVSCHED_PRIO_NICE_0 120
 
+/* SCHED_NORMAL at nice 0, as nearly all tasks are: its word is 0. */
+static inline int pvsched_is_plain(__u32 policy, __s32 prio, __s32 static_prio)
+{
+	return !(policy | (__u32)(prio ^ PVSCHED_PRIO_NICE_0) |
+		 (__u32)(static_prio ^ PVSCHED_PRIO_NICE_0));
+}
+
+/* Of a real-time task: RR keeps its policy, whatever else has such a @prio is FIFO. */
+static inline __u64 pvsched_rt_word(__u32 policy, __s32 prio, __u32 flags)
+{
+	return pvsched_word(policy == PVSCHED_POLICY_RR ? PVSCHED_POLICY_RR :
+							  PVSCHED_POLICY_FIFO,
+			    0, PVSCHED_PRIO_FAIR - 1 - prio, flags);
+}
+
 /*
  * The class is taken from the effective @prio, not from @policy: a task that
  * holds a lock a real-time task waits for runs at that task's priority. It
@@ -28,13 +43,13 @@ static inline __u64 pvsched_task_word(__u32 policy, __s32 prio,
 	if (prio < PVSCHED_PRIO_RT)
 		return pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, flags);
 
-	if (prio < PVSCHED_PRIO_FAIR) {
-		__s32 rt_prio = PVSCHED_PRIO_FAIR - 1 - prio;
-
-		if (policy != PVSCHED_POLICY_RR)
-			policy = PVSCHED_POLICY_FIFO;
-		return pvsched_word(policy, 0, rt_prio ? rt_prio : 1, flags);
-	}
+	/* No task has 99, which would be priority 0. */
+	if (prio < PVSCHED_PRIO_FAIR)
+		return pvsched_rt_word(policy,
+				       prio < PVSCHED_PRIO_FAIR - 1 ?
+					       prio :
+					       PVSCHED_PRIO_FAIR - 2,
+				       flags);
 
 	switch (policy) {
 	case PVSCHED_POLICY_IDLE:
@@ -72,8 +87,9 @@ static inline __u32 pvsched_urgency(__u64 word)
 /* What `waiting` has to become when the task of @woken starts to wait, too. */
 static inline __u64 pvsched_raise_waiting(__u64 waiting, __u64 woken)
 {
-	if ((pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID) &&
-	    pvsched_urgency(woken) <= pvsched_urgency(waiting))
+	if (!(pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID))
+		return woken;
+	if (waiting == woken || pvsched_urgency(woken) <= pvsched_urgency(waiting))
 		return waiting;
 	return woken;
 }

@@ -60,6 +60,26 @@ TEST(TaskWord, PolicyThatContradictsThePriorityStillGivesASoundWord) {
             pvsched_word(PVSCHED_POLICY_FIFO, 0, 1, 0));
 }
 
+// The driver's hooks take these two ways by themselves.
+TEST(TaskWord, ShortWaysGiveTheSameWords) {
+  int plain = 0;
+  for (const uint32_t policy : {0u, 1u, 2u, 3u, 5u, 6u, 7u, 77u}) {
+    for (int prio = -1; prio < PVSCHED_PRIO_NICE_0 + 20; ++prio) {
+      for (int static_prio = PVSCHED_PRIO_FAIR; static_prio < PVSCHED_PRIO_NICE_0 + 20;
+           ++static_prio) {
+        const uint64_t word = pvsched_task_word(policy, prio, static_prio, 1);
+        if (pvsched_is_plain(policy, prio, static_prio)) {
+          ++plain;
+          ASSERT_EQ(word, pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, 1));
+        } else if (prio >= 0 && prio < PVSCHED_PRIO_FAIR - 1) {
+          ASSERT_EQ(word, pvsched_rt_word(policy, prio, 1));
+        }
+      }
+    }
+  }
+  EXPECT_EQ(plain, 1);
+}
+
 TEST(TaskWord, FlagsAreKept) {
   const uint64_t word = pvsched_task_word(PVSCHED_POLICY_RR, 91, kNice0, PVSCHED_INTENT_HARDIRQ);
   EXPECT_EQ(word, pvsched_word(PVSCHED_POLICY_RR, 0, 8, PVSCHED_INTENT_HARDIRQ));
