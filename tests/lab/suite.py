@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import build
+import driver_cost
 import host
 import image
 import machine
@@ -37,11 +38,11 @@ class Tally:
             self.failures.append(name)
 
     def check(self, name, run):
-        """One thing that passes unless it raises."""
+        """One thing that passes unless it raises; what it returns is printed."""
         try:
-            run()
+            said = run()
             self.add("pass", name)
-            print(f"pass {name}", flush=True)
+            print(f"pass {name}: {said}" if said else f"pass {name}", flush=True)
         except LabError as error:
             self.add("fail", name)
             print(f"fail {name}\n{error}", flush=True)
@@ -59,6 +60,8 @@ def run(tiers, nested_pattern):
     for tier in ("unit", "native"):
         if tier in tiers:
             _ctest(root, "build", tier, tally)
+    if "native" in tiers:
+        tally.check("driver's cost in a guest", lambda: driver_cost.check(root))
     for sanitizer, tier in _SANITIZERS:
         if tier in tiers:
             folder = f"build/{sanitizer.replace(',', '-')}"

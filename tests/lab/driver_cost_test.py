@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of what is made of the counting guest's console."""
+
+import unittest
+
+from driver_cost import ratio
+from settings import LabError
+
+_CONSOLE = """\
+ordinary warm 0.9
+ordinary without 0.100
+urgent without 0.200
+ordinary with 0.104
+urgent with 0.202
+ordinary without 0.108
+ordinary with 0.110
+ordinary without 0.112
+ordinary with 0.126
+ordinary without 0.100
+"""
+
+
+class DriverCostTest(unittest.TestCase):
+    def test_median_of_each_to_those_around_it(self):
+        # 1, 1, and 0.126 to 0.106
+        self.assertAlmostEqual(ratio("ordinary", _CONSOLE), 1.0)
+        last = _CONSOLE.replace("0.110", "0.121")
+        self.assertAlmostEqual(ratio("ordinary", last), 1.1)
+
+    def test_guest_that_stopped_early_is_no_figure(self):
+        with self.assertRaisesRegex(LabError, "did not get to its end"):
+            ratio("urgent", _CONSOLE)
+        with self.assertRaisesRegex(LabError, "insmod: can't insert"):
+            ratio("ordinary", "ordinary without 0.1\ninsmod: can't insert '/pvsched.ko'\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
