@@ -14,7 +14,8 @@ __u64 pvs_policy(const struct pvs_view *view)
 		return pvs_propose_keep();
 	if (pvs_rank(view->demand & 0xffffff) <= PVS_RANK_RT &&
 	    !(view->event == PVS_HALT && pvs_urgent_lately(view)))
-		return view->event == PVS_EXIT || view->event == PVS_HALT ||
+		return view->event == PVS_EXIT || view->event == PVS_TICK ||
+				       view->event == PVS_HALT ||
 				       view->event == PVS_TIMER ?
 			       0 :
 			       pvs_propose_keep();
