@@ -2,6 +2,7 @@
 """Out of the raw files of a run: samples, curves, and what is missing."""
 
 import json
+import math
 import statistics
 
 import latency
@@ -10,6 +11,7 @@ from bench.policies import POLICIES
 from settings import LabError
 
 _BUCKETS = 400  # of a curve
+_FOR_A_THOUSANDTH = 1000  # wake-ups: with fewer that percentile is the maximum
 _LOWER, _HIGHER, _NEITHER = "lower", "higher", "neither"
 
 
@@ -27,18 +29,30 @@ class Latency:
         if not guests:
             raise LabError(f"{path} holds no guest's latency")
         self.guest = latency.merged([latency.Distribution.from_cyclictest(g) for g in guests])
-        self.cpus = number(path / "guest_cpu")  # that the vCPUs took
+        self.cpu_s, self.window_s = numbers(path / "guest_cpu", 2)  # of CPU time that the vCPUs took, and of how many
         self.rates = latency.work_done(path / "work") if (path / "work").exists() else {}
+
+    @property
+    def cpus(self):
+        """That the vCPUs took."""
+        return self.cpu_s / self.window_s
 
     def sides(self):
         return ("guest", self.guest), ("host", self.host)
 
 
-def number(path):
+def numbers(path, count):
     try:
-        return float(path.read_text())
+        found = [float(word) for word in path.read_text().split()]
     except (OSError, ValueError) as error:
         raise LabError(f"{path} is no number: {error}") from error
+    if len(found) != count or not all(map(math.isfinite, found)):
+        raise LabError(f"{path} has not {count} number{'s' * (count > 1)}")
+    return found
+
+
+def number(path):
+    return numbers(path, 1)[0]
 
 
 class Collection:
@@ -88,12 +102,15 @@ class Collection:
             self._distributions.setdefault((case.suite, case.title, side, policy), []).append(distribution)
             yield f"{side} average", "us", _LOWER, distribution.average()
             for name, value in distribution.figures().items():
-                yield f"{side} {name}", "us", _LOWER, value
+                if name != "p99.9" or distribution.total >= _FOR_A_THOUSANDTH:
+                    yield f"{side} {name}", "us", _LOWER, value
+        # A cycle that comes too late for the next one leaves that out: who stalls is measured less often.
+        yield "guest wake-ups a second", "1", _HIGHER, measured.guest.total / measured.window_s
         if measured.rates:
             yield "load's work", "bogo-ops/s", _HIGHER, latency.work_figure(measured.rates)
         # A guest that waits less does more: neither is better.
         yield "vCPUs took", "CPUs", _NEITHER, measured.cpus
-        yield "CPU time a wake-up", "us", _LOWER, 1e6 * measured.cpus * self._seconds / measured.guest.total
+        yield "CPU time a wake-up", "us", _LOWER, 1e6 * measured.cpu_s / measured.guest.total
 
     def _overhead(self, case, policy, path):
         yield "hackbench", "s", _LOWER, number(path / "hackbench")

@@ -34,7 +34,7 @@ class _Raw:
         top = f"round-{n}/latency/{case}"
         self.put(f"{top}/{policy}/host.json", _cyclictest({"10": 100}))
         self.put(f"{top}/{policy}/g1.json", _cyclictest({str(us): 90}, {str(us): 9, str(8 * us): 1}))
-        self.put(f"{top}/{policy}/guest_cpu", "0.5\n")
+        self.put(f"{top}/{policy}/guest_cpu", "2.5 5\n")
         self.put(f"{top}/{policy}/work", _METRICS)
         if done:
             self.put(f"{top}/done", "")

@@ -23,12 +23,13 @@ class ChosenTest(unittest.TestCase):
 
 
 class BlocksTest(unittest.TestCase):
-    def test_each_round_measures_each_policy_once_with_one_vcpu_and_the_likeliest_with_more(self):
+    def test_each_round_measures_each_policy_once_on_a_busy_host_and_the_likeliest_elsewhere(self):
         plan = _plan(rounds=2)
         self.assertEqual([b.round for b in plan], [1] * 4 + [2] * 4)
         for block in plan:
             few = ["agent", "eevdf", "rr", "scx"]
-            self.assertEqual(sorted(block.order), sorted(_ALL) if block.case.name.endswith("1x1") else few)
+            wanted = {"busy-1x1": sorted(_ALL), "idle-1x1": sorted([*few, "kfunc", "scx_simple"])}
+            self.assertEqual(sorted(block.order), wanted.get(block.case.name, few))
 
     def test_the_order_differs_from_block_to_block(self):
         orders = {b.order for b in _plan()}

@@ -30,6 +30,6 @@ boot_measure() {
     jq -e '.commands[0].runs | all(.[]; .ms.exec_to_userspace)' "$round/boot.json" >/dev/null; } ||
     wrong "a VM did not boot to its end in $boot_limit s: $(tail -n 1 "$round/boot.log")" || status=1
   [ "$1" != huge-pages ] || sysctl -qw vm.nr_hugepages=0
-  [ "$1" != busy ] || { kill "$stress" && wait "$stress"; }
+  [ "$1" != busy ] || stop "$stress"
   return $status
 }

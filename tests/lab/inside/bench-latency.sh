@@ -2,7 +2,8 @@
 #
 # The suite `latency`: cyclictest in the guests and on the host at once. A case is
 # busy-GUESTSxVCPUS or idle-GUESTSxVCPUS. Leaves host.json, GUEST.json, guest_cpu (what
-# the vCPUs took, in CPUs), and, where the host is busy, work: stress-ng's metrics.
+# the vCPUs took: seconds of CPU time, and of how many), and, where the host is busy, work:
+# stress-ng's metrics.
 
 latency_setup() { use_guests "${1#*-}"; }
 
@@ -12,11 +13,13 @@ vcpu_s() {
 }
 
 latency_measure() {
-  local vcpus=${1##*x} jobs=() before host job g status=0
+  local vcpus=${1##*x} jobs=() from before host job g status=0
   stress=
-  if [ "${1%%-*}" = busy ]; then start_load $((seconds + 6)); fi
-  before=$(vcpu_s)
-  $in_host -D "$seconds" --json="$round/host.json" >/dev/null 2>"$round/host.err" &
+  # Load and host's measurement end when the guests' do: on a busy host a guest begins
+  # late, and what it measures then would be of a host that is idle again.
+  if [ "${1%%-*}" = busy ]; then start_load $((seconds + 300)); fi
+  from=$(now) before=$(vcpu_s)
+  $in_host --json="$round/host.json" >/dev/null 2>"$round/host.err" &
   host=$!
   for g in "${guests[@]}"; do
     latency_in "$g" "$seconds" "$in_guest -t $vcpus -a" &
@@ -24,8 +27,8 @@ latency_measure() {
   done
   for job in "${jobs[@]}"; do wait "$job" || status=1; done
   [ $status = 0 ] || why="the guest's measurement did not come to its end"
-  calc "($(vcpu_s) - $before) / $seconds" >"$round/guest_cpu"
-  wait $host || wrong "cyclictest failed on the host: $(tail -1 "$round/host.err")" || status=1
-  [ -z "$stress" ] || wait "$stress" || wrong "stress-ng failed: $(tail -1 "$round/work")" || status=1
+  echo "$(calc "$(vcpu_s) - $before") $(calc "$(now) - $from")" >"$round/guest_cpu"
+  stop $host || wrong "cyclictest failed on the host: $(tail -1 "$round/host.err")" || status=1
+  [ -z "$stress" ] || stop "$stress" || wrong "stress-ng failed: $(tail -1 "$round/work")" || status=1
   return $status
 }

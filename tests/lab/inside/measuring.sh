@@ -31,6 +31,9 @@ start_load() {
   sleep 3
 }
 
+# stop PID: ends a job; its exit status.
+stop() { kill "$1" 2>/dev/null; wait "$1"; }
+
 # guest NAME OPTION...: as lab-guest start; an emulated host now and then hangs one.
 guest() {
   lab-guest start "$@" && return
@@ -46,11 +49,12 @@ latency_in() {
 }
 
 # persist WHAT CMD...: CMD, once more with new guests (`renew`) where it failed, as often as
-# $restarts says. Before that, what the guests said last.
+# $restarts says. Before that, what the guests said last. Why, into $round/tries.
 persist() {
   local what=$1 log
   shift
   until "$@"; do
+    echo "${why:-it hung, or went away}" >>"$round/tries"
     ((restarts-- > 0)) || return 1
     echo "$me: $what could not be measured${why:+ ($why)}: once more, with new guests ($restarts restarts left)"
     for log in /run/lab/guest/*/{console,qemu,device}.log; do
