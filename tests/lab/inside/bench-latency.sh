@@ -22,7 +22,7 @@ latency_measure() {
   $in_host --json="$round/host.json" >/dev/null 2>"$round/host.err" &
   host=$!
   for g in "${guests[@]}"; do
-    latency_in "$g" "$seconds" "$in_guest -t $vcpus -a" &
+    run_in "$g" "$seconds" "$in_guest -t $vcpus -a" &
     jobs+=($!)
   done
   for job in "${jobs[@]}"; do wait "$job" || status=1; done
@@ -30,5 +30,8 @@ latency_measure() {
   echo "$(calc "$(vcpu_s) - $before") $(calc "$(now) - $from")" >"$round/guest_cpu"
   stop $host || wrong "cyclictest failed on the host: $(tail -1 "$round/host.err")" || status=1
   [ -z "$stress" ] || stop "$stress" || wrong "stress-ng failed: $(tail -1 "$round/work")" || status=1
+  for g in "${guests[@]}"; do
+    [ $status != 0 ] || result_of "$g" || wrong "the guest did not hand its measurement out" || status=1
+  done
   return $status
 }

@@ -41,11 +41,16 @@ guest() {
   lab-guest start "$@" || die "guest $1 did not start, twice"
 }
 
-# latency_in GUEST SECONDS [CMD]: cyclictest's result into $round/GUEST.json.
-latency_in() {
-  LAB_GUEST_TIMEOUT=$((3 * $2 + 120)) lab-guest exec "$1" \
-    "${3-$in_guest} -D $2 --json=/tmp/latency >/dev/null && cat /tmp/latency" >"$round/$1.json" ||
+# latency_in GUEST SECONDS [CMD]: cyclictest's result into $round/GUEST.json. In two steps,
+# as a busy host takes longer to read it out of the guest than to measure.
+latency_in() { run_in "$@" && result_of "$1"; }
+run_in() {
+  LAB_GUEST_TIMEOUT=$((3 * $2 + 120)) lab-guest exec "$1" "${3-$in_guest} -D $2 --json=/tmp/latency >/dev/null" ||
     { echo "the measurement in guest $1: exit status $?"; return 1; }
+}
+result_of() {
+  LAB_GUEST_TIMEOUT=60 lab-guest exec "$1" 'cat /tmp/latency' >"$round/$1.json" ||
+    { echo "no result out of guest $1: exit status $?"; return 1; }
 }
 
 # persist WHAT CMD...: CMD, once more with new guests (`renew`) where it failed, as often as
