@@ -137,7 +137,7 @@ static __noinline bool take_parked(__s32 cpu, __u64 now)
 		p = bpf_iter_scx_dsq_next(&it);
 		if (!p || p->scx.dsq_vtime > now)
 			break;
-		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+		if (!may_run(p, cpu))
 			continue;
 		is_taken = scx_bpf_dsq_move(&it, p, local, 0);
 		if (is_taken)

@@ -25,8 +25,10 @@
 
 #define PVS_PF_KTHREAD 0x00200000
 
-/* vCPUs that became urgent while they waited; a CPU that is kicked looks. */
-__u32 pvs_to_pull;
+/* Between looks at the end of a queue, for one that was put there when time was slower. */
+#define PVS_TAIL_GAP_NS (100 * 1000000ull)
+/* Of two queues no more than so many count: so no task waits for more slices. */
+#define PVS_BALANCED_AT 64
 
 /* Urgent vCPUs: the highest priority first, then the earliest deadline. */
 static __always_inline __u64 urgent_order(__u32 urgency, __u64 deadline)
@@ -128,50 +130,147 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 	return 0;
 }
 
-/*
- * The earlier of the CPU's and its node's first task; of another node's if there
- * is none. Not one that is later than `prev`, the task that could go on.
- */
-static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
+static __always_inline __s32 balanced(__s32 tasks)
 {
-	__u64 own = PVS_CPU_DSQ(cpu), node = PVS_NODE_DSQ(node_of(cpu));
-	__u64 at_own = 0, at_node = 0, deadline;
-	bool has_own, has_node = true;
-	struct pvs_task *task;
+	return tasks < 1 ? 1 : tasks > PVS_BALANCED_AT ? PVS_BALANCED_AT : tasks;
+}
+
+/*
+ * Whether it is the turn of those bound to this CPU. They and the node's have
+ * clocks of their own, so that their orders say nothing of each other: both have
+ * as many slices as they have tasks here.
+ */
+static __noinline bool own_goes_first(struct pvs_cpu *me, __s32 cpu)
+{
+	if (!me)
+		return false;
+	if (me->balance < 0) {
+		me->balance += balanced(scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)));
+		return false;
+	}
+	me->balance -= balanced(waiting_at(cpu));
+	return true;
+}
+
+/* The first in a queue of this CPU's own tasks; the flag spares most CPUs the look. */
+static __always_inline bool own_head(struct pvs_cpu *me, __s32 cpu, __u64 *order)
+{
+	if (!me->has_own)
+		return false;
+	/* Under the lock of this CPU's run queue, as is who sets it. */
+	me->has_own = pvs_head(PVS_CPU_DSQ(cpu), order);
+	return me->has_own;
+}
+
+static __noinline bool take_elsewhere(__u64 node)
+{
 	__u32 i;
 
-	has_own = pvs_head(own, &at_own);
-	/* Most often the node's is the only one: its first need not be known. */
-	if (prev || has_own)
-		has_node = pvs_head(node, &at_node);
-	if (prev && (has_own || has_node)) {
-		task = task_of(prev);
-		if (!task)
-			return false;
-		/* What it used of its slice is charged only when it stops. */
-		deadline = pvs_fair_deadline(&task->fair) +
-			   2 * pvs_virtual(prev->se.sum_exec_runtime -
-						   task->ran_at,
-					   task->weight);
-		if ((!has_own || !pvs_before(at_own, deadline)) &&
-		    (!has_node || !pvs_before(at_node, deadline)))
-			return false;
-	}
-	if (has_own && (!has_node || pvs_before(at_own, at_node)) &&
-	    pvs_take_from(own))
-		return true;
-	if (has_node && pvs_take_from(node))
-		return true;
-	/* It may be that no task of the node may run here. */
-	if (has_own && pvs_take_from(own))
-		return true;
-	if (prev)
-		return false;
 	bpf_for(i, 0, pvs_nr_nodes) {
 		if (PVS_NODE_DSQ(i) != node && pvs_take_from(PVS_NODE_DSQ(i)))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * The last one of the node's queue, if it was put there when so few waited that it
+ * is far behind by now: many that woke since could go before it for ever.
+ */
+static __noinline bool take_tail(struct pvs_cpu *me, __s32 cpu, __u64 queue)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool is_taken = false;
+	__u64 *vnow;
+
+	if (!me || now - me->looked_at < PVS_TAIL_GAP_NS)
+		return false;
+	me->looked_at = now;
+	bpf_iter_scx_dsq_new(&it, queue, PVS_SCX(scx_dsq_iter_flags, SCX_DSQ_ITER_REV));
+	p = bpf_iter_scx_dsq_next(&it);
+	if (p && may_run(p, cpu)) {
+		vnow = clock_of(p, cpu);
+		if (vnow && pvs_before(*vnow + 4 * pvs_fair_lag(waiting_at(cpu)),
+				       p->scx.dsq_vtime))
+			is_taken = scx_bpf_dsq_move(&it, p, PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL), 0);
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return is_taken;
+}
+
+/*
+ * The first task of the CPU's queue or of its node's; of another node's if there
+ * is none. Not one that is later than `prev`, the task that could go on.
+ */
+static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
+{
+	__u64 own = PVS_CPU_DSQ(cpu), node = PVS_NODE_DSQ(node_of(cpu));
+	__u64 at_own = 0, at_node = 0, deadline = 0;
+	bool has_own, has_node = true, is_own = false;
+	struct pvs_cpu *me = cpu_of(cpu);
+	struct pvs_task *task;
+
+	if (!me)
+		return false;
+	has_own = own_head(me, cpu, &at_own);
+	/* Most often the node's is the only one: its first need not be known. */
+	if (prev || has_own)
+		has_node = pvs_head(node, &at_node);
+	if (prev) {
+		task = task_of(prev);
+		if (!task || (!has_own && !has_node))
+			return false;
+		is_own = prev->nr_cpus_allowed == 1;
+		/* What it used of its slice is charged only when it stops. */
+		deadline = pvs_fair_deadline(&task->fair) +
+			   2 * pvs_virtual(prev->se.sum_exec_runtime -
+						   task->ran_at,
+					   task->weight);
+	}
+	if ((has_own || is_own) &&
+	    ((!has_node && !(prev && !is_own)) || own_goes_first(me, cpu))) {
+		if (is_own && (!has_own || !pvs_before(at_own, deadline)))
+			return false;
+		if (has_own && pvs_take_from(own))
+			return true;
+	} else if (prev && !is_own &&
+		   (!has_node || !pvs_before(at_node, deadline))) {
+		return false;
+	}
+	if (has_node && (take_tail(me, cpu, node) || pvs_take_from(node)))
+		return true;
+	/* It may be that no task of the node may run here. */
+	if (has_own && pvs_take_from(own))
+		return true;
+	return !prev && take_elsewhere(node);
+}
+
+/* The vCPU that another one gave its turn to, unless it would come much later. */
+static __noinline bool take_yielded(__s32 cpu, __s32 pid)
+{
+	__u64 queue = PVS_NODE_DSQ(node_of(cpu)), first = 0;
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool is_taken = false;
+	__u32 i;
+
+	if (!pvs_head(queue, &first))
+		return false;
+	bpf_iter_scx_dsq_new(&it, queue, 0);
+	bpf_for(i, 0, PVS_PULLED_AT) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (!p || pvs_before(first + PVS_SLICE_MAX_NS, p->scx.dsq_vtime))
+			break;
+		if (p->pid != pid)
+			continue;
+		is_taken = may_run(p, cpu) && scx_bpf_dsq_move(&it, p, local, 0);
+		break;
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return is_taken;
 }
 
 /* A vCPU that became urgent in an ordinary queue, by a kick. */
@@ -191,7 +290,7 @@ static __noinline bool pull(__s32 cpu, __u64 queue)
 			break;
 		thread = vcpu_of(p, task_of(p));
 		if (!thread || urgency_of(granted(thread)) <= PVS_RANK_RT ||
-		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+		    !may_run(p, cpu))
 			continue;
 		is_found = scx_bpf_dsq_move(&it, p, local, 0);
 		if (is_found)
@@ -206,16 +305,18 @@ static __always_inline void kick(struct task_struct *p, struct pvs_thread *threa
 {
 	__u32 urgency = urgency_of(granted(thread));
 	struct pvs_task *task = task_of(p);
+	struct pvs_cpu *chosen;
 	__s32 cpu;
 
 	/* One whose group has used its quota up is not looked for. */
 	if (!task || urgency <= PVS_RANK_RT || scx_bpf_task_running(p) ||
-	    !is_queued(p) || is_parked(p, bpf_ktime_get_ns()))
+	    !is_queued(p) || is_parked(task, bpf_ktime_get_ns()))
 		return;
 	cpu = least_urgent(p, urgency, pvs_fair_deadline(&task->fair));
-	if (cpu < 0)
+	chosen = cpu_of(cpu);
+	if (cpu < 0 || !chosen)
 		return;
-	__sync_lock_test_and_set(&pvs_to_pull, 1);
+	__sync_lock_test_and_set(&chosen->to_pull, 1);
 	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 
@@ -238,7 +339,7 @@ static __noinline bool take_starved(struct pvs_cpu *me, __s32 cpu, __u64 now)
 	bpf_iter_scx_dsq_new(&it, PVS_URGENT_DSQ,
 			     PVS_SCX(scx_dsq_iter_flags, SCX_DSQ_ITER_REV));
 	p = bpf_iter_scx_dsq_next(&it);
-	if (p && bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+	if (p && may_run(p, cpu))
 		is_taken = scx_bpf_dsq_move(&it, p, local, 0);
 	bpf_iter_scx_dsq_destroy(&it);
 	return is_taken || (!me->turn && take_ordinary(cpu, NULL));

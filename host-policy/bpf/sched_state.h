@@ -50,12 +50,6 @@ static __always_inline struct pvs_task *task_of(struct task_struct *p)
 	return bpf_task_storage_get(&tasks, p, 0, 0);
 }
 
-/* On x86 the kernel's own task_cpu(): a read instead of a call. */
-static __always_inline __s32 task_cpu(const struct task_struct *p)
-{
-	return p->thread_info.cpu;
-}
-
 /* Of a vCPU's thread; NULL of others, which are looked up once for each new vCPU. */
 static __always_inline struct pvs_thread *vcpu_of(struct task_struct *p,
 						  struct pvs_task *task)
@@ -79,6 +73,11 @@ static __always_inline __u32 node_of(__s32 cpu)
 	if (bpf_ksym_exists(scx_bpf_cpu_node) && pvs_nr_nodes > 1)
 		node = scx_bpf_cpu_node(cpu);
 	return node < PVS_MAX_NODES ? node : 0;
+}
+
+static __always_inline __u32 cpus_of_node(void)
+{
+	return pvs_nr_nodes > 1 ? pvs_nr_cpus / pvs_nr_nodes : pvs_nr_cpus;
 }
 
 /*
@@ -155,6 +154,38 @@ static __always_inline __u32 weight_of(struct task_struct *p,
 	return weight * task->group_weight / PVS_WEIGHT;
 }
 
+/* Ordinary tasks that wait for each CPU of its node. */
+static __always_inline __u32 waiting_at(__s32 cpu)
+{
+	__s32 queued = scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu)));
+	__u32 shared = cpus_of_node();
+
+	return queued > 0 && shared ? (__u32)queued / shared : 0;
+}
+
+/* Virtual time passes with what is used; not each time, as that is a look at queues. */
+static __always_inline void pass(struct task_struct *p, __u64 used)
+{
+	__s32 cpu = task_cpu(p);
+	struct pvs_cpu *me = cpu_of(cpu);
+	__u64 *vnow;
+
+	if (!me)
+		return;
+	me->passed_ns += used;
+	if (me->passed_ns < PVS_SLICE_MIN_NS)
+		return;
+	vnow = clock_of(p, cpu);
+	/* Lost where another CPU writes at the same moment: then a little late. */
+	if (vnow && p->nr_cpus_allowed > 1)
+		*vnow = pvs_fair_pass(*vnow, me->passed_ns,
+				      (waiting_at(cpu) + 1) * cpus_of_node());
+	else if (vnow)
+		*vnow = pvs_fair_pass(*vnow, me->passed_ns,
+				      scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) + 1);
+	me->passed_ns = 0;
+}
+
 /*
  * For the CPU time since the last look, used under `grant`; returns until when
  * its groups wait.
@@ -168,6 +199,7 @@ static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 		return 0;
 	used = p->se.sum_exec_runtime - task->ran_at;
 	task->ran_at = p->se.sum_exec_runtime;
+	pass(p, used);
 	/* As a real-time task's: the budget bounds it, and nobody owes it. */
 	if (urgency_of(grant) <= PVS_RANK_RT) {
 		task->weight = weight_of(p, task, grant);
@@ -180,22 +212,9 @@ static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 }
 
 /* Whether its groups' quotas were used up when it was last charged. */
-static __always_inline bool is_parked(struct task_struct *p, __u64 now)
+static __always_inline bool is_parked(const struct pvs_task *task, __u64 now)
 {
-	struct pvs_task *task = task_of(p);
-
-	return task && task->parked_until > now;
-}
-
-/* Ordinary tasks that wait for each CPU of its node. */
-static __always_inline __u32 waiting_at(__s32 cpu)
-{
-	__s32 queued = scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu)));
-	__u32 shared = pvs_nr_cpus;
-
-	if (pvs_nr_nodes > 1)
-		shared /= pvs_nr_nodes;
-	return queued > 0 && shared ? (__u32)queued / shared : 0;
+	return pvs_limited && task && task->parked_until > now;
 }
 
 static __always_inline void count(__u64 *counter)

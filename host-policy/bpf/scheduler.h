@@ -110,6 +110,9 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	/* Nobody else is there for its CPU. */
 	if (!task || !me || enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST)) {
 		pvs_insert(p, local, PVS_SLICE_MIN_NS, enq_flags);
+		/* Older kernels do not look again by themselves. */
+		if (enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST))
+			scx_bpf_kick_cpu(cpu, 0);
 		return;
 	}
 	if (thread) {
@@ -125,14 +128,16 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 		return;
 	}
 	count(&me->counts.queued);
-	vnow = clock_of(p, cpu);
-	if (vnow)
-		pvs_fair_bound(&task->fair, *vnow);
 	waiting = enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP) ?
 			  task->waiting :
 			  waiting_at(cpu);
+	vnow = clock_of(p, cpu);
+	if (vnow)
+		pvs_fair_bound(&task->fair, *vnow, waiting);
+	if (p->nr_cpus_allowed == 1)
+		me->has_own = 1;
 	pvs_insert_by(p, queue, pvs_fair_slice(waiting),
-		      pvs_fair_deadline(&task->fair), enq_flags);
+		      pvs_fair_order(&task->fair, waiting), enq_flags);
 	/* One that became idle since select_cpu() has not seen this task. */
 	if (p->nr_cpus_allowed > 1)
 		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
@@ -155,14 +160,12 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 
-/* What prev, a vCPU that could go on, is granted now; 0: it cannot, or is none. */
-static __always_inline __u64 judge_prev(struct task_struct *prev)
+/* What prev, a vCPU that could go on, is granted now; 0: it is none. */
+static __always_inline __u64 judge_prev(struct task_struct *prev,
+					struct pvs_task *task)
 {
-	struct pvs_thread *thread;
+	struct pvs_thread *thread = vcpu_of(prev, task);
 
-	if (!prev || !is_queued(prev))
-		return 0;
-	thread = vcpu_of(prev, task_of(prev));
 	if (!thread)
 		return 0;
 	/* Only the tick ends a boost, only a preemption begins a critical one. */
@@ -175,17 +178,30 @@ SEC("struct_ops/pvs_dispatch")
 void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 {
 	struct pvs_cpu *me = cpu_of(cpu);
-	__u64 now = bpf_ktime_get_ns(), order, grant;
+	struct pvs_task *task = NULL;
+	__u64 now = 0, order, grant = 0;
 	__u32 urgency;
+	__s32 yields_to;
 	bool is_critical, others_first;
 
 	if (!me)
 		return;
-	grant = judge_prev(prev);
+	/* It sleeps, or is gone. */
+	if (prev && !is_queued(prev))
+		prev = NULL;
+	if (prev) {
+		task = task_of(prev);
+		grant = judge_prev(prev, task);
+	}
+	/* Most hosts have nobody who asks. */
+	if (me->urgent_since || pvs_limited || PVS_LOAD(pvs_parks))
+		now = bpf_ktime_get_ns();
 	urgency = urgency_of(grant);
 	is_critical = pvsched_word_flags(grant) & PVSCHED_GRANT_CRITICAL;
-	if (pvs_to_pull) {
-		__sync_fetch_and_and(&pvs_to_pull, 0);
+	yields_to = me->yields_to;
+	me->yields_to = 0;
+	if (me->to_pull) {
+		__sync_lock_test_and_set(&me->to_pull, 0);
 		if (urgency <= PVS_RANK_RT &&
 		    (pull(cpu, PVS_CPU_DSQ(cpu)) ||
 		     pull(cpu, PVS_NODE_DSQ(node_of(cpu))))) {
@@ -201,7 +217,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 		count(&me->counts.starved);
 		return;
 	}
-	if (pvs_head(PVS_URGENT_DSQ, &order)) {
+	if (pvs_binds && pvs_head(PVS_URGENT_DSQ, &order)) {
 		others_first = is_critical ?
 				       urgency_in_order(order) > urgency :
 				       urgency_in_order(order) >= urgency;
@@ -210,16 +226,21 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	}
 	/* If prev goes on: whoever claimed this CPU has found another. */
 	me->urgency = urgency;
-	if (urgency > PVS_RANK_RT && !is_parked(prev, now)) {
+	if (prev && urgency > PVS_RANK_RT && !yields_to && !is_parked(task, now)) {
 		count(is_critical ? &me->counts.critical_kept :
 				    &me->counts.kept);
 		pvs_set_slice(prev, is_critical ? PVS_CRITICAL_SLICE_NS :
 						  PVS_URGENT_SLICE_NS);
 		return;
 	}
-	if (prev && (!is_queued(prev) || is_parked(prev, now)))
+	if (prev && is_parked(task, now))
 		prev = NULL;
-	if (take_parked(cpu, now) || take_ordinary(cpu, prev))
+	if (take_parked(cpu, now))
+		return;
+	if (yields_to && ((yields_to > 0 && take_yielded(cpu, yields_to)) ||
+			  take_ordinary(cpu, NULL)))
+		return;
+	if (take_ordinary(cpu, prev))
 		return;
 	if (prev)
 		pvs_set_slice(prev, pvs_fair_slice(waiting_at(cpu)));
@@ -291,10 +312,34 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 			me->urgent_since = bpf_ktime_get_ns();
 		return;
 	}
-	me->urgent_since = 0;
+	/* A kernel thread of this CPU is nobody whom urgent vCPUs keep waiting. */
+	if (!(p->flags & PVS_PF_KTHREAD && p->nr_cpus_allowed == 1))
+		me->urgent_since = 0;
 	if (pvs_before(*vnow, task->fair.vruntime))
 		*vnow = task->fair.vruntime;
 	me->vnow = task->fair.vruntime;
+}
+
+/*
+ * Its turn is for others: of sched_yield(), and, with `to`, of a vCPU that spins for
+ * one that does not run, as KVM sees by its pauses or is told by its guest.
+ */
+SEC("struct_ops/pvs_yield")
+bool BPF_PROG(pvs_yield, struct task_struct *from, struct task_struct *to)
+{
+	struct pvs_cpu *me = cpu_of(task_cpu(from));
+
+	if (!me)
+		return false;
+	if (!to) {
+		me->yields_to = -1;
+	} else {
+		if (!is_queued(to) || scx_bpf_task_running(to))
+			return false;
+		me->yields_to = to->pid;
+	}
+	pvs_set_slice(from, 0);
+	return true;
 }
 
 /*
@@ -331,6 +376,7 @@ struct sched_ext_ops pvs_scheduler = {
 	.tick = (void *)pvs_tick,
 	.running = (void *)pvs_running,
 	.stopping = (void *)pvs_stopping,
+	.yield = (void *)pvs_yield,
 	.init_task = (void *)pvs_init_task,
 	.enable = (void *)pvs_enable,
 	.cgroup_init = (void *)pvs_cgroup_init,
@@ -343,8 +389,11 @@ struct sched_ext_ops pvs_scheduler = {
 	.cpu_release = (void *)pvs_cpu_release,
 	.init = (void *)pvs_init,
 	.exit = (void *)pvs_exit,
-	/* So that one whose quota is used up stops though its CPU has no other. */
-	.flags = PVS_SCX_OPS_ENQ_LAST,
+	/*
+	 * So that one whose quota is used up stops though its CPU has no other; and
+	 * so that those which exit, as a killed VMM's threads, pass nobody.
+	 */
+	.flags = PVS_SCX_OPS_ENQ_LAST | PVS_SCX_OPS_ENQ_EXITING,
 	.timeout_ms = 10000,
 	.name = "pvsched",
 };

@@ -41,6 +41,7 @@ enum scx_ent_flags {
 
 /* Of sched_ext_ops, which takes plain numbers. */
 #define PVS_SCX_OPS_ENQ_LAST 2
+#define PVS_SCX_OPS_ENQ_EXITING 4
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
@@ -84,6 +85,7 @@ struct sched_ext_ops {
 	void (*running)(struct task_struct *p);
 	void (*stopping)(struct task_struct *p, bool runnable);
 	void (*quiescent)(struct task_struct *p, __u64 deq_flags);
+	bool (*yield)(struct task_struct *from, struct task_struct *to);
 	__s32 (*init_task)(struct task_struct *p, struct scx_init_task_args *args);
 	void (*enable)(struct task_struct *p);
 	__s32 (*cgroup_init)(struct cgroup *cgroup, struct scx_cgroup_init_args *args);
@@ -191,6 +193,21 @@ static __always_inline void pvs_set_slice(struct task_struct *p, __u64 slice)
 		scx_bpf_task_set_slice(p, slice);
 	else
 		p->scx.slice = slice;
+}
+
+/* On x86 the kernel's own task_cpu(): a read instead of a call. */
+static __always_inline __s32 task_cpu(const struct task_struct *p)
+{
+	return p->thread_info.cpu;
+}
+
+/* Whether it may be moved there: cpus_ptr tells of a disabled migration late. */
+static __always_inline bool may_run(struct task_struct *p, __s32 cpu)
+{
+	if (bpf_core_field_exists(p->migration_disabled) &&
+	    p->migration_disabled && task_cpu(p) != cpu)
+		return false;
+	return bpf_cpumask_test_cpu(cpu, p->cpus_ptr);
 }
 
 /* The order of the first in a queue; false if it is empty. */

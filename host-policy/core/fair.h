@@ -53,15 +53,26 @@ PVS_INLINE void pvs_fair_sleep(struct pvs_fair *f, __u64 now)
 }
 
 /*
+ * The more tasks wait for each CPU, the nearer they stay to each other: virtual
+ * time passes slower then, and a lag takes as much longer to wait for.
+ */
+PVS_INLINE __u64 pvs_fair_lag(__u32 waiting)
+{
+	return PVS_LAG_NS * 8 / (waiting + 8ull);
+}
+
+/*
  * It joins tasks of which `vnow` is the virtual time. It may come from others
  * whose time went faster or slower: neither advance nor debt follows it.
  */
-PVS_INLINE void pvs_fair_bound(struct pvs_fair *f, __u64 vnow)
+PVS_INLINE void pvs_fair_bound(struct pvs_fair *f, __u64 vnow, __u32 waiting)
 {
+	__u64 lag = pvs_fair_lag(waiting);
+
 	if (pvs_before(f->vruntime, vnow - PVS_LAG_NS))
 		f->vruntime = vnow - PVS_LAG_NS;
-	if (pvs_before(vnow + PVS_LAG_NS, f->vruntime))
-		f->vruntime = vnow + PVS_LAG_NS;
+	if (pvs_before(vnow + lag, f->vruntime))
+		f->vruntime = vnow + lag;
 }
 
 /*
@@ -89,7 +100,7 @@ PVS_INLINE void pvs_fair_wake(struct pvs_fair *f, __u32 weight, __u64 vnow,
 		credit = PVS_LAG_NS;
 	if (pvs_before(f->vruntime, vnow - credit))
 		f->vruntime = vnow - credit;
-	pvs_fair_bound(f, vnow);
+	pvs_fair_bound(f, vnow, waiting);
 }
 
 PVS_INLINE void pvs_fair_charge(struct pvs_fair *f, __u64 used, __u32 weight)
@@ -105,6 +116,24 @@ PVS_INLINE void pvs_fair_charge(struct pvs_fair *f, __u64 used, __u32 weight)
 PVS_INLINE __u64 pvs_fair_deadline(const struct pvs_fair *f)
 {
 	return f->vruntime + f->awake;
+}
+
+/* Its place in a queue. */
+PVS_INLINE __u64 pvs_fair_order(const struct pvs_fair *f, __u32 waiting)
+{
+	__u64 lag = pvs_fair_lag(waiting);
+
+	return f->vruntime + (f->awake < lag ? f->awake : lag);
+}
+
+/*
+ * The virtual time after `runnable` tasks used `used` together. It passes by
+ * that, too, not only with those that run: else new tasks, each of which begins
+ * at `vnow` and ends soon, would go before an older one for ever.
+ */
+PVS_INLINE __u64 pvs_fair_pass(__u64 vnow, __u64 used, __u32 runnable)
+{
+	return vnow + used / (runnable ? runnable : 1);
 }
 
 /* The more tasks wait for each CPU, the shorter: so each waits about as long. */

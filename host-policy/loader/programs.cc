@@ -186,8 +186,8 @@ void Programs::Choose(pvsched_bpf& skeleton, const char* kick_hook) {
   }
   missing_callbacks_ =
       DropUnknownCallbacks(*skeleton.maps.pvs_scheduler, *bpf_object__btf(skeleton.obj));
-  if (KernelHasFunction("scx_bpf_reenqueue_local___v2")) {
-    skeleton.struct_ops.pvs_scheduler->cpu_release = nullptr;
+  // Without that callback every switch of the host's is looked at instead.
+  if (std::erase(missing_callbacks_, "cpu_release") != 0) {
     bpf_program__set_autoload(skeleton.progs.pvs_cpu_taken, true);
   }
   skeleton.rodata->pvs_nr_cpus = PossibleCpus();

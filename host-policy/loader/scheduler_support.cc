@@ -85,11 +85,6 @@ bool HasCoreCookie(pid_t tid) {
          cookie != 0;
 }
 
-bool KernelHasFunction(const char* name) {
-  const BtfPtr kernel = KernelBtf();
-  return kernel != nullptr && FindFunctionProto(*kernel, name) != nullptr;
-}
-
 uint32_t PossibleCpus() { return OneMoreThanLast(ReadLine("/sys/devices/system/cpu/possible")); }
 uint32_t PossibleNodes() { return OneMoreThanLast(ReadLine("/sys/devices/system/node/possible")); }
 

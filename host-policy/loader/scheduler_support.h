@@ -28,9 +28,6 @@ absl::Status CheckSchedulerBtf(const btf& kernel);
 bool HasCoreCookie(pid_t tid);
 bool HasSmt();
 
-// Has the kernel's BTF a function of this name?
-bool KernelHasFunction(const char* name);
-
 // Takes out of a struct_ops map's initial value every callback that the kernel
 // does not know, so that it loads; returns their names. Before the load.
 std::vector<std::string> DropUnknownCallbacks(bpf_map& scheduler, const btf& object);

@@ -100,10 +100,36 @@ TEST(Fair, SleepTakesNoDebtAway) {
 TEST(Fair, NeitherAdvanceNorDebtFollowsToOtherTasks) {
   pvs_fair task = {};
   pvs_fair_charge(&task, 5000 * kMs, PVS_WEIGHT);
-  pvs_fair_bound(&task, 1000 * kMs);
+  pvs_fair_bound(&task, 1000 * kMs, 0);
   EXPECT_EQ(task.vruntime, 1000 * kMs + PVS_LAG_NS);
-  pvs_fair_bound(&task, 9000 * kMs);
+  pvs_fair_bound(&task, 9000 * kMs, 0);
   EXPECT_EQ(task.vruntime, 9000 * kMs - PVS_LAG_NS);
+}
+
+// Where hundreds wait, a debt of 40 ms of virtual time is ten seconds and more.
+TEST(Fair, DebtAndBurstsCountLessAsMoreTasksWait) {
+  pvs_fair task = {};
+  pvs_fair_charge(&task, 5000 * kMs, PVS_WEIGHT);
+  pvs_fair_bound(&task, 1000 * kMs, 500);
+  EXPECT_LT(task.vruntime, 1001 * kMs);
+  EXPECT_LT(pvs_fair_order(&task, 500), 1002 * kMs);
+  EXPECT_EQ(pvs_fair_order(&task, 0), task.vruntime + PVS_LAG_NS);
+}
+
+// Each new task begins at the virtual time of now and ends before its slice does.
+TEST(Fair, TasksThatEndSoonDoNotPassAnOlderOneForEver) {
+  pvs_fair hog = {};
+  pvs_fair_charge(&hog, 20 * kMs, PVS_WEIGHT);
+  uint64_t vnow = 0;
+  uint64_t waited = 0;
+  for (; waited < 1000 * kMs; waited += kMs) {
+    pvs_fair fresh = {.vruntime = vnow, .awake = 0, .slept_at = 0, .wakes = 0, .reserved = 0};
+    pvs_fair_wake(&fresh, PVS_WEIGHT, vnow, 1000 * kMs, 1);
+    if (pvs_before(pvs_fair_order(&hog, 1), pvs_fair_order(&fresh, 1))) break;
+    vnow = pvs_fair_pass(vnow, kMs, 2);
+  }
+  EXPECT_GT(waited, 10 * kMs);
+  EXPECT_LT(waited, 100 * kMs);
 }
 
 TEST(Fair, SlicesShrinkToTheLeastOne) {

@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# No ordinary task starves under the scheduler: not one that is bound to a CPU, whose time
+# is not that of those which are not; nor an old one beside new ones that end soon.
+. /lab/tests/lib.sh
+
+need_scx
+start_scx
+
+# used TID...: CPU time, in ms.
+used() { for tid; do awk '{ printf "%d\n", $1 / 1000000 }' "/proc/$tid/schedstat"; done; }
+
+# Those bound to CPU 0 run alone for a while, so that their clock is far ahead.
+bound=()
+for _ in 1 2; do
+  host_spin 0
+  bound+=("$hog")
+done
+sleep 10
+free=()
+for _ in 1 2 3 4; do
+  host_spin 0-1
+  free+=("$hog")
+done
+before=$(used "${bound[@]}" "${free[@]}")
+sleep 12
+least=$(paste <(echo "$before") <(used "${bound[@]}" "${free[@]}") | awk '{ print $2 - $1 }' | sort -n | head -1)
+# Each would have 4000 of 24000 if all could run anywhere.
+echo "the least that one of six busy tasks had in 12 s: $least ms"
+[ "$least" -ge 1000 ] || fail "a task is starved by those of another queue"
+kill "${bound[@]}" "${free[@]:1}"
+
+# Each lets its successor begin and ends within a slice.
+for _ in 1 2 3 4; do
+  # shellcheck disable=SC2016 # perl's
+  perl -e 'my $end = time + 14; while (time < $end) { exit 0 if fork; for (1 .. 2000) { } }' &
+done
+before=$(used "${free[0]}")
+sleep 12
+had=$(($(used "${free[0]}") - before))
+echo "one busy task beside four chains of short ones had $had ms in 12 s"
+[ $had -ge 1500 ] || fail "an old task is starved by new ones"
+sleep 4
+scx_healthy ""
