@@ -163,8 +163,8 @@ static __always_inline __u32 waiting_at(__s32 cpu)
 	return queued > 0 && shared ? (__u32)queued / shared : 0;
 }
 
-/* Virtual time passes with what is used; not each time, as that is a look at queues. */
-static __always_inline void pass(struct task_struct *p, __u64 used)
+/* Virtual time passes; not each time, as that is a look at queues. */
+static __always_inline void pass(struct task_struct *p, __u64 scaled)
 {
 	__s32 cpu = task_cpu(p);
 	struct pvs_cpu *me = cpu_of(cpu);
@@ -172,7 +172,7 @@ static __always_inline void pass(struct task_struct *p, __u64 used)
 
 	if (!me)
 		return;
-	me->passed_ns += used;
+	me->passed_ns += scaled;
 	if (me->passed_ns < PVS_SLICE_MIN_NS)
 		return;
 	vnow = clock_of(p, cpu);
@@ -199,11 +199,11 @@ static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 		return 0;
 	used = p->se.sum_exec_runtime - task->ran_at;
 	task->ran_at = p->se.sum_exec_runtime;
-	pass(p, used);
 	/* As a real-time task's: the budget bounds it, and nobody owes it. */
 	if (urgency_of(grant) <= PVS_RANK_RT) {
 		task->weight = weight_of(p, task, grant);
 		pvs_fair_charge(&task->fair, used, task->weight);
+		pass(p, pvs_virtual(used, task->weight));
 	}
 	task->parked_until = 0;
 	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))

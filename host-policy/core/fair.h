@@ -127,13 +127,14 @@ PVS_INLINE __u64 pvs_fair_order(const struct pvs_fair *f, __u32 waiting)
 }
 
 /*
- * The virtual time after `runnable` tasks used `used` together. It passes by
- * that, too, not only with those that run: else new tasks, each of which begins
- * at `vnow` and ends soon, would go before an older one for ever.
+ * The virtual time after one of `runnable` tasks has run for what its weight makes
+ * `scaled` (pvs_virtual()). It passes by that, too, not only with those that run:
+ * else new tasks, each of which begins at `vnow` and ends soon, would go before an
+ * older one for ever.
  */
-PVS_INLINE __u64 pvs_fair_pass(__u64 vnow, __u64 used, __u32 runnable)
+PVS_INLINE __u64 pvs_fair_pass(__u64 vnow, __u64 scaled, __u32 runnable)
 {
-	return vnow + used / (runnable ? runnable : 1);
+	return vnow + scaled / (runnable ? runnable : 1);
 }
 
 /* The more tasks wait for each CPU, the shorter: so each waits about as long. */

@@ -116,6 +116,24 @@ TEST(Fair, DebtAndBurstsCountLessAsMoreTasksWait) {
   EXPECT_EQ(pvs_fair_order(&task, 0), task.vruntime + PVS_LAG_NS);
 }
 
+// Each is put back by the virtual time of now: that takes nothing from who has more weight.
+TEST(Fair, VirtualTimePassesByWeight) {
+  const std::array<uint32_t, 2> weights = {PVS_WEIGHT, 8 * PVS_WEIGHT};
+  std::array<pvs_fair, 2> tasks = {};
+  std::array<uint64_t, 2> used = {};
+  uint64_t vnow = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const size_t next =
+        pvs_before(pvs_fair_order(&tasks[1], 1), pvs_fair_order(&tasks[0], 1)) ? 1 : 0;
+    if (pvs_before(vnow, tasks[next].vruntime)) vnow = tasks[next].vruntime;
+    pvs_fair_charge(&tasks[next], kMs, weights[next]);
+    used[next] += kMs;
+    vnow = pvs_fair_pass(vnow, pvs_virtual(kMs, weights[next]), 2);
+    pvs_fair_bound(&tasks[next], vnow, 1);
+  }
+  EXPECT_NEAR(static_cast<double>(used[1]) / static_cast<double>(used[0]), 8.0, 0.5);
+}
+
 // Each new task begins at the virtual time of now and ends before its slice does.
 TEST(Fair, TasksThatEndSoonDoNotPassAnOlderOneForEver) {
   pvs_fair hog = {};
