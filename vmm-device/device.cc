@@ -291,6 +291,7 @@ absl::Status Device::Reattach(uint32_t vcpu, Record& record) {
     return status;
   }
   record.location = *location;
+  record.preempt_gpa = extras->preempt_fd >= 0 ? header->preempt_count_addr : 0;
   record.attached = true;
   return absl::OkStatus();
 }

@@ -485,6 +485,21 @@ TEST_F(DeviceTest, PreemptCountComesWithTheRecordIfNegotiated) {
   EXPECT_EQ(Register(0, kBase), PVSCHED_RESULT_OK);
 }
 
+TEST_F(DeviceTest, ARecordThatComesBackIsWithdrawnWithThePreemptCountItHasThen) {
+  Negotiate(kFeatures);
+  PutRecord(kBase, 0);
+  memory_.At(kBase)->preempt_count_addr = kBase + 0x800;
+  ASSERT_EQ(Register(0, kBase), PVSCHED_RESULT_OK);
+  device_.MemoryGoing(kBase, 256);
+  memory_.At(kBase)->preempt_count_addr = kBase + 0xc00;
+  device_.MemoryCame();
+  ASSERT_EQ(Read32(PVSCHED_REG_REGISTERED), 1u);
+  device_.MemoryGoing(kBase + 0x800, 4);
+  EXPECT_EQ(Read32(PVSCHED_REG_REGISTERED), 1u);
+  device_.MemoryGoing(kBase + 0xc00, 4);
+  EXPECT_EQ(Read32(PVSCHED_REG_REGISTERED), 0u);
+}
+
 TEST_F(DeviceTest, PreemptCountIsIgnoredIfNotNegotiated) {
   Negotiate();
   PutRecord(kBase, 0);
