@@ -6,6 +6,8 @@ chance from a regression is measured, in the two files themselves:
   - spread: of a figure's rounds, in both;
   - drift: by how much the same figure of the policies that are not pvsched moved
     between the two runs, though nothing of theirs changed.
+What pvsched's BPF programs cost is judged together, too: each has few rounds, and most have
+one policy only, so that none alone would ever be sure.
 A figure is worse if it is so by more than the threshold and by more than these two
 explain, at a rate of false discoveries (Benjamini and Hochberg) over all figures of a
 suite, so that the few of one suite do not drown in the many of another.
@@ -26,6 +28,7 @@ _FALSE_DISCOVERIES = 0.05
 _LEAST_DRIFT = 0.05
 _MEDIAN = math.pi / 2  # the variance of a median to that of a mean
 _DIMENSIONLESS = ("1", "ratio", "x", "%")
+_PROGRAMS = "program "  # how their metrics begin
 _SAME_PLACE = ("machine", "emulated", "host_kernel", "own_kernel")
 
 
@@ -50,8 +53,20 @@ class _Change:
     variance: float  # of `worse`, by the rounds' spread
     old: float
     new: float
+    logs: tuple = ()  # of the two runs: round -> logarithm
     freedom: int = 0
     drift: float = 0.0  # variance
+
+    @property
+    def case(self):
+        cases, metrics = len({r.case for r in self.rows}), len({r.metric for r in self.rows})
+        if len(self.rows) == 1:
+            return self.rows[0].case
+        return f"mean of {metrics} programs" if metrics > 1 else f"mean of {cases} cases"
+
+    @property
+    def metric(self):
+        return self.rows[0].metric if len({r.metric for r in self.rows}) == 1 else "what a program costs"
 
     @property
     def error(self):
@@ -69,13 +84,19 @@ class _Change:
 
 def compare(new, old, threshold=THRESHOLD):
     """Findings, the surest first; none if nothing is worse."""
-    suites = collections.defaultdict(list)
-    for change in _changes(new, old):
-        if change.policy in OWN:
-            suites[change.rows[0].suite].append(change)
+    suites = _by_suite(_changes(new, old))
     margin = math.log(1 + threshold)
     found = [c for changes in suites.values() for c in _sure(changes, margin, _FALSE_DISCOVERIES / len(suites))]
     return [*_lost(new, old), *(_finding(c, new) for c in sorted(found, key=lambda c: c.chance(margin)))]
+
+
+def _by_suite(changes):
+    """What is judged: pvsched's."""
+    suites = collections.defaultdict(list)
+    for change in changes:
+        if change.policy in OWN:
+            suites[change.rows[0].suite].append(change)
+    return suites
 
 
 def _sure(changes, margin, rate):
@@ -88,10 +109,30 @@ def _sure(changes, margin, rate):
     return ordered[:sure]
 
 
+def _would_show(suites, margin):
+    """From which factor on a figure would be found if no other were worse: a sentence for each suite."""
+    for suite, changes in suites.items():
+        rate = _FALSE_DISCOVERIES / len(suites) / len(changes)
+        needed = sorted(((math.exp(_needed(c, margin, rate)), c) for c in changes), key=lambda pair: pair[0])
+        least, surest = needed[0]
+        yield (f"{suite}: if it alone were worse, a figure would show from a factor of {least:.2f} on "
+               f"({surest.metric}, {surest.case}), half of them from {needed[len(needed) // 2][0]:.2f}")
+
+
+def _needed(change, margin, rate):
+    low, high = 0.0, 20.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        sure = dataclasses.replace(change, worse=middle).chance(margin) <= rate
+        low, high = (low, middle) if sure else (middle, high)
+    return high
+
+
 def report(new, old, path, threshold=THRESHOLD):
     """(what to print, exit status)."""
     findings = compare(new, old, threshold)
-    compared = sum(c.policy in OWN for c in _changes(new, old))
+    suites = _by_suite(_changes(new, old))
+    compared = sum(map(len, suites.values()))
     lines = [f"compared with {path} of {old['meta']['date']} (commit {old['meta']['commit']}): "
              f"{compared} of pvsched's figures are in both"]
     if differing := _differing(new, old):
@@ -102,6 +143,7 @@ def report(new, old, path, threshold=THRESHOLD):
         return "\n".join(lines), 1
     if not findings:
         lines.append(f"none is worse by more than {threshold:.0%} and by more than chance explains")
+    lines += [f"  {s}" for s in _would_show(suites, math.log(1 + threshold))]
     return "\n".join(lines), 1 if findings else 0
 
 
@@ -122,60 +164,98 @@ def _changes(new, old):
             if row.relative != was.relative or not (row.relative or same_place or row.unit in _DIMENSIONLESS):
                 continue
             for policy in row.rounds:
-                runs = was.estimate(policy), row.estimate(policy)
-                if policy != row.base and all(e and min(e.values) > 0 for e in runs):
-                    groups[row.suite, row.metric].append((row, policy, *runs))
+                runs = was.compared(policy), row.compared(policy)
+                if policy != row.base and all(run and min(run.values()) > 0 for run in runs):
+                    groups[row.suite, _kind(row)].append((row, policy, runs))
     return [c for group in groups.values() for c in _judged(group)]
+
+
+def _kind(row):
+    """What is judged together: a metric, or all BPF programs."""
+    return _PROGRAMS if row.metric.startswith(_PROGRAMS) else row.metric
 
 
 def _judged(group):
     """The changes of one metric, case by case and over all cases; none if the rounds are too few."""
-    scatters = [_scatter(*runs) for _, _, *runs in group]
+    logs = [[{n: math.log(v) for n, v in run.items()} for run in runs] for *_, runs in group]
+    scatters = [_scatter([run.values() for run in runs]) for runs in logs]
     freedom = sum(f for _, f in scatters)
     if freedom < 2:
         return []
     pooled = sum(squares for squares, _ in scatters) / freedom
     by_case, by_policy = [], collections.defaultdict(list)
-    for (row, policy, old, new), (squares, own_freedom) in zip(group, scatters):
-        worse = math.log(new.median / old.median) * (1 if row.better == "lower" else -1)
-        weight = _MEDIAN * (1 / len(old.values) + 1 / len(new.values))
+    for (row, policy, runs), of_runs, (squares, own_freedom) in zip(group, logs, scatters):
+        old, new = (statistics.median(run.values()) for run in runs)
+        worse = math.log(new / old) * (1 if row.better == "lower" else -1)
+        weight = _MEDIAN * sum(1 / len(run) for run in runs)
         # Some cases are noisier than others: theirs is the greater of the two.
         spread = max(pooled, squares / own_freedom if own_freedom else 0)
-        by_case.append(_Change([row], policy, worse, spread * weight, old.median, new.median))
+        by_case.append(_Change([row], policy, worse, spread * weight, old, new, of_runs, freedom))
         by_policy[policy].append(by_case[-1])
-    overall = [_mean(changes) for changes in by_policy.values() if len(changes) > 1]
+    several = [changes for changes in by_policy.values() if len(changes) > 1]
+    overall = _averages(several) if _kind(group[0][0]) == _PROGRAMS else [_mean(c, freedom) for c in several]
     for changes in by_case, overall:
         # What moved though pvsched has no part in it, less what its own spread explains.
         moved = [c.worse ** 2 - c.variance for c in changes if c.policy not in OWN]
         drift = max(_LEAST_DRIFT ** 2, statistics.fmean(moved) if moved else 0)
         for change in changes:
-            change.drift, change.freedom = drift, freedom
+            change.drift = drift
     return by_case + overall
 
 
-def _scatter(*runs):
+def _scatter(runs):
     """(sum of squares, degrees of freedom) of the rounds' logarithms about their run's mean."""
-    logs = [[math.log(v) for v in run.values] for run in runs]
-    return (sum((v - statistics.fmean(run)) ** 2 for run in logs for v in run),
-            sum(len(run) - 1 for run in logs))
+    runs = [list(run) for run in runs]
+    return (sum((v - statistics.fmean(run)) ** 2 for run in runs for v in run),
+            sum(len(run) - 1 for run in runs))
 
 
-def _mean(changes):
+def _mean(changes, freedom):
+    """Over cases, which are measured one after another: they have nothing in common."""
     mean = statistics.fmean(c.worse for c in changes)
     return _Change([r for c in changes for r in c.rows], changes[0].policy, mean,
                    sum(c.variance for c in changes) / len(changes) ** 2,
                    statistics.geometric_mean(c.old for c in changes),
-                   statistics.geometric_mean(c.new for c in changes))
+                   statistics.geometric_mean(c.new for c in changes), freedom=freedom)
+
+
+def _averages(several):
+    """Over the programs of each policy, which are measured at once: what slows a round down
+    slows all of them, so that it is the rounds' averages whose spread counts."""
+    means = [_mean(changes, 0) for changes in several]
+    runs = [[_deviations([c.logs[which] for c in changes]) for which in (0, 1)] for changes in several]
+    scatters = [_scatter(of_policy) for of_policy in runs]
+    freedom = sum(f for _, f in scatters)
+    if not freedom:
+        return []
+    pooled = sum(squares for squares, _ in scatters) / freedom
+    for mean, changes, of_policy, (squares, own_freedom) in zip(means, several, runs, scatters):
+        # Over several programs means are as robust as medians, and vary less.
+        mean.worse = statistics.fmean(statistics.fmean(c.logs[1].values()) - statistics.fmean(c.logs[0].values())
+                                      for c in changes)
+        mean.variance = (max(pooled, squares / own_freedom if own_freedom else 0)
+                         * sum(1 / len(run) for run in of_policy))
+        mean.freedom = freedom
+    return means
+
+
+def _deviations(logs):
+    """Of each round, from the mean of all: averaged over programs."""
+    rounds = collections.defaultdict(list)
+    for run in logs:
+        mean = statistics.fmean(run.values())
+        for n, v in run.items():
+            rounds[n].append(v - mean)
+    return [statistics.fmean(of_round) for of_round in rounds.values()]
 
 
 def _finding(change, new):
     row = change.rows[0]
-    case = row.case if len(change.rows) == 1 else f"mean of {len(change.rows)} cases"
     factor, error = math.exp(change.worse), 1.96 * change.error
     of = f"of {new['policies'][row.base]}'s" if row.relative else row.unit
-    return Finding(row.suite, case, change.policy, row.metric,
-                   f"{row.suite}, {case}: {row.metric} of {new['policies'][change.policy]} is {factor:.2f} times "
-                   f"as bad as it was ({factor * math.exp(-error):.2f} .. {factor * math.exp(error):.2f}): "
+    return Finding(row.suite, change.case, change.policy, change.metric,
+                   f"{row.suite}, {change.case}: {change.metric} of {new['policies'][change.policy]} is {factor:.2f} "
+                   f"times as bad as it was ({factor * math.exp(-error):.2f} .. {factor * math.exp(error):.2f}): "
                    f"{change.old:.3g} before, {change.new:.3g} now, {of}")
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import re
 import unittest
 
 from bench import against, synthetic
@@ -63,6 +64,40 @@ class SeededRegressionTest(unittest.TestCase):
         self.assertEqual([f for found in _found(_worse("overhead", 0.3)) for f in found], [])
 
 
+class NoisyTest(unittest.TestCase):
+    """With the spread of an emulated host, in five rounds; single-policy programs among the rows."""
+
+    @staticmethod
+    def _found(effect, seeds=range(20), **options):
+        return [against.compare(synthetic.noisy(2 * seed + 5001, effect=effect, **options),
+                                synthetic.noisy(2 * seed + 5000, **options)) for seed in seeds]
+
+    @staticmethod
+    def _programs(factor):
+        return lambda suite, case, metric, policy: factor if metric.startswith("program ") and policy == "scx" else 1
+
+    def test_programs_of_one_policy_that_cost_twice_as_much_are_found_together(self):
+        for findings in self._found(self._programs(2), shared=0):
+            together = findings[0]  # the surest
+            self.assertEqual((together.policy, together.case), ("scx", "mean of 8 programs"))
+            self.assertLessEqual({f.policy for f in findings}, {"scx"})
+        self.assertRegex(together.text, r"^overhead, mean of 8 programs: what a program costs of pvsched, scx is [12]\.")
+
+    def test_and_mostly_if_half_of_their_spread_is_the_rounds(self):
+        self.assertGreaterEqual(sum(map(bool, self._found(self._programs(2)))), 14)
+
+    def test_the_same_code_is_not_worse_with_any_number_of_rounds(self):
+        for rounds in (3, 5):
+            for shared in (0, 0.5, 1):
+                self.assertLessEqual(sum(map(bool, self._found(self._programs(1), rounds=rounds, shared=shared))), 1)
+
+    def test_rounds_that_are_slow_for_all_programs_are_not_their_cost(self):
+        runs = [synthetic.results([sample(slow * size, suite="overhead", policy="scx", n=n, metric=f"program {size}",
+                                          unit="ns") for n, slow in enumerate(rounds, 1) for size in range(1, 21)])
+                for rounds in ((1, 1.4, 2), (2, 2.8, 1.4))]
+        self.assertEqual(against.compare(*runs[::-1]), [])
+
+
 class CompareTest(unittest.TestCase):
     @staticmethod
     def _run(values, metric="cost", unit="ns", better="lower", suite="overhead", policy="scx", **meta):
@@ -109,6 +144,15 @@ class CompareTest(unittest.TestCase):
         text, status = against.report(old, old, "old.json")
         self.assertEqual(status, 0)
         self.assertIn("1 of pvsched's figures", text)
+
+    def test_the_report_says_from_which_factor_a_figure_would_show(self):
+        old = self._run([100, 101, 99] * 3)
+        said = re.search(r"overhead: .* show from a factor of ([\d.]+) on \(cost, c\), half of them from \1$",
+                         against.report(old, old, "old.json")[0])
+        factor = float(said[1])
+        for by, found in ((0.97, []), (1.03, ["cost"])):
+            new = self._run([v * factor * by for v in [100, 101, 99] * 3])
+            self.assertEqual(self._metrics(new, old), found)
 
     def test_nothing_to_compare_is_no_success(self):
         text, status = against.report(self._run([1]), self._run([1]), "old.json")

@@ -95,6 +95,11 @@ class Row:
         """What is compared: the ratio to the base, or the value; None if not measured."""
         return self.ratio(policy, self.base) if self.relative else self.raw(policy)
 
+    def compared(self, policy):
+        """The same, round by round: round -> value."""
+        mine, base = self.rounds.get(policy, {}), self.rounds.get(self.base, {})
+        return {n: v / base[n] for n, v in mine.items() if base.get(n)} if self.relative else dict(mine)
+
     def best(self, among):
         """The policy with the best median; None where there is nothing to compare."""
         measured = {p: e.median for p in among if (e := self.estimate(p))}

@@ -12,6 +12,13 @@ EFFECTS = {"eevdf": 1, "nice": 0.5, "slice": 0.8, "rr": 0.22, "scx": 0.35, "agen
            "scx_simple": 1.8}
 CASES = ("idle host, 1 guest of 1 vCPU", "busy host, 1 guest of 1 vCPU", "busy host, 2 guests of 4 vCPUs")
 FIGURES = {"average": 1, "p50": 0.8, "p99": 9, "p99.9": 20, "max": 40}
+# Logarithms' standard deviation of what is compared, over the rounds on an emulated host; as measured.
+SPREADS = {"average": 0.45, "p50": 0.35, "p99": 0.56, "p99.9": 0.83, "max": 0.9, "load's work": 0.22,
+           "hackbench": 0.33, "exits a wake-up": 0.13, "interrupts a wake-up": 0.14, "ends of a halt a wake-up": 0.14,
+           "program": 0.28}
+PROGRAMS = {"scx": ("select_cpu", "enqueue", "dispatch", "tick", "running", "stopping", "cpu_taken", "kick"),
+            "agent": ("exit", "inj_virq", "wakeup", "switch", "timer", "kick"),
+            "kfunc": ("inj_virq", "wakeup", "switch", "timer", "handle_exit", "halt", "kick")}
 
 
 def sample(value, *, suite="latency", case="c", policy="eevdf", n=1, metric="p99", unit="us", better="lower"):
@@ -48,6 +55,34 @@ def run(seed, noise=0.2, rounds=5, curves=False, effect=lambda suite, case, metr
                                       unit="ns per event"))
     return results(samples, curves=list(_curves(draw)) if curves else [], missing=[
         {"suite": "overhead", "case": "programs", "policy": "scx_simple", "why": "it has no such programs"}])
+
+
+def noisy(seed, rounds=5, shared=0.5, effect=lambda suite, case, metric, policy: 1):
+    """A run with the spreads that an emulated host has; `shared`: of the programs' variance, what all have in a round."""
+    draw = random.Random(seed)
+    own = SPREADS["program"] * math.sqrt(1 - shared)
+    samples, case = [], "idle host, 1 guest of 1 vCPU"
+    # Of the two that a ratio is made of each has its part of the spread.
+    ratio = lambda name: math.exp(draw.gauss(0, SPREADS[name] / math.sqrt(2)))  # noqa: E731
+    for n in range(1, rounds + 1):
+        for busy in CASES:
+            for policy in EFFECTS:
+                samples.append(sample(40 * ratio("load's work"), case=busy, policy=policy, n=n, metric="load's work",
+                                      unit="bogo-ops/s", better="higher"))
+                for side in ("guest", "host"):
+                    samples += [sample(500 * size * ratio(name) * effect("latency", busy, name, policy), case=busy,
+                                       policy=policy, n=n, metric=f"{side} {name}") for name, size in FIGURES.items()]
+        for policy in ("eevdf", "scx", "agent", "kfunc"):
+            for name in ("hackbench", "exits a wake-up", "interrupts a wake-up", "ends of a halt a wake-up"):
+                samples.append(sample(3 * ratio(name) * effect("overhead", case, name, policy), suite="overhead",
+                                      case=case, policy=policy, n=n, metric=name, unit="1"))
+        slow = draw.gauss(0, SPREADS["program"] * math.sqrt(shared))
+        for policy, programs in PROGRAMS.items():
+            for name in programs:
+                metric = f"program pvs_{name}"
+                value = 5000 * math.exp(slow + draw.gauss(0, own)) * effect("overhead", case, metric, policy)
+                samples.append(sample(value, suite="overhead", case=case, policy=policy, n=n, metric=metric, unit="ns"))
+    return results(samples)
 
 
 def _curves(draw):
