@@ -132,9 +132,13 @@ def report(new, old, path, threshold=THRESHOLD):
     """(what to print, exit status)."""
     findings = compare(new, old, threshold)
     suites = _by_suite(_changes(new, old))
-    compared = sum(map(len, suites.values()))
+    compared = {(row.suite, row.case, c.policy, row.metric) for changes in suites.values() for c in changes
+                for row in c.rows}
     lines = [f"compared with {path} of {old['meta']['date']} (commit {old['meta']['commit']}): "
-             f"{compared} of pvsched's figures are in both"]
+             f"{len(compared)} of pvsched's figures are in both"]
+    lines += _not_compared(new, old, compared)
+    if seconds := _other_seconds(new, old):
+        lines.append(seconds)
     if differing := _differing(new, old):
         lines.append(f"they differ in {', '.join(differing)}: figures without a base are left out")
     lines += [f"  {'worse' if f.metric else 'lost'}: {f.text}" for f in findings]
@@ -145,6 +149,15 @@ def report(new, old, path, threshold=THRESHOLD):
         lines.append(f"none is worse by more than {threshold:.0%} and by more than chance explains")
     lines += [f"  {s}" for s in _would_show(suites, math.log(1 + threshold))]
     return "\n".join(lines), 1 if findings else 0
+
+
+def _other_seconds(new, old):
+    """A longer measurement has greater maxima, and its p99.9 is of more wake-ups."""
+    now, then = (run["meta"].get("seconds") for run in (new, old))
+    if now == then or not all("latency" in {s["suite"] for s in run["samples"]} for run in (new, old)):
+        return ""
+    said = [f"{s} s" if s else "an unknown time" for s in (now, then)]
+    return f"latency was measured for {said[0]} each time, and for {said[1]} then: maxima differ by that alone"
 
 
 def _differing(new, old):
@@ -260,9 +273,38 @@ def _finding(change, new):
 
 
 def _lost(new, old):
-    """What could be measured before, and now cannot."""
-    had, has = ({(s["suite"], s["case"], s["policy"]) for s in run["samples"]} for run in (old, new))
-    return [Finding(case.suite, case.name, policy, "",
-                    f"{case.suite}, {case.name}: {new['policies'][policy]} can no longer be measured: {'; '.join(why)}")
-            for case in stats.cases(new) for policy, why in case.missing.items()
-            if policy in OWN and (case.suite, case.name, policy) in had - has]
+    """What could be measured before, and now cannot, or in fewer of the rounds."""
+    had, has = _shares(old), _shares(new)
+    for case in stats.cases(new):
+        for policy, why in case.missing.items():
+            key = case.suite, case.name, policy
+            then, now = had.get(key), has.get(key, (0, 0))
+            if policy not in OWN or then is None or now[0] and now[0] * then[1] >= then[0] * now[1]:
+                continue
+            how = (f"was measured in {now[0]} of {now[1]} rounds only, and in {then[0]} of {then[1]} before" if now[0]
+                   else "can no longer be measured")
+            yield Finding(case.suite, case.name, policy, "",
+                          f"{case.suite}, {case.name}: {new['policies'][policy]} {how}: {'; '.join(why)}")
+
+
+def _shares(run):
+    """(suite, case, policy) -> (its rounds, those of the case)."""
+    rounds, of_case = collections.defaultdict(set), collections.defaultdict(set)
+    for s in run["samples"]:
+        rounds[s["suite"], s["case"], s["policy"]].add(s["round"])
+        of_case[s["suite"], s["case"]].add(s["round"])
+    return {key: (len(found), len(of_case[key[:2]])) for key, found in rounds.items()}
+
+
+def _not_compared(new, old, compared):
+    """Of the figures of pvsched's that could have been: a sentence, or none."""
+    then, now = (_figures(run) for run in (old, new))
+    counts = [(len(then - now), "are in the older run only"), (len(now - then), "are in this run only"),
+              (len((then & now) - compared), "are of another machine or unit, or have too few rounds")]
+    said = [f"{n} {why}" for n, why in counts if n]
+    return [f"not compared: {'; '.join(said)}"] if said else []
+
+
+def _figures(run):
+    return {(s["suite"], s["case"], s["policy"], s["metric"]) for s in run["samples"]
+            if s["policy"] in OWN and s["better"] != "neither"}

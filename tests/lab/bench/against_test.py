@@ -135,6 +135,35 @@ class CompareTest(unittest.TestCase):
         self.assertEqual([(f.policy, f.metric) for f in findings], [("scx", "")])
         self.assertIn("it was ejected", findings[0].text)
 
+    def test_so_is_one_that_is_measured_in_fewer_rounds(self):
+        def run(*rounds, planned=5):
+            samples = [sample(100 + n, suite="overhead", policy=p, n=n, metric="cost")
+                       for p, of in (("eevdf", range(1, planned + 1)), ("scx", rounds)) for n in of]
+            return synthetic.results(samples, missing=[
+                {"suite": "overhead", "case": "c", "policy": "scx", "why": f"round {n}: it was ejected"}
+                for n in range(1, planned + 1) if n not in rounds])
+        full = run(1, 2, 3, 4, 5)
+        findings = against.compare(run(2), full)
+        self.assertEqual([(f.policy, f.metric) for f in findings], [("scx", "")])
+        self.assertIn("was measured in 1 of 5 rounds only, and in 5 of 5 before: round 1: it was ejected; round 3",
+                      findings[0].text)
+        for new, old in ((full, run(2)), (run(2), run(3)), (run(1, 2, planned=2), full)):
+            self.assertEqual(against.compare(new, old), [])
+
+    def test_what_could_not_be_compared_is_counted(self):
+        old, new = self._run([100, 101]), self._run([100, 101])
+        for run, metrics in ((old, ("gone", "too", "once")), (new, ("come", "once"))):
+            run["samples"] += [sample(1, suite="overhead", policy="scx", metric=m) for m in metrics]
+        self.assertIn("not compared: 2 are in the older run only; 1 are in this run only; 1 are of another machine or "
+                      "unit, or have too few rounds\n", against.report(new, old, "old.json")[0])
+        full = self._run([100, 101])
+        self.assertNotIn("not compared", against.report(full, full, "old.json")[0])
+
+    def test_latency_that_was_measured_longer_is_said_to_be(self):
+        short, long = (self._run([100, 101], suite="latency", seconds=s) for s in (5, 20))
+        self.assertIn("for 20 s each time, and for 5 s then", against.report(long, short, "old.json")[0])
+        self.assertNotIn("each time", against.report(long, long, "old.json")[0])
+
     def test_the_report_says_what_was_found_and_returns_its_status(self):
         old, new = self._run([100, 101, 99] * 3), self._run([200, 201, 199] * 3)
         text, status = against.report(new, old, "old.json")
