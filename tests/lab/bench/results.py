@@ -2,7 +2,8 @@
 """results.json: what a run measured, raw. Read, checked, merged and written here.
 
     {"format": 1,
-     "meta": {"date", "host_kernel", "guest_kernel", "machine", "emulated", "rounds", "suites", "commit"},
+     "meta": {"date", "host_kernel", "guest_kernel", "machine", "emulated", "rounds", "suites", "commit"};
+             of a run, too: "own_kernel", "seconds", "seed"
      "policies": {NAME: TITLE, ...}, in order; the first is the base of all ratios
      "samples": [{"suite", "case", "policy", "round", "metric", "unit", "better", "value"}, ...],
      "curves": [{"suite", "case", "side", "policy", "histogram": {US: COUNT, ...}}, ...], all rounds together
@@ -12,6 +13,7 @@
 import json
 import math
 
+from bench import suites
 from bench.policies import POLICIES, of_kind
 from settings import LabError
 
@@ -29,6 +31,7 @@ _SAMPLE = {"suite": str, "case": str, "policy": str, "round": int, "metric": str
 _CURVE = {"suite": str, "case": str, "side": str, "policy": str, "histogram": dict}
 _MISSING = {"suite": str, "case": str, "policy": str, "why": str}
 _UNDER_TEST = ("host_kernel", "guest_kernel", "emulated")
+_TIMED = {case.suite for case in suites.cases(suites.SUITES) if case.timed}
 _SAME = ("own_kernel", "machine", *_UNDER_TEST)  # of runs that may be merged
 
 
@@ -167,6 +170,23 @@ def _check_mergeable(one, other):
     if shared and one["meta"]["commit"] != other["meta"]["commit"]:
         raise LabError(f"these runs cannot be merged: both have the suite {min(shared)}, of different commits: "
                        f"{one['meta']['commit']}, {other['meta']['commit']}")
+    seconds = [run["meta"].get("seconds") for run in (one, other)]
+    if shared & _TIMED and seconds[0] != seconds[1]:
+        raise LabError(f"these runs cannot be merged: both have the suite {min(shared & _TIMED)}, measured for "
+                       f"{seconds[0]} s and for {seconds[1]} s each time: give --seconds")
+    known = list(_rounds(one).values())
+    for (suite, n), measured in _rounds(other).items():
+        if measured in known:
+            raise LabError(f"these runs cannot be merged: round {n} of {suite} is in two of them")
+
+
+def _rounds(results):
+    """What each round of a suite measured; no two are alike."""
+    found = {}
+    for s in results["samples"]:
+        found.setdefault((s["suite"], s["round"]), set()).add(
+            (s["suite"], s["case"], s["policy"], s["metric"], s["value"]))
+    return found
 
 
 def _has_host(meta):

@@ -73,7 +73,7 @@ class MergeTest(unittest.TestCase):
     def test_a_round_that_is_missing_stays_told(self):
         why = {"suite": "latency", "case": "c", "policy": "rr", "why": "round 2: the guest hung"}
         one = synthetic.results([sample(6, policy="rr")], missing=[why])
-        self.assertEqual(results.merge([one, synthetic.results([sample(6, policy="rr")])])["missing"], [why])
+        self.assertEqual(results.merge([one, synthetic.results([sample(7, policy="rr")])])["missing"], [why])
 
     def test_what_cannot_be_compared_is_not_merged(self):
         one = synthetic.results([sample(1)])
@@ -82,6 +82,20 @@ class MergeTest(unittest.TestCase):
                              ({"commit": "def"}, "the suite latency, of different commits: abc, def")):
             with self.assertRaisesRegex(LabError, reason):
                 results.merge([one, synthetic.results([sample(1)], meta={**synthetic.META, **meta})])
+
+    def test_what_is_there_already_is_not_merged_again(self):
+        one, other = synthetic.run(1, rounds=2), synthetic.run(2, rounds=2)
+        for parts in ([one, one], [results.merge([other, one]), one], [one, results.merge([other, one])]):
+            with self.assertRaisesRegex(LabError, r"round \d of (latency|overhead) is in two of them"):
+                results.merge(parts)
+
+    def test_latency_that_was_measured_for_another_time_is_not_merged(self):
+        def run(value, suite, seconds):
+            return synthetic.results([sample(value, suite=suite)], meta={**synthetic.META, "seconds": seconds})
+        with self.assertRaisesRegex(LabError, "the suite latency, measured for 5 s and for 20 s each time"):
+            results.merge([run(1, "latency", 5), run(2, "latency", 20)])
+        results.merge([run(1, "boot", 5), run(2, "boot", 20)])
+        results.merge([run(1, "boot", 5), run(2, "latency", 20)])
 
     def test_other_suites_may_be_of_another_commit(self):
         other = synthetic.results([sample(1, suite="boot")],
