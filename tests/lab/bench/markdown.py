@@ -9,7 +9,7 @@ from bench import stats, words
 def summary(results, command, reasons=()):
     meta, policies = results["meta"], results["policies"]
     lines = [f"Measured by `{command}` on {words.place(meta)}.",
-             words.EMULATED if meta["emulated"] else words.HARDWARE, "", *(f"- {s}" for s in words.reading(policies))]
+             *filter(None, [words.stopped(meta)]), words.EMULATED if meta["emulated"] else words.HARDWARE, "", *(f"- {s}" for s in words.reading(policies))]
     for suite, cases in itertools.groupby(stats.cases(results), key=lambda c: c.suite):
         lines += ["", f"### {suite[0].upper()}{suite[1:]}"]
         lines += ["", words.SUITES[suite]] if suite in words.SUITES else []
@@ -24,15 +24,15 @@ def summary(results, command, reasons=()):
 def _table(case, policies):
     shown = [p for p in policies if stats.measured(case, p) or p in case.missing]
     return [_line(["", *(policies[p] for p in shown)]), _line(["---"] * (len(shown) + 1)),
-            *(_line([f"{row.metric} ({words.unit(row)})", *(_cell(row, p) for p in shown)]) for row in case.rows)]
+            *(_line([f"{row.metric} ({words.unit(row)})", *(_cell(case, row, p) for p in shown)]) for row in case.rows)]
 
 
-def _cell(row, policy):
+def _cell(case, row, policy):
     estimate = row.raw(policy) if policy == row.base else row.estimate(policy)
     if estimate is None:
         return "-"
     write = words.ratio if row.relative and policy != row.base else words.number
-    shown = words.interval(estimate, write)
+    shown = words.detail(estimate, write, stats.most_rounds(case))
     median = write(estimate.median)
     text = f"**{median}**" if policy in stats.winners(row) else median
     return f"{text} ({shown})" if shown else text

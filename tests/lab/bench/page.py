@@ -58,6 +58,7 @@ def report(results, command, reasons=()):
               itertools.groupby(stats.cases(results), key=lambda c: c.suite)]
     body = [f"<h1>pvsched: {_e(', '.join(suite for suite, _ in suites))}</h1>",
             f"<p>Measured on {_e(words.place(meta))}.<br>By <code>{_e(command)}</code></p>",
+            *(f'<p class="note">{_e(s)}</p>' for s in filter(None, [words.stopped(meta)])),
             f'<p class="note">{_e(words.EMULATED if meta["emulated"] else words.HARDWARE)}</p>',
             "<h2>In short</h2>", *(_standing(*suite, policies) for suite in suites), _STANDING,
             "<h2>How to read it</h2><ul>", *(f"<li>{_e(s)}</li>" for s in words.reading(policies)),
@@ -147,8 +148,8 @@ def _cell(case, row, policy):
         return f'<td title="{_e("; ".join(case.missing.get(policy, ())))}">-</td>'
     style = ' class="best"' if policy in stats.winners(row) else ""
     if not row.relative or policy == row.base:
-        shown = words.interval(raw, words.number)
+        shown = words.detail(raw, words.number, stats.most_rounds(case))
         return f"<td{style}>{words.number(raw.median)}{f'<small>({shown})</small>' if shown else ''}</td>"
-    shown = words.interval(estimate, words.ratio)
+    shown = words.detail(estimate, words.ratio, stats.most_rounds(case))
     return (f"<td{style}>{words.ratio(estimate.median)}{f'<small>({shown})</small>' if shown else ''}"
             f"<small>{_e(words.amount(raw.median, row))}</small></td>")

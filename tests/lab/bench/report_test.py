@@ -96,6 +96,18 @@ class SummaryTest(unittest.TestCase):
                          ["p99: EEVDF has 1.00, pvsched, scx 2.00, with too few rounds to be sure."])
 
 
+class StoppedTest(unittest.TestCase):
+    def test_the_top_says_it_and_cells_of_fewer_rounds_say_how_many(self):
+        samples = [sample(v + n, policy=p, n=n) for p, v, rounds in (("eevdf", 9, 5), ("rr", 4, 5), ("scx", 5, 2), ("agent", 7, 1))
+                   for n in range(1, rounds + 1)]
+        stopped = synthetic.results(samples, meta={**synthetic.META, "trouble": "it was stopped before its end"})
+        for text in (page.report(stopped, ""), markdown.summary(stopped, "")):
+            self.assertIn("Stopped: it was stopped before its end. ", text)
+            self.assertLess(text.index("Stopped: "), text.index("itself emulated"))
+            self.assertEqual(re.findall(r"n = \d\)", text), ["n = 2)", "n = 1)"])
+        self.assertNotIn("Stopped", markdown.summary(synthetic.results(samples), ""))
+
+
 class WordsTest(unittest.TestCase):
     def test_one_reason_is_told_once(self):
         place = {"suite": "latency", "case": "c"}

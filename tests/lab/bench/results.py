@@ -3,7 +3,7 @@
 
     {"format": 1,
      "meta": {"date", "host_kernel", "guest_kernel", "machine", "emulated", "rounds", "suites", "commit"};
-             of a run, too: "own_kernel", "seconds", "seed"
+             of a run, too: "own_kernel", "seconds", "seed", "trouble" (why not all was measured)
      "policies": {NAME: TITLE, ...}, in order; the first is the base of all ratios
      "samples": [{"suite", "case", "policy", "round", "metric", "unit", "better", "value"}, ...],
      "curves": [{"suite", "case", "side", "policy", "histogram": {US: COUNT, ...}}, ...], all rounds together
@@ -200,6 +200,7 @@ def _merged_meta(one, other):
         meta |= {key: other[key] for key in _UNDER_TEST}
     for key in ("date", "commit"):
         meta[key] = ", ".join(dict.fromkeys(one[key].split(", ") + other[key].split(", ")))
+    meta["trouble"] = "; ".join(dict.fromkeys(filter(None, (run.get("trouble") for run in (one, other)))))
     meta["suites"] = list(dict.fromkeys(one["suites"] + other["suites"]))
     return meta
 

@@ -97,6 +97,11 @@ class MergeTest(unittest.TestCase):
         results.merge([run(1, "boot", 5), run(2, "boot", 20)])
         results.merge([run(1, "boot", 5), run(2, "latency", 20)])
 
+    def test_why_a_part_is_not_whole_stays_told(self):
+        parts = [synthetic.results([sample(v)], meta={**synthetic.META, "trouble": t})
+                 for v, t in ((1, ""), (2, "it was stopped"), (3, "it died"))]
+        self.assertEqual(results.merge(parts)["meta"]["trouble"], "it was stopped; it died")
+
     def test_other_suites_may_be_of_another_commit(self):
         other = synthetic.results([sample(1, suite="boot")],
                                   meta={**synthetic.META, "commit": "def", "suites": ["boot"]})

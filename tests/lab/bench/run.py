@@ -59,7 +59,7 @@ def run(options):
     collection = collect.Collection(raw, plan, seconds, chosen)
     collection.native(wanted_natively, options.rounds)
     _why_missing(collection, options, plan, unbuilt, measured)
-    results = {"format": 1, "meta": _meta(options, measured, seconds, kernel, commit), "policies": collect.titles(chosen),
+    results = {"format": 1, "meta": _meta(options, measured, collection.samples, seconds, kernel, commit), "policies": collect.titles(chosen),
                "samples": collection.samples, "curves": collection.curves, "missing": collection.missing}
     if not collection.samples:
         why = measured.trouble or (collection.missing[0]["why"] if collection.missing else "no case compares these policies")
@@ -150,10 +150,10 @@ def _why_missing(collection, options, plan, unbuilt, measured):
     collection.unwanted(options.suites)
 
 
-def _meta(options, measured, seconds, kernel, commit):
+def _meta(options, measured, samples, seconds, kernel, commit):
     return {"date": datetime.date.today().isoformat(), "host_kernel": kernel, "guest_kernel": kernel, "own_kernel": os.uname().release, "machine": _machine(),
-            "emulated": measured.emulated, "rounds": options.rounds, "suites": options.suites,
-            "seconds": seconds, "seed": options.seed, "commit": commit}
+            "emulated": measured.emulated, "rounds": max((s["round"] for s in samples), default=0),
+            "suites": options.suites, "trouble": measured.trouble, "seconds": seconds, "seed": options.seed, "commit": commit}
 
 
 def _machine():

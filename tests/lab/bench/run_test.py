@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 import main
-from bench import results, run, schedule, suites, synthetic
+from bench import results, rounds, run, schedule, suites, synthetic
 
 
 def _lab(*arguments):
@@ -86,6 +86,14 @@ class GoOnTest(unittest.TestCase):
             self.assertEqual(run._begin(options, plan, 5, "c0ffee"), kept)
             self.assertFalse(done.exists())  # the host hands it back
             self.assertEqual(run._begin(options, plan, 6, "c0ffee"), {})
+
+
+class MetaTest(unittest.TestCase):
+    def test_rounds_are_those_that_were_measured(self):
+        options = run.Options(["latency"], [], 10, 5, 1, pathlib.Path(), None, "")
+        stopped = rounds.Measured(pathlib.Path(), trouble="it was stopped before its end")
+        meta = run._meta(options, stopped, [synthetic.sample(1, n=n) for n in (1, 2, 3)], 5, "7.3", "c0ffee")
+        self.assertEqual((meta["rounds"], meta["trouble"]), (3, "it was stopped before its end"))
 
 
 if __name__ == "__main__":

@@ -146,6 +146,11 @@ def cases(results):
     return sorted(found.values(), key=lambda c: suites.index(c.suite))
 
 
+def most_rounds(case):
+    """That any policy was measured in."""
+    return max((len(rounds) for row in case.rows for rounds in row.rounds.values()), default=0)
+
+
 def measured(case, policy):
     return any(policy in row.rounds for row in case.rows)
 

@@ -45,6 +45,12 @@ def interval(estimate, write):
     return f"{write(estimate.low)} .. {write(estimate.high)}"
 
 
+def detail(estimate, write, most):
+    """What stands in brackets: the interval, and how many rounds where others have more."""
+    few = f"n = {len(estimate.values)}" if len(estimate.values) < most else ""
+    return "; ".join(filter(None, (interval(estimate, write), few)))
+
+
 def unit(row):
     """A metric says for itself what it is in, and which way is better."""
     return ", ".join(filter(None, (row.unit if row.unit != "1" else "", BETTER[row.better])))
@@ -53,6 +59,11 @@ def unit(row):
 def amount(value, row):
     """With its unit; "1" is that of counts."""
     return number(value) if row.unit in ("", "1") else f"{number(value)} {row.unit}"
+
+
+def stopped(meta):
+    """"" of a run that came to its end."""
+    return f"Stopped: {meta['trouble']}. Below is what was measured by then." if meta.get("trouble") else ""
 
 
 def place(meta):
@@ -72,7 +83,7 @@ def reading(policies):
         f"do not tell the policy from {base}. Up to five rounds it is as wide as their extremes, and with fewer "
         "than five no difference is called clear.",
         f"Metrics that {base} has not (such as the run time of pvsched's own programs) are shown as they are.",
-        "The best of a row is bold; \"-\" was not measured.",
+        "The best of a row is bold; \"-\" was not measured; \"n = 3\" was in so many rounds only.",
     ]
 
 
