@@ -95,12 +95,13 @@ def _demo(args):
 
 
 def _bench(args):
+    out = pathlib.Path(args.out).resolve()  # what a symbolic link leads to is replaced, not the link
     if args.merge:
-        return bench.merge([pathlib.Path(folder) for folder in args.merge], pathlib.Path(args.out), _command())
+        return bench.merge([pathlib.Path(folder) for folder in args.merge], out, _command())
     wanted = list(suites.SUITES) if "all" in args.suite else args.suite
     return bench.run(bench.Options(
         suites=[s for s in suites.SUITES if s in wanted], policies=args.policies, rounds=args.rounds,
-        seconds=args.seconds, seed=args.seed, out=pathlib.Path(args.out),
+        seconds=args.seconds, seed=args.seed, out=out,
         against=pathlib.Path(args.against) if args.against else None,
         command=_command()))
 

@@ -81,7 +81,7 @@ def merge(folders, out, command):
     for folder in folders:
         if not (folder / "results.json").is_file():
             raise UsageError(f"bench: --merge: {folder} is no earlier result, as it has no results.json")
-    if out.exists() and out not in folders and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and out not in [f.resolve() for f in folders] and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"bench: --out {out} is there, and what is in it would be lost: give a new or empty directory")
     report.rewrite(folders, out, command)
     say(f"wrote {out}: report.html, summary.md, results.json")
@@ -96,17 +96,27 @@ def _begin(options, plan, seconds, commit):
         kept = rounds.read(options.out / "raw")
         say(f"going on with the {rounds.done(kept)} of {len(plan)} blocks that an earlier run has done")
     shutil.rmtree(options.out, ignore_errors=True)
-    options.out.mkdir(parents=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     return kept
 
 
 def _check_out(out):
     """What is there is replaced, so it must be an earlier result."""
-    ours = (out / "raw").is_dir() or (out / _PLAN).exists()
+    ours = _holds(out / _PLAN, "schedule", "commit") or ((out / "raw").is_dir() and _holds(
+        out / "results.json", "format", "meta", "policies", "samples"))
     if out.exists() and (not out.is_dir() or any(out.iterdir()) and not ours):
         raise UsageError(f"bench: --out {out} is there, is no earlier result, and would be lost: "
                          "give a new or empty directory")
+
+
+def _holds(file, *keys):
+    """Whether it is one of ours: others have a raw, or a results.json, too."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and set(keys) <= set(found)
 
 
 def _build(chosen, natively, nested):

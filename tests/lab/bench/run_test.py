@@ -44,6 +44,29 @@ class UsageTest(unittest.TestCase):
         self.assertTrue((folder / "thesis").exists())
 
 
+    def test_a_folder_of_another_programs_raw_and_results(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        (folder / "raw").mkdir()
+        for held in ("", "[]", '{"samples": []}', '{"format": 1}'):
+            (folder / "results.json").write_text(held)
+            (folder / "plan.json").write_text(held)
+            self._refused("is no earlier result, and would be lost", "--out", str(folder))
+
+    def test_an_earlier_result_may_be_replaced(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        (folder / "raw").mkdir()
+        results.save(synthetic.run(1, rounds=1), folder / "results.json")
+        run._check_out(folder)
+
+    def test_a_link_is_followed(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        (folder / "real").mkdir()
+        (folder / "link").symlink_to("real")
+        with mock.patch("bench.run.run") as ran:
+            _lab("bench", "--out", str(folder / "link"))
+        self.assertEqual(ran.call_args.args[0].out, folder.resolve() / "real")
+
+
 class MergeTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
