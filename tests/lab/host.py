@@ -34,11 +34,11 @@ _DEATHS = re.compile(r"Kernel panic.*|BUG: .*|Oops: .*|.*shutdown_interception.*
 class HostDied(LabError):
     """The host under test went away in the middle of a job."""
 
+    kept = {}  # what the job had kept by then: path in $OUT -> bytes
+
 
 class EmulatorDied(HostDied):
     """So it did, but under emulation, where that happens without the job's doing."""
-
-    kept = {}  # what the job had kept by then: path in $OUT -> bytes
 
 
 @dataclasses.dataclass

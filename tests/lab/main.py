@@ -6,6 +6,7 @@ import os
 import pathlib
 import shlex
 import signal
+import stat
 import sys
 
 import build
@@ -222,9 +223,19 @@ def _parser():
     return parser
 
 
+def _end(number, _frame):
+    if number == signal.SIGHUP:
+        for fd in (1, 2):  # or the next line would end it for good
+            if stat.S_ISCHR(os.fstat(fd).st_mode):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+    sys.exit(128 + number)
+
+
 def main():
-    # So that progress ends and children are reaped when the terminal goes, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # So that progress ends and children are reaped, and bench reports, when the terminal goes, too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _end)
     try:
         args = _parser().parse_args()
         return args.run(args)

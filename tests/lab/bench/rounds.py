@@ -36,6 +36,7 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
     result, kept = Measured(raw, emulated=emulated), kept or {}
     deaths, in_vain = collections.Counter(), 0
     while True:
+        _restore(kept, raw)  # where it is safe, whatever ends this one
         left = [b.without(result.given_up) for b in plan]
         progress = _Progress(left, seconds, emulated)
         files = {f"/lab/out/{name}": data for name, data in kept.items()}
@@ -56,8 +57,8 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
             _restore(max(kept, getattr(stop, "kept", {}), key=done), raw)
             result.trouble, result.is_stopped = "it was stopped before its end", True
             return result
-        except LabError:
-            _restore(kept, raw)
+        except LabError as error:
+            _restore(max(kept, getattr(error, "kept", {}), key=done), raw)
             raise
         in_vain = 0 if done(now) > done(kept) else in_vain + 1
         kept = now if done(now) >= done(kept) else kept

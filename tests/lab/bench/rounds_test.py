@@ -3,6 +3,7 @@
 import contextlib
 import io
 import pathlib
+import shutil
 import tempfile
 import unittest
 from unittest import mock
@@ -24,15 +25,19 @@ class _Hosts:
     def __init__(self, *boots):
         self.boots = list(boots)
         self.jobs = []
+        self.found = []  # what was in `raw` at each boot
 
     def __call__(self, job, raw, write, retries):
         self.jobs.append(job)
+        self.found.append(rounds.read(raw))
         said, kept = self.boots.pop(0)
         for line in said:
             write(f"bench: measuring {line}\n".encode())
         if kept is None or isinstance(kept, int):
             return host.Outcome(kept or 0, raw, 1.0, "7.3", True)
-        death = KeyboardInterrupt() if "stop" in said else host.EmulatorDied("silence")
+        death = {"stop": KeyboardInterrupt, "power": host.HostDied}.get("".join(said), host.EmulatorDied)("silence")
+        shutil.rmtree(raw)
+        raw.mkdir()
         death.kept = kept
         raise death
 
@@ -81,6 +86,15 @@ class DeathTest(unittest.TestCase):
         self.assertEqual((result.is_stopped, result.trouble), (True, "it was stopped before its end"))
         kept = rounds.read(self.raw)
         self.assertEqual((kept, rounds.done(kept)), (_block(1), 1))
+
+    def test_what_is_kept_lies_in_raw_while_a_host_runs(self):
+        hosts, _ = self._run((["2 latency busy-1x1 rr"], _block(1)), ([], {}), ([], None))
+        self.assertEqual(hosts.found, [{}, _block(1), _block(1)])
+
+    def test_a_host_that_dies_on_hardware_loses_nothing(self):
+        with self.assertRaises(host.HostDied):
+            self._run((["power"], _block(1)))
+        self.assertEqual(rounds.read(self.raw), _block(1))
 
     def test_progress_names_the_measurement_and_the_time_left(self):
         self._run((["1 latency busy-1x1 scx"], None))

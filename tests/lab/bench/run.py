@@ -89,16 +89,17 @@ def merge(folders, out, command):
 
 
 def _begin(options, plan, seconds, commit):
-    """Makes the folder anew; returns what an earlier run of this plan, which did not end, has kept."""
+    """Makes the folder anew, or returns what an earlier run of this plan, which did not end, has kept there."""
     text = json.dumps({"schedule": [b.line() for b in plan], "seconds": seconds, "commit": commit}, indent=1)
-    file, kept = options.out / _PLAN, {}
+    file = options.out / _PLAN
     if file.exists() and file.read_text() == text:
         kept = rounds.read(options.out / "raw")
         say(f"going on with the {rounds.done(kept)} of {len(plan)} blocks that an earlier run has done")
+        return kept
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
-    return kept
+    return {}
 
 
 def _check_out(out):

@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import os
 import pathlib
+import signal
 import sys
 import tempfile
 import unittest
@@ -67,6 +69,21 @@ class UsageTest(unittest.TestCase):
         self.assertEqual(ran.call_args.args[0].out, folder.resolve() / "real")
 
 
+class SignalTest(unittest.TestCase):
+    def test_a_terminal_that_goes_ends_it_as_a_signal_does(self):
+        for number, status in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)}
+            try:
+                with mock.patch.object(sys, "argv", ["./lab", "doctor"]), \
+                     mock.patch("os.dup2"), mock.patch("doctor.run", lambda _: os.kill(os.getpid(), number)), \
+                     self.assertRaises(SystemExit) as ended:
+                    main.main()
+            finally:
+                for n, handler in before.items():
+                    signal.signal(n, handler)
+            self.assertEqual(ended.exception.code, status)
+
+
 class MergeTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
@@ -107,8 +124,9 @@ class GoOnTest(unittest.TestCase):
             done.touch()
             kept = {"round-1/latency/busy-1x1/done": b""}
             self.assertEqual(run._begin(options, plan, 5, "c0ffee"), kept)
-            self.assertFalse(done.exists())  # the host hands it back
+            self.assertTrue(done.exists())
             self.assertEqual(run._begin(options, plan, 6, "c0ffee"), {})
+            self.assertFalse(done.exists())
 
 
 class MetaTest(unittest.TestCase):
