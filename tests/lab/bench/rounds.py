@@ -13,6 +13,7 @@ from bench.policies import BASE
 from progress import clear_line, say
 from settings import LabError
 
+STOPPED = "it was stopped before its end"
 _SCHEDULE = "/lab/schedule"
 _DEATHS = 2  # under one policy in one case, then it is given up there
 _IN_VAIN = 4  # deaths in a row without a block done
@@ -55,7 +56,7 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
             end, now = f"the emulated host died: {death}", death.kept
         except (KeyboardInterrupt, SystemExit) as stop:
             _restore(max(kept, getattr(stop, "kept", {}), key=done), raw)
-            result.trouble, result.is_stopped = "it was stopped before its end", True
+            result.trouble, result.is_stopped = STOPPED, True
             return result
         except LabError as error:
             _restore(max(kept, getattr(error, "kept", {}), key=done), raw)

@@ -54,7 +54,7 @@ def run(options):
         if plan:
             measured = rounds.run(plan, seconds, raw, emulated, tools, kept)
         if not measured.is_stopped:
-            native.run(wanted_natively, options.rounds, raw)
+            _natively(wanted_natively, options.rounds, measured)
 
     collection = collect.Collection(raw, plan, seconds, chosen)
     collection.native(wanted_natively, options.rounds)
@@ -132,6 +132,13 @@ def _build(chosen, natively, nested):
     for name, why in unbuilt.items():
         say(f"{name} is not measured: {why}")
     return disk.kernel, tools, unbuilt
+
+
+def _natively(wanted, count, measured):
+    try:
+        native.run(wanted, count, measured.raw)
+    except (KeyboardInterrupt, SystemExit):
+        measured.trouble, measured.is_stopped = measured.trouble or rounds.STOPPED, True
 
 
 def _announce(plan, seconds, native_s, emulated, options):

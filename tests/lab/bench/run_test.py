@@ -129,6 +129,15 @@ class GoOnTest(unittest.TestCase):
             self.assertFalse(done.exists())
 
 
+class StopTest(unittest.TestCase):
+    def test_stopped_on_this_machines_own_kernel_it_reports_all_the_same(self):
+        for stop in (KeyboardInterrupt, SystemExit):
+            measured = rounds.Measured(pathlib.Path())
+            with mock.patch("bench.native.run", side_effect=stop):
+                run._natively(["scale"], 3, measured)
+            self.assertEqual((measured.trouble, measured.is_stopped), ("it was stopped before its end", True))
+
+
 class MetaTest(unittest.TestCase):
     def test_rounds_are_those_that_were_measured(self):
         options = run.Options(["latency"], [], 10, 5, 1, pathlib.Path(), None, "")
