@@ -4,6 +4,7 @@ import json
 import pathlib
 import tempfile
 import unittest
+from unittest import mock
 
 from bench import collect, native, schedule, suites
 
@@ -154,6 +155,15 @@ class NativeTest(unittest.TestCase):
         self.assertEqual({(s["policy"], s["metric"]): s["value"] for s in found.samples if "trip of" in s["metric"]},
                          {("eevdf", "round trip of an exit"): 1000, ("agent", "round trip of an exit"): 1200})
         self.assertEqual({m["why"] for m in found.missing}, {"no guest runs here"})
+
+    def test_what_a_run_that_was_stopped_left_does_not_count(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        for name in ("exits.json", "exits.missing"):
+            (folder / name).write_text("old")
+        root = mock.Mock()
+        root.run.return_value.returncode = 0
+        native._run(root, "exits", folder)
+        self.assertEqual([p.name for p in folder.iterdir()], ["exits.log"])
 
     def test_what_an_agent_sustains(self):
         data = {"decisions": {"rates": [

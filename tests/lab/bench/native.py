@@ -41,6 +41,8 @@ def run(wanted, rounds, raw):
 
 def _run(root, part, folder):
     program = f"/src/{(BUILD / 'bin' / PROGRAM).relative_to(CHECKOUT)}"
+    for kind in ("json", "missing"):  # of a run that was stopped, and goes on
+        (folder / f"{part}.{kind}").unlink(missing_ok=True)
     log = folder / f"{part}.log"
     with open(log, "wb") as file:
         done = root.run([program, "--rounds", "1", "--only", part, "--json", f"/out/{part}.json"],
