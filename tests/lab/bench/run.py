@@ -3,6 +3,7 @@
 
 import dataclasses
 import datetime
+import hashlib
 import json
 import os
 import pathlib
@@ -48,7 +49,8 @@ def run(options):
     _announce(plan, seconds, native_s, emulated, options)
 
     raw = options.out / "raw"
-    kept = _begin(options, plan, seconds, commit)
+    place = {"host_kernel": kernel, "own_kernel": os.uname().release, "machine": _machine(), "emulated": emulated}
+    kept = _begin(options, plan, seconds, commit, place)
     measured = rounds.Measured(raw)
     with step("the bench", prints=True):
         if plan:
@@ -88,9 +90,10 @@ def merge(folders, out, command):
     return 0
 
 
-def _begin(options, plan, seconds, commit):
+def _begin(options, plan, seconds, commit, place):
     """Makes the folder anew, or returns what an earlier run of this plan, which did not end, has kept there."""
-    text = json.dumps({"schedule": [b.line() for b in plan], "seconds": seconds, "commit": commit}, indent=1)
+    text = json.dumps({"schedule": [b.line() for b in plan], "seconds": seconds, "commit": commit,
+                       **place}, indent=1)
     file = options.out / _PLAN
     if file.exists() and file.read_text() == text:
         kept = rounds.read(options.out / "raw")
@@ -181,11 +184,12 @@ def _machine():
 
 
 def _commit():
-    """With a + if the checkout has changes; empty if it is no checkout of git's."""
+    """With a + and a hash of the changes if the checkout has some; empty if it is no checkout of git's."""
     found = []
-    for arguments in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "-uno"]):
+    for arguments in (["rev-parse", "--short", "HEAD"], ["diff", "--binary", "HEAD"]):
         try:
-            found.append(subprocess.run(["git", "-C", CHECKOUT, *arguments], capture_output=True, text=True, check=True))
+            found.append(subprocess.run(["git", "-C", CHECKOUT, *arguments], capture_output=True, check=True).stdout)
         except (OSError, subprocess.CalledProcessError):
             return ""
-    return found[0].stdout.strip() + ("+" if found[1].stdout.strip() else "")
+    commit, changes = found
+    return commit.decode().strip() + (f"+{hashlib.sha256(changes).hexdigest()[:8]}" if changes else "")

@@ -5,6 +5,7 @@ import io
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -118,15 +119,43 @@ class GoOnTest(unittest.TestCase):
         options = run.Options(["latency"], [], 1, 5, 1, pathlib.Path(tempfile.mkdtemp()) / "out", None, "")
         plan = [schedule.Block(1, suites.DEMO, ("rr", "eevdf"))]
         with contextlib.redirect_stderr(io.StringIO()):
-            self.assertEqual(run._begin(options, plan, 5, "c0ffee"), {})
+            place = {"host_kernel": "7.3", "machine": "one"}
+            self.assertEqual(run._begin(options, plan, 5, "c0ffee", place), {})
             done = options.out / "raw/round-1/latency/busy-1x1/done"
             done.parent.mkdir(parents=True)
             done.touch()
             kept = {"round-1/latency/busy-1x1/done": b""}
-            self.assertEqual(run._begin(options, plan, 5, "c0ffee"), kept)
+            self.assertEqual(run._begin(options, plan, 5, "c0ffee", dict(place)), kept)
             self.assertTrue(done.exists())
-            self.assertEqual(run._begin(options, plan, 6, "c0ffee"), {})
-            self.assertFalse(done.exists())
+            for seconds, commit, other in ((6, "c0ffee", {}), (5, "c0ffee+1", {}), (5, "c0ffee", {"machine": "two"})):
+                run._begin(options, plan, 5, "c0ffee", place)
+                self.assertEqual(run._begin(options, plan, seconds, commit, place | other), {})
+                self.assertFalse(done.exists())
+                done.parent.mkdir(parents=True)
+                done.touch()
+
+
+class CommitTest(unittest.TestCase):
+    def test_other_changes_to_a_commit_are_another_commit(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        def git(*arguments):
+            subprocess.run(["git", "-C", folder, "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True)
+        (folder / "file").write_text("1")
+        with mock.patch("bench.run.CHECKOUT", folder):
+            self.assertEqual(run._commit(), "")
+            git("init", "-q")
+            git("add", "file")
+            git("commit", "-qm", "one")
+            clean = run._commit()
+            self.assertRegex(clean, "^[0-9a-f]+$")
+            seen = set()
+            for text in ("2", "3", "1"):
+                (folder / "file").write_text(text)
+                seen.add(run._commit())
+        self.assertEqual(len(seen), 3)
+        self.assertIn(clean, seen)
+        for commit in seen - {clean}:
+            self.assertRegex(commit, rf"^{clean}\+[0-9a-f]{{8}}$")
 
 
 class StopTest(unittest.TestCase):
