@@ -59,7 +59,7 @@ class Collection:
     """What a run measured, in the shape of results.json."""
 
     def __init__(self, raw, plan, seconds, policies):
-        self.samples, self.missing = [], []
+        self.samples, self.missing, self.again = [], [], []
         self._raw, self._seconds, self.policies = raw, seconds, policies
         self._distributions = {}  # (suite, case, side, policy) -> of each round
         for block in plan:
@@ -76,6 +76,10 @@ class Collection:
         if entry not in self.missing:
             self.missing.append(entry)
 
+    def tried(self, suite, case, policy, why):
+        """In vain, before it was measured."""
+        self.again.append({"suite": suite, "case": case, "policy": policy, "why": why})
+
     def _block(self, block):
         case = block.case
         for policy in sorted(block.order, key=self.policies.index):
@@ -83,14 +87,17 @@ class Collection:
             if (path / "missing").exists():
                 self.lacks(case.suite, case.title, policy, f"round {block.round}: {(path / 'missing').read_text().strip()}")
                 continue
-            if not (path.parent / "done").exists():
-                continue  # told by whoever knows why the run ended early
+            if not (path.parent / "done").exists() or not path.exists():
+                continue  # told by whoever knows why the run ended early, or gave the policy up
             try:
                 # All of a measurement's figures, or none.
                 for metric, unit, better, value in list(_READERS[case.suite](self, case, policy, path)):
                     self._add(case.suite, case.title, policy, block.round, metric, unit, better, value)
-            except LabError as error:
-                self.lacks(case.suite, case.title, policy, f"round {block.round}: {error}")
+            except _DAMAGED as error:
+                self.lacks(case.suite, case.title, policy, f"round {block.round}: {_damage(path, error)}")
+                continue
+            for why in _lines(path / "tries"):
+                self.tried(case.suite, case.title, policy, why)
 
     def _add(self, suite, case, policy, n, metric, unit, better, value):
         self.samples.append({"suite": suite, "case": case, "policy": policy, "round": n, "metric": metric,
@@ -99,7 +106,6 @@ class Collection:
     def _latency(self, case, policy, path):
         measured = Latency(path)
         for side, distribution in measured.sides():
-            self._distributions.setdefault((case.suite, case.title, side, policy), []).append(distribution)
             yield f"{side} average", "us", _LOWER, distribution.average()
             for name, value in distribution.figures().items():
                 if name != "p99.9" or distribution.total >= _FOR_A_THOUSANDTH:
@@ -111,6 +117,8 @@ class Collection:
         # A guest that waits less does more: neither is better.
         yield "vCPUs took", "CPUs", _NEITHER, measured.cpus
         yield "CPU time a wake-up", "us", _LOWER, 1e6 * measured.cpu_s / measured.guest.total
+        for side, distribution in measured.sides():  # last: of what is whole
+            self._distributions.setdefault((case.suite, case.title, side, policy), []).append(distribution)
 
     def _overhead(self, case, policy, path):
         yield "hackbench", "s", _LOWER, number(path / "hackbench")
@@ -147,7 +155,12 @@ class Collection:
                     self.lacks(*native.cases_of(part), native.POLICY,
                                why.read_text().strip() if why.exists() else "it was not measured")
                     continue
-                for suite, case, metric, unit, better, values in native.figures(part, _json(path)):
+                try:
+                    figures = list(native.figures(part, _json(path)))
+                except _DAMAGED as error:
+                    self.lacks(*native.cases_of(part), native.POLICY, f"round {n}: {_damage(path, error)}")
+                    continue
+                for suite, case, metric, unit, better, values in figures:
                     for policy, value in values.items():
                         self._add(suite, case, policy, n, metric, unit, better, value)
 
@@ -157,6 +170,17 @@ class Collection:
             for policy in self.policies:
                 if not case.measures(policy):
                     self.lacks(case.suite, case.title, policy, case.why_not)
+
+
+_DAMAGED = (LabError, LookupError, TypeError, ValueError, AttributeError, ZeroDivisionError)
+
+
+def _damage(path, error):
+    return str(error) if isinstance(error, LabError) else f"{path} holds something else than is written there: {error!r}"
+
+
+def _lines(path):
+    return path.read_text(errors="replace").splitlines() if path.exists() else []
 
 
 _READERS = {"latency": Collection._latency, "overhead": Collection._overhead, "boot": Collection._boot}

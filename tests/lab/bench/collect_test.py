@@ -97,6 +97,33 @@ class LatencyTest(unittest.TestCase):
         self.assertIn("is no result of cyclictest", found.missing[0]["why"])
 
 
+    def test_so_does_one_that_holds_something_else(self):
+        for name, text in (("g1.json", "[]"), ("guest_cpu", "0 0\n"), ("host.json", '{"thread": []}')):
+            raw = _Raw()
+            raw.latency(1, "eevdf", 100)
+            raw.latency(1, "rr", 100)
+            raw.put(f"round-1/latency/busy-1x4/rr/{name}", text)
+            found = raw.collected(_block(1, "latency", "busy-1x4", "rr", "eevdf"))
+            self.assertEqual({s["policy"] for s in found.samples}, {"eevdf"})
+            self.assertEqual({c["policy"] for c in found.curves}, {"eevdf"})
+            self.assertRegex(found.missing[0]["why"], r"^round 1: .*/rr.* (holds something else|is no result)")
+
+    def test_a_policy_that_was_given_up_before_has_no_folder_and_its_reason_is_known_elsewhere(self):
+        raw = _Raw()
+        raw.latency(1, "eevdf", 100)
+        found = raw.collected(_block(1, "latency", "busy-1x4", "rr", "eevdf"))
+        self.assertEqual(({s["policy"] for s in found.samples}, found.missing), ({"eevdf"}, []))
+
+    def test_why_it_was_tried_again_is_told_of_what_was_measured_at_last(self):
+        raw = _Raw()
+        raw.latency(1, "eevdf", 100)
+        raw.put("round-1/latency/busy-1x4/eevdf/tries", "it hung\nit hung\n")
+        raw.put("round-1/latency/busy-1x4/scx/tries", "it hung\n" * 3)
+        raw.put("round-1/latency/busy-1x4/scx/missing", "it hung, three times\n")
+        found = raw.collected(_block(1, "latency", "busy-1x4", "scx", "eevdf"))
+        self.assertEqual([(a["policy"], a["why"]) for a in found.again], [("eevdf", "it hung")] * 2)
+
+
 class OverheadTest(unittest.TestCase):
     def test_counts_are_by_wake_up_and_only_pvscheds_programs_are_told(self):
         raw = _Raw()
@@ -155,6 +182,15 @@ class NativeTest(unittest.TestCase):
         self.assertEqual({(s["policy"], s["metric"]): s["value"] for s in found.samples if "trip of" in s["metric"]},
                          {("eevdf", "round trip of an exit"): 1000, ("agent", "round trip of an exit"): 1200})
         self.assertEqual({m["why"] for m in found.missing}, {"no guest runs here"})
+
+    def test_a_part_that_writes_something_else_costs_itself_only(self):
+        raw = _Raw()
+        for part in native.parts(["scale"]):
+            raw.put(f"native/round-1/{part}.json", "{}")
+        found = raw.collected()
+        found.native(["scale"], 1)
+        self.assertEqual((found.samples, len(found.missing)), ([], 3))
+        self.assertIn("scale.json holds something else", found.missing[0]["why"])
 
     def test_what_a_run_that_was_stopped_left_does_not_count(self):
         folder = pathlib.Path(tempfile.mkdtemp())

@@ -16,7 +16,7 @@ def summary(results, command, reasons=()):
         for case in cases:
             lines += ["", f"#### {case.name}"]
             lines += ["", *_table(case, policies)] if case.rows else []
-            lines += _list("", words.missing(case, policies))
+            lines += _list("", words.missing(case, policies) + words.again(case, policies))
             lines += _list("pvsched is not best in:", words.not_best(case, policies, reasons))
     return "\n".join(lines) + "\n"
 

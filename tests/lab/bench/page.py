@@ -120,7 +120,7 @@ def _case(case, policies, reasons):
     parts = [f'<h3 id="{_id(case.suite, case.name)}">{_e(case.name)}</h3>']
     if case.rows:
         parts.append(_table(case, policies))
-    parts += [f"<p>{_e(s)}</p>" for s in words.missing(case, policies)]
+    parts += [f"<p>{_e(s)}</p>" for s in words.missing(case, policies) + words.again(case, policies)]
     told = words.not_best(case, policies, reasons)
     if told:
         parts.append(f"<p>pvsched is not best in:</p><ul>{''.join(f'<li>{_e(s)}</li>' for s in told)}</ul>")

@@ -108,6 +108,18 @@ class StoppedTest(unittest.TestCase):
         self.assertNotIn("Stopped", markdown.summary(synthetic.results(samples), ""))
 
 
+class AgainTest(unittest.TestCase):
+    def test_below_the_table_stands_what_took_more_than_one_try(self):
+        entry = {"suite": "latency", "case": "c", "policy": "scx", "why": "it hung"}
+        measured = synthetic.results([sample(1, policy="scx")], again=[
+            entry, {**entry, "why": "the host died"}, entry, {**entry, "policy": "rr"}])
+        for text in (page.report(measured, ""), markdown.summary(measured, "")):
+            self.assertIn("Measured again: pvsched, scx, 3 times: it hung (2 times); the host died.", text)
+            self.assertIn("Measured again: static SCHED_RR, 1 time: it hung.", text)
+        both = results.merge([measured, synthetic.results([sample(2, policy="scx")])])
+        self.assertEqual(len(both["again"]), 4)
+
+
 class WordsTest(unittest.TestCase):
     def test_one_reason_is_told_once(self):
         place = {"suite": "latency", "case": "c"}

@@ -7,7 +7,8 @@
      "policies": {NAME: TITLE, ...}, in order; the first is the base of all ratios
      "samples": [{"suite", "case", "policy", "round", "metric", "unit", "better", "value"}, ...],
      "curves": [{"suite", "case", "side", "policy", "histogram": {US: COUNT, ...}}, ...], all rounds together
-     "missing": [{"suite", "case", "policy", "why"}, ...]}
+     "missing": [{"suite", "case", "policy", "why"}, ...],
+     "again": the same, optional: why a measurement was tried again}
 """
 
 import json
@@ -87,9 +88,11 @@ def _check(results):
         if not curve["histogram"] or not all(us.isdecimal() and type(count) is int and count > 0
                                              for us, count in curve["histogram"].items()):
             raise _Wrong(f"{where}.histogram is not microseconds with counts above 0, such as {{\"250\": 12}}")
-    for n, missing in enumerate(results["missing"]):
-        _shape(missing, _MISSING, f"missing[{n}]")
-        _known(missing, policies, f"missing[{n}]")
+    _shape({"again": [], **results}, {"again": list}, "it")
+    for part in ("missing", "again"):
+        for n, entry in enumerate(results.get(part, ())):
+            _shape(entry, _MISSING, f"{part}[{n}]")
+            _known(entry, policies, f"{part}[{n}]")
 
 
 def _check_samples(samples, policies):
@@ -151,6 +154,7 @@ def merge(parts):
             last[sample["suite"]] = max(last.get(sample["suite"], 0), sample["round"])
         merged["samples"] += [{**s, "round": s["round"] + last.get(s["suite"], 0)} for s in part["samples"]]
         merged["curves"] = _merged_curves(merged["curves"] + part["curves"])
+    merged["again"] = [entry for part in parts for entry in part.get("again", ())]
     merged["missing"] = _still_missing(parts, merged["samples"])
     merged["meta"]["rounds"] = max((s["round"] for s in merged["samples"]), default=0)
     check(merged, "the merged result")

@@ -3,6 +3,7 @@
 
 import collections
 import dataclasses
+import json
 import pathlib
 import time
 
@@ -16,6 +17,7 @@ from settings import LabError
 STOPPED = "it was stopped before its end"
 _SCHEDULE = "/lab/schedule"
 _DEATHS = 2  # under one policy in one case, then it is given up there
+_DIED = "deaths.json"  # of `raw`, so that a run that goes on knows
 _IN_VAIN = 4  # deaths in a row without a block done
 
 
@@ -23,9 +25,15 @@ _IN_VAIN = 4  # deaths in a row without a block done
 class Measured:
     raw: pathlib.Path
     emulated: bool = False
-    given_up: dict = dataclasses.field(default_factory=dict)  # (suite, case, policy) -> why
+    deaths: dict = dataclasses.field(default_factory=dict)  # (suite, case, policy) -> how the host ended, each time
     trouble: str = ""  # why not all was measured
     is_stopped: bool = False  # by whoever runs it
+
+    @property
+    def given_up(self):
+        """(suite, case, policy) -> why."""
+        return {at: f"{len(ends)} times under it, {ends[-1]}" for at, ends in self.deaths.items()
+                if len(ends) >= _DEATHS and at[2] != BASE}
 
 
 def run(plan, seconds, raw, emulated, programs=None, kept=None):
@@ -34,8 +42,8 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
     `programs`: the kernel's schedulers that go along, name -> file of the build root.
     `kept`: what read() found of an earlier run of the same plan.
     """
-    result, kept = Measured(raw, emulated=emulated), kept or {}
-    deaths, in_vain = collections.Counter(), 0
+    kept = kept or {}
+    result, in_vain = Measured(raw, emulated, _deaths(kept)), 0
     while True:
         _restore(kept, raw)  # where it is safe, whatever ends this one
         left = [b.without(result.given_up) for b in plan]
@@ -63,15 +71,20 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
             raise
         in_vain = 0 if done(now) > done(kept) else in_vain + 1
         kept = now if done(now) >= done(kept) else kept
-        deaths[progress.at] += 1
-        if progress.at and progress.at[2] != BASE and deaths[progress.at] == _DEATHS:
-            result.given_up[progress.at] = f"{_DEATHS} times under it, {end}"
+        if progress.at:
+            # Less where its console is: the next host writes its own there.
+            result.deaths.setdefault(progress.at, []).append(end.partition("; its console")[0])
+            kept = {**kept, _DIED: json.dumps([[*at, ends] for at, ends in result.deaths.items()]).encode()}
         if in_vain == _IN_VAIN:
             _restore(kept, raw)
             result.trouble = f"{_IN_VAIN} times in a row, {end}"
             return result
         say(f"{end}. That is the emulator's failure: going on with the {done(kept)} of {len(plan)} blocks that "
             "are done, on a fresh host")
+
+
+def _deaths(kept):
+    return {tuple(at): ends for *at, ends in json.loads(kept.get(_DIED, b"[]"))}
 
 
 def done(kept):

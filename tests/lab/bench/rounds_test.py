@@ -67,6 +67,17 @@ class DeathTest(unittest.TestCase):
                          b"1 latency busy-1x1 rr eevdf\n2 latency busy-1x1 rr eevdf\n")
         self.assertEqual(list(result.given_up), [("latency", "busy-1x1", "scx")])
 
+    def test_who_goes_on_knows_of_the_deaths_before(self):
+        died = (["1 latency busy-1x1 scx"], _block(1))
+        hosts, result = self._run(died, (["stop"], {}))
+        self.assertEqual(result.given_up, {})
+        hosts = _Hosts((["1 latency busy-1x1 scx"], {}), ([], None))
+        with mock.patch("host.run", hosts), contextlib.redirect_stderr(self.said):
+            result = rounds.run(_PLAN, 5, self.raw, True, kept=rounds.read(self.raw))
+        self.assertEqual(hosts.jobs[1].files["/lab/schedule"],
+                         b"1 latency busy-1x1 rr eevdf\n2 latency busy-1x1 rr eevdf\n")
+        self.assertEqual(result.given_up, {("latency", "busy-1x1", "scx"): "2 times under it, the emulated host died: silence"})
+
     def test_the_base_is_never_given_up(self):
         died = (["1 latency busy-1x1 eevdf"], {})
         _, result = self._run(died, died, ([], None))
@@ -89,7 +100,8 @@ class DeathTest(unittest.TestCase):
 
     def test_what_is_kept_lies_in_raw_while_a_host_runs(self):
         hosts, _ = self._run((["2 latency busy-1x1 rr"], _block(1)), ([], {}), ([], None))
-        self.assertEqual(hosts.found, [{}, _block(1), _block(1)])
+        self.assertEqual([{k: v for k, v in found.items() if k != "deaths.json"} for found in hosts.found],
+                         [{}, _block(1), _block(1)])
 
     def test_a_host_that_dies_on_hardware_loses_nothing(self):
         with self.assertRaises(host.HostDied):

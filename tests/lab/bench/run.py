@@ -62,7 +62,7 @@ def run(options):
     collection.native(wanted_natively, options.rounds)
     _why_missing(collection, options, plan, unbuilt, measured)
     results = {"format": 1, "meta": _meta(options, measured, collection.samples, seconds, kernel, commit), "policies": collect.titles(chosen),
-               "samples": collection.samples, "curves": collection.curves, "missing": collection.missing}
+               "samples": collection.samples, "curves": collection.curves, "missing": collection.missing, "again": collection.again}
     if not collection.samples:
         why = measured.trouble or (collection.missing[0]["why"] if collection.missing else "no case compares these policies")
         raise LabError(f"nothing could be measured: {why}")
@@ -159,12 +159,14 @@ def _why_missing(collection, options, plan, unbuilt, measured):
                 collection.lacks(case.suite, case.title, policy, why)
     for (suite, name, policy), why in measured.given_up.items():
         collection.lacks(suite, suites.case(suite, name).title, policy, why)
-    if measured.trouble:
-        have = {(s["suite"], s["case"], s["policy"]) for s in collection.samples + collection.missing}
-        for block in plan:
-            for policy in block.order:
-                if (block.case.suite, block.case.title, policy) not in have:
-                    collection.lacks(block.case.suite, block.case.title, policy, measured.trouble)
+    have = {(s["suite"], s["case"], s["policy"]) for s in collection.samples + collection.missing}
+    for block in plan:
+        for policy in block.order:
+            if (block.case.suite, block.case.title, policy) not in have:
+                collection.lacks(block.case.suite, block.case.title, policy, measured.trouble or "it was not measured")
+    for (suite, name, policy), ends in measured.deaths.items():
+        for end in ends if (suite, name, policy) not in measured.given_up else ():
+            collection.tried(suite, suites.case(suite, name).title, policy, end)
     if native.POLICY not in collection.policies:
         for part in native.parts(options.suites):
             collection.lacks(*native.cases_of(part), policies.BASE, f"it is measured for {native.POLICY} alone")

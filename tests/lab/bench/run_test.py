@@ -12,7 +12,7 @@ import unittest
 from unittest import mock
 
 import main
-from bench import results, rounds, run, schedule, suites, synthetic
+from bench import collect, results, rounds, run, schedule, suites, synthetic
 
 
 def _lab(*arguments):
@@ -165,6 +165,22 @@ class StopTest(unittest.TestCase):
             with mock.patch("bench.native.run", side_effect=stop):
                 run._natively(["scale"], 3, measured)
             self.assertEqual((measured.trouble, measured.is_stopped), ("it was stopped before its end", True))
+
+
+class WhyMissingTest(unittest.TestCase):
+    def test_who_died_is_told_and_who_was_given_up_keeps_that_reason(self):
+        raw = pathlib.Path(tempfile.mkdtemp())
+        plan = [schedule.Block(1, suites.DEMO, ("rr", "scx", "agent"))]
+        collection = collect.Collection(raw, plan, 5, ["eevdf", "rr", "scx", "agent"])
+        measured = rounds.Measured(raw, deaths={("latency", "busy-1x1", p): ["the host died"] * n
+                                                for p, n in (("rr", 1), ("scx", 2))})
+        options = run.Options(["latency"], [], 1, 5, 1, raw, None, "")
+        run._why_missing(collection, options, plan, {}, measured)
+        title = suites.DEMO.title
+        why = {m["policy"]: m["why"] for m in collection.missing if m["case"] == title}
+        self.assertEqual(why, {"rr": "it was not measured", "agent": "it was not measured",
+                               "scx": "2 times under it, the host died"})
+        self.assertEqual([(a["case"], a["policy"], a["why"]) for a in collection.again], [(title, "rr", "the host died")])
 
 
 class MetaTest(unittest.TestCase):

@@ -121,6 +121,7 @@ class Case:
     rows: list
     missing: dict  # policy -> why, sentences; it may be of some rounds only
     curves: dict  # side -> policy -> histogram
+    again: dict = dataclasses.field(default_factory=dict)  # policy -> why it was tried again, each time
 
 
 def cases(results):
@@ -142,6 +143,8 @@ def cases(results):
         case(curve).curves.setdefault(curve["side"], {})[curve["policy"]] = curve["histogram"]
     for missing in results["missing"]:
         case(missing).missing.setdefault(missing["policy"], []).append(missing["why"])
+    for again in results.get("again", ()):
+        case(again).again.setdefault(again["policy"], []).append(again["why"])
     suites = list(dict.fromkeys(c.suite for c in found.values()))
     return sorted(found.values(), key=lambda c: suites.index(c.suite))
 

@@ -98,6 +98,16 @@ def missing(case, policies):
             for (why, partly), titles in groups.items()]
 
 
+def again(case, policies):
+    """What took more than one try."""
+    said = []
+    for policy, reasons in case.again.items():
+        times = {why: reasons.count(why) for why in dict.fromkeys(reasons)}
+        told = "; ".join(f"{why} ({n} times)" if n > 1 and len(times) > 1 else why for why, n in times.items())
+        said.append(f"Measured again: {policies[policy]}, {len(reasons)} time{'s' * (len(reasons) > 1)}: {told}.")
+    return said
+
+
 def not_best(case, policies, reasons=()):
     """For each row in which pvsched is not best: who is, by how much, and whether clearly."""
     said = []
