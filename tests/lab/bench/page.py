@@ -47,9 +47,9 @@ _PLOTS = ("<b>Curves</b>: how many wake-ups take longer than t, all rounds toget
           "<b>Boxes</b>: a dot for each round, the line from the least to the greatest, the box the middle half "
           "of them, with their median. All axes of values are logarithmic: equal distances are equal factors.")
 
-_STANDING = ('<p class="faint">Counted are figures in which the two differ clearly: the 95 % interval of the ratio '
+_STANDING = ('<p class="faint">Counted are figures in which the two differ clearly: the interval of the ratio '
              "of the two, within rounds, lies on one side of 1, and there were five rounds or more. (Of equal figures "
-             "chance makes 1 in 16 look so with five rounds, fewer with more.) The others are within the spread.</p>")
+             "chance makes 1 in 16 look so with five rounds, at most 1 in 20 with more.) The others are within the spread.</p>")
 
 
 def report(results, command, reasons=()):
@@ -61,7 +61,7 @@ def report(results, command, reasons=()):
             *(f'<p class="note">{_e(s)}</p>' for s in filter(None, [words.stopped(meta)])),
             f'<p class="note">{_e(words.EMULATED if meta["emulated"] else words.HARDWARE)}</p>',
             "<h2>In short</h2>", *(_standing(*suite, policies) for suite in suites), _STANDING,
-            "<h2>How to read it</h2><ul>", *(f"<li>{_e(s)}</li>" for s in words.reading(policies)),
+            "<h2>How to read it</h2><ul>", *(f"<li>{_e(s)}</li>" for s in words.reading(results)),
             f"<li>{_PLOTS}</li></ul>", "<h2>Contents</h2>", _contents(suites), _key(policies)]
     for suite, cases in suites:
         body.append(f'<h2 id="{_id(suite)}">{_e(suite[0].upper() + suite[1:])}</h2>')

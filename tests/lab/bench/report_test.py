@@ -108,6 +108,14 @@ class StoppedTest(unittest.TestCase):
         self.assertNotIn("Stopped", markdown.summary(synthetic.results(samples), ""))
 
 
+class ReadingTest(unittest.TestCase):
+    def test_the_confidence_is_that_of_the_rounds(self):
+        for rounds, said in ((3, "75 %"), (5, "93.8 %"), (6, "96.9 %"), (9, "96.1 %")):
+            text = markdown.summary(synthetic.results(meta={**synthetic.META, "rounds": rounds}), "")
+            self.assertIn(f"of {rounds} rounds, it holds the true one with a probability of {said}.", text)
+            self.assertNotIn("95 %", text)
+
+
 class AgainTest(unittest.TestCase):
     def test_below_the_table_stands_what_took_more_than_one_try(self):
         entry = {"suite": "latency", "case": "c", "policy": "scx", "why": "it hung"}

@@ -4,19 +4,18 @@
 import collections
 import dataclasses
 import functools
-import random
+import math
 import statistics
 
 from bench.results import OWN
 
-_RESAMPLES = 10000
-_CONFIDENCE = 0.95
+_CONFIDENCE = 0.95  # at least, where the rounds are enough
 _ENOUGH = 5  # rounds: fewer agree by chance too often for an interval to mean much
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A median, and its bootstrap interval."""
+    """A median, and the interval of two of the values in which the true one is."""
 
     median: float
     low: float
@@ -30,41 +29,25 @@ class Estimate:
 
     @classmethod
     def of(cls, values):
-        """Seeded: the same values give the same interval, whoever asks."""
-        return cls._of(tuple(values))
-
-    @classmethod
-    @functools.cache
-    def _of(cls, values):
-        ordered = sorted(values)
-        tail = (1 - _CONFIDENCE) / 2 * _RESAMPLES
-        medians = sorted(((ordered[i] + ordered[j]) / 2, n)
-                         for (i, j), n in _middles(len(ordered)).items())
-        return cls(statistics.median(ordered), _quantile(medians, tail), _quantile(medians, _RESAMPLES - tail),
-                   values)
+        values = tuple(values)
+        ordered, rank = sorted(values), _rank(len(values))
+        return cls(statistics.median(ordered), ordered[rank - 1], ordered[-rank], values)
 
 
 @functools.cache
-def _middles(n):
-    """How often a resample of n values has which two of them, by rank, in its middle.
-
-    A resample's median depends on nothing else, so one draw serves all values.
-    """
-    draw = random.Random(n)
-    middles = collections.Counter()
-    for _ in range(_RESAMPLES):
-        ranks = sorted(draw.choices(range(n), k=n))
-        middles[ranks[(n - 1) // 2], ranks[n // 2]] += 1
-    return middles
+def _rank(n):
+    """How far from the extremes the interval's ends may be, by rank, and still hold enough: 1 is the extremes."""
+    return max((k for k in range(1, (n + 1) // 2 + 1) if _holds(n, k) >= _CONFIDENCE), default=1)
 
 
-def _quantile(counted, rank):
-    seen = 0
-    for value, n in counted:
-        seen += n
-        if seen >= rank:
-            return value
-    return counted[-1][0]
+def _holds(n, rank):
+    """The chance that the true median is between two of n values, by rank: as many as that lie on one side of it."""
+    return 1 - 2 * sum(math.comb(n, below) for below in range(rank)) / 2 ** n
+
+
+def confidence(n):
+    """Of the interval, with n rounds: exactly; of whatever distribution they are."""
+    return _holds(n, _rank(n))
 
 
 class Row:

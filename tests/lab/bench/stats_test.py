@@ -21,19 +21,20 @@ class EstimateTest(unittest.TestCase):
             e = stats.Estimate.of(values)
             self.assertEqual((e.median, e.low, e.high), (statistics.median(values), min(values), max(values)))
 
-    def test_it_is_the_bootstrap_of_the_median(self):
-        values = random.Random(7).sample(range(1000), 12)
-        draw = random.Random(8)
-        medians = sorted(statistics.median(draw.choices(values, k=12)) for _ in range(20000))
-        e = stats.Estimate.of(values)
-        self.assertAlmostEqual(e.low, medians[500], delta=40)
-        self.assertAlmostEqual(e.high, medians[-500], delta=40)
-        self.assertLess(min(values), e.low)
+    def test_more_values_give_the_ranks_that_hold_the_median_in_95_percent_of_cases(self):
+        for n, rank in ((5, 1), (6, 1), (8, 1), (9, 2), (11, 2), (12, 3), (20, 6)):
+            e = stats.Estimate.of(random.Random(n).sample(range(1, n + 1), n))
+            self.assertEqual((e.low, e.high), (rank, n + 1 - rank))
 
-    def test_the_same_values_give_the_same_interval_in_any_order(self):
-        values = list(range(10))
-        one, other = stats.Estimate.of(values), stats.Estimate.of(values[::-1])
-        self.assertEqual((one.low, one.high), (other.low, other.high))
+    def test_the_confidence_is_what_it_is_said_to_be(self):
+        self.assertEqual([stats.confidence(n) for n in (1, 2, 3, 4, 5, 6, 7)],
+                         [0, 0.5, 0.75, 0.875, 0.9375, 0.96875, 0.984375])
+        self.assertTrue(all(0.95 <= stats.confidence(n) < 1 for n in range(6, 60)))
+        draw = random.Random(1)
+        for n in (5, 7, 10):
+            held = sum(e.low <= 0 <= e.high for e in (stats.Estimate.of([draw.gauss(0, 1) for _ in range(n)])
+                                                      for _ in range(4000)))
+            self.assertAlmostEqual(held / 4000, stats.confidence(n), delta=0.012)
 
     def test_nothing_is_clear_with_fewer_than_five(self):
         self.assertFalse(stats.Estimate.of([2, 2, 2, 2]).above_one)

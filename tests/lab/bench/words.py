@@ -38,6 +38,10 @@ def ratio(value):
     return number(value) if value >= 10 else f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
 
 
+def percent(share):
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
 def interval(estimate, write):
     """"" where one round, or no difference between rounds, leaves none."""
     if min(estimate.values) == max(estimate.values):
@@ -73,15 +77,18 @@ def place(meta):
             f"commit {meta['commit'] or 'unknown'}")
 
 
-def reading(policies):
+def reading(results):
     """What the numbers in the tables are: sentences."""
+    policies, rounds = results["policies"], max(results["meta"]["rounds"], 1)
     base = next(iter(policies.values()))
+    interval_is = (f"of {rounds} rounds, it holds the true one with a probability of "
+                   f"{percent(stats.confidence(rounds))}" if rounds > 1 else "one round has none")
     return [
         f"A figure of a policy is divided by that of {base} in the same round; a cell is the median of the rounds' "
         f"ratios: 0.50 is half of {base}'s. {base}'s own column has its raw figures: the median of the rounds.",
-        "In brackets stands the 95 % interval of the median, by bootstrap: where it holds 1, the rounds "
-        f"do not tell the policy from {base}. Up to five rounds it is as wide as their extremes, and with fewer "
-        "than five no difference is called clear.",
+        f"In brackets stands the interval of the median: {interval_is}. Where it holds 1, the rounds do not tell "
+        f"the policy from {base}. Up to eight rounds it is as wide as their extremes, and with fewer than five no difference is "
+        "called clear.",
         f"Metrics that {base} has not (such as the run time of pvsched's own programs) are shown as they are.",
         "The best of a row is bold; \"-\" was not measured; \"n = 3\" was in so many rounds only.",
     ]
