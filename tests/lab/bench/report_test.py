@@ -115,6 +115,11 @@ class ReadingTest(unittest.TestCase):
             self.assertIn(f"of {rounds} rounds, it holds the true one with a probability of {said}.", text)
             self.assertNotIn("95 %", text)
 
+    def test_pvsched_is_said_to_compete_as_the_best_of_several_actuators_if_it_does(self):
+        said = "the best in that row of its 3 actuators stands for it"
+        self.assertIn(said, markdown.summary(synthetic.results(), ""))
+        self.assertNotIn("actuators stands", markdown.summary(_nasty(), ""))
+
 
 class AgainTest(unittest.TestCase):
     def test_below_the_table_stands_what_took_more_than_one_try(self):

@@ -142,11 +142,20 @@ def measured(case, policy):
 
 
 def winners(row):
-    """The best policy, and its equals; none where all are equal, or only one was measured."""
-    best = row.best(row.rounds)
-    medians = {p: e.median for p in row.rounds if (e := row.estimate(p))}
-    equals = {p for p, median in medians.items() if best and median == medians[best]}
-    return equals if len(equals) < len(medians) else set()
+    """The best policy, and those that are not clearly worse; none where that is all of them, or rounds are few."""
+    measured = {p: e for p in row.rounds if (e := row.estimate(p))}
+    best = row.best(measured)
+    if best is None or len(measured[best].values) < _ENOUGH:
+        return set()
+    equals = {p for p, e in measured.items() if len(e.values) >= _ENOUGH and not _clearly_worse(row, p, best)}
+    return equals if len(equals) < len(measured) else set()
+
+
+def _clearly_worse(row, policy, best):
+    lead = row.lead(best, policy)
+    if lead is None:  # no ratio can be formed
+        return row.estimate(policy).median != row.estimate(best).median
+    return lead.above_one
 
 
 def beaten(row):

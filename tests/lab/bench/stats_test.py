@@ -61,15 +61,23 @@ class RowTest(unittest.TestCase):
             self.assertEqual((row.estimate("scx").median, row.best(["scx", "agent"])), (6, "scx"))
 
     def test_the_best_is_by_what_is_better(self):
-        values = {"eevdf": [10], "rr": [5], "scx": [20]}
+        values = {"eevdf": [10] * 5, "rr": [5] * 5, "scx": [20] * 5}
         self.assertEqual(stats.winners(_row("lower", **values)), {"rr"})
         self.assertEqual(stats.winners(_row("higher", **values)), {"scx"})
         self.assertEqual(stats.winners(_row("neither", **values)), set())
-        self.assertEqual(stats.winners(_row("lower", eevdf=[10])), set())
+        self.assertEqual(stats.winners(_row("lower", eevdf=[10] * 5)), set())
 
     def test_equals_are_all_best_unless_there_is_nothing_else(self):
-        self.assertEqual(stats.winners(_row(eevdf=[10], rr=[5], scx=[5])), {"rr", "scx"})
-        self.assertEqual(stats.winners(_row(eevdf=[5], rr=[5], scx=[5])), set())
+        self.assertEqual(stats.winners(_row(eevdf=[10] * 5, rr=[5] * 5, scx=[5] * 5)), {"rr", "scx"})
+        self.assertEqual(stats.winners(_row(eevdf=[5] * 5, rr=[5] * 5, scx=[5] * 5)), set())
+
+    def test_so_are_those_that_are_not_clearly_worse(self):
+        row = _row(eevdf=[10] * 5, rr=[4] * 5, scx=[5, 5, 5, 5, 3], agent=[5] * 5)
+        self.assertEqual(stats.winners(row), {"rr", "scx"})
+
+    def test_few_rounds_have_no_winner_and_nobody_wins_by_few(self):
+        self.assertEqual(stats.winners(_row(eevdf=[10] * 4, rr=[5] * 4)), set())
+        self.assertEqual(stats.winners(_row(eevdf=[10] * 5, rr=[5] * 5, scx=[6, 4])), {"rr"})
 
 
 class BeatenTest(unittest.TestCase):

@@ -5,6 +5,7 @@ import fnmatch
 import tomllib
 
 from bench import stats
+from bench.results import OWN
 from settings import LabError
 
 SUITES = {
@@ -81,6 +82,7 @@ def reading(results):
     """What the numbers in the tables are: sentences."""
     policies, rounds = results["policies"], max(results["meta"]["rounds"], 1)
     base = next(iter(policies.values()))
+    own = [p for p in policies if p in OWN]
     interval_is = (f"of {rounds} rounds, it holds the true one with a probability of "
                    f"{percent(stats.confidence(rounds))}" if rounds > 1 else "one round has none")
     return [
@@ -90,7 +92,11 @@ def reading(results):
         f"the policy from {base}. Up to eight rounds it is as wide as their extremes, and with fewer than five no difference is "
         "called clear.",
         f"Metrics that {base} has not (such as the run time of pvsched's own programs) are shown as they are.",
-        "The best of a row is bold; \"-\" was not measured; \"n = 3\" was in so many rounds only.",
+        "Bold are the best of a row and those that are not clearly worse; nothing is where that is all of them, or with "
+        "fewer than five rounds.",
+        *([f"Where it is said whether pvsched is best in a row, the best in that row of its {len(own)} actuators stands "
+           "for it: the others may be worse."] if len(own) > 1 else []),
+        "\"-\" was not measured; \"n = 3\" was in so many rounds only.",
     ]
 
 
