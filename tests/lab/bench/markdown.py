@@ -9,7 +9,8 @@ from bench import stats, words
 def summary(results, command, reasons=()):
     meta, policies = results["meta"], results["policies"]
     lines = [f"Measured by `{command}` on {words.place(meta)}.",
-             *filter(None, [words.stopped(meta)]), words.EMULATED if meta["emulated"] else words.HARDWARE, "", *(f"- {s}" for s in words.reading(results))]
+             *filter(None, [words.stopped(meta)]), words.EMULATED if meta["emulated"] else words.HARDWARE, "", *(f"- {s}" for s in words.reading(results)),
+             *_list("Words:", [f"**{word}**: {text}" for word, text in words.glossary(results)])]
     for suite, cases in itertools.groupby(stats.cases(results), key=lambda c: c.suite):
         lines += ["", f"### {suite[0].upper()}{suite[1:]}"]
         lines += ["", words.SUITES[suite]] if suite in words.SUITES else []

@@ -62,7 +62,7 @@ def report(results, command, reasons=()):
             f'<p class="note">{_e(words.EMULATED if meta["emulated"] else words.HARDWARE)}</p>',
             "<h2>In short</h2>", *(_standing(*suite, policies) for suite in suites), _STANDING,
             "<h2>How to read it</h2><ul>", *(f"<li>{_e(s)}</li>" for s in words.reading(results)),
-            f"<li>{_PLOTS}</li></ul>", "<h2>Contents</h2>", _contents(suites), _key(policies)]
+            f"<li>{_PLOTS}</li></ul>", _glossary(results), "<h2>Contents</h2>", _contents(suites), _key(policies)]
     for suite, cases in suites:
         body.append(f'<h2 id="{_id(suite)}">{_e(suite[0].upper() + suite[1:])}</h2>')
         if suite in words.SUITES:
@@ -81,6 +81,11 @@ def _e(text):
 
 def _id(*names):
     return _e("/".join(names).replace(" ", "-"))
+
+
+def _glossary(results):
+    items = "".join(f"<dt>{_e(word)}</dt><dd>{_e(text)}</dd>" for word, text in words.glossary(results))
+    return f"<h2>Words</h2><dl>{items}</dl>" if items else ""
 
 
 def _standing(suite, cases, policies):

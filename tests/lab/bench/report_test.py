@@ -6,9 +6,9 @@ import tempfile
 import unittest
 import xml.dom.minidom
 
-from bench import figures, markdown, page, report, results, stats, synthetic, words
+from bench import collect, figures, markdown, page, report, results, stats, synthetic, words
 from bench.synthetic import sample
-from settings import LabError
+from settings import INSIDE, LabError
 
 _NASTY = {"eevdf": "EEVDF", "rr": "<b>R&R</b>", "scx": "pvsched | scx"}
 
@@ -114,6 +114,31 @@ class ReadingTest(unittest.TestCase):
             text = markdown.summary(synthetic.results(meta={**synthetic.META, "rounds": rounds}), "")
             self.assertIn(f"of {rounds} rounds, it holds the true one with a probability of {said}.", text)
             self.assertNotIn("95 %", text)
+
+    def test_what_was_measured_decides_what_is_explained(self):
+        def texts(suite, **meta):
+            measured = synthetic.results([sample(1, suite=suite)], meta={**synthetic.META, "suites": [suite], **meta})
+            return page.report(measured, ""), markdown.summary(measured, "")
+        for text in texts("latency", seconds=7):
+            self.assertIn("5 rounds, latency for 7 s each time;", text)
+            for said in ("guest wake-ups a second", "1000 wake-ups", "SCHED_RR, priority 8, wakes", "--vm-bytes 128M",
+                         "sched_ext", "module of the host"):
+                self.assertIn(said, text)
+            for said in ("boot-time", "exits to the VMM"):
+                self.assertNotIn(said, text)
+        for text in texts("boot", seconds=7):
+            self.assertIn("boot-time was set to 60 s", text)
+            self.assertIn("exits to the VMM", text)
+            self.assertNotIn("7 s each", text)
+
+    def test_the_load_and_the_thousand_are_those_that_are_measured_by(self):
+        script = (INSIDE / "measuring.sh").read_text()
+        load = re.search(r'^load="(.*)"$', script, re.M)[1]
+        told = dict(words.glossary(synthetic.run(1, rounds=1)))
+        self.assertIn(load, told["busy host"])
+        for said in ("-p 8 --policy=rr", "-i 2000", "-i 10000"):
+            self.assertIn(said, script)
+        self.assertIn(str(collect._FOR_A_THOUSANDTH), " ".join(words.reading(synthetic.run(1, rounds=1))))
 
     def test_pvsched_is_said_to_compete_as_the_best_of_several_actuators_if_it_does(self):
         said = "the best in that row of its 3 actuators stands for it"

@@ -72,9 +72,10 @@ def stopped(meta):
 
 
 def place(meta):
+    timed = f", latency for {meta['seconds']} s each time" if "latency" in meta["suites"] and meta.get("seconds") else ""
     own = f" (of the machine itself: {meta['own_kernel']})" if "own_kernel" in meta else ""
     return (f"{meta['date']}, {meta['machine']}; host kernel {meta['host_kernel']}{own}, guest kernel "
-            f"{meta['guest_kernel']}; {meta['rounds']} round{'s' * (meta['rounds'] != 1)}; "
+            f"{meta['guest_kernel']}; {meta['rounds']} round{'s' * (meta['rounds'] != 1)}{timed}; "
             f"commit {meta['commit'] or 'unknown'}")
 
 
@@ -97,7 +98,45 @@ def reading(results):
         *([f"Where it is said whether pvsched is best in a row, the best in that row of its {len(own)} actuators stands "
            "for it: the others may be worse."] if len(own) > 1 else []),
         "\"-\" was not measured; \"n = 3\" was in so many rounds only.",
+        *(_OF_LATENCY if "latency" in _suites(results) else ()),
+        *(_OF_BOOT if "boot" in _suites(results) and "scx" in policies else ()),
     ]
+
+
+_OF_LATENCY = (
+    "cyclictest leaves out the cycles that have passed when a wake-up comes too late: a guest that stalls is measured "
+    "less often, and looks better than it is. How often it was stands in the row \"guest wake-ups a second\".",
+    "p99.9 is shown where a round has 1000 wake-ups or more; with fewer it would be the maximum.",
+)
+_OF_BOOT = ("Under scx the tunable boot-time was set to 60 s, as a boot takes an emulated host that long; it is 3 s by "
+            "default, which is meant for hardware.",)
+
+
+def _suites(results):
+    return {s["suite"] for s in results["samples"]}
+
+
+def glossary(results):
+    """(word, what it means), of what is in the tables."""
+    names, found, measured = set(results["policies"]), [], _suites(results)
+    for name, text in (
+            ("scx", "pvschedd as the host's scheduler, in BPF, by the kernel's sched_ext"),
+            ("agent", "pvschedd sets the vCPU threads' scheduling parameters, by system calls"),
+            ("kfunc", "the same, done by a module of the host's kernel, at once")):
+        if name in names:
+            found.append((f"pvsched, {name}", text))
+    if measured & {"latency", "boot"}:
+        found.append(("busy host", "with a load of stress-ng's: two threads that compute, one that does I/O in mixed "
+                      "patterns, one that maps and writes 128 MB, one that forks (--cpu 2 --iomix 1 --vm 1 "
+                      "--vm-bytes 128M --fork 1)"))
+    if "latency" in measured:
+        found.append(("latency", "what cyclictest measures: by how much a thread of SCHED_RR, priority 8, wakes up too "
+                      "late, in the guest on each vCPU every 10 ms, and on the host every 2 ms"))
+    if "rr" in names:
+        found.append(("static SCHED_RR", "the vCPU threads have SCHED_RR, priority 8, all the time"))
+    if "boot" in measured:
+        found.append(("exits to the VMM", "those of a vCPU's exits that KVM did not deal with by itself"))
+    return found
 
 
 def missing(case, policies):
