@@ -84,7 +84,10 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
 
 
 def _deaths(kept):
-    return {tuple(at): ends for *at, ends in json.loads(kept.get(_DIED, b"[]"))}
+    try:
+        return {tuple(at): ends for *at, ends in json.loads(kept.get(_DIED, b"[]"))}
+    except ValueError:  # killed while it was written
+        return {}
 
 
 def done(kept):
@@ -98,10 +101,12 @@ def read(raw):
 
 
 def _restore(kept, raw):
-    for name, data in kept.items():
+    # Killed meanwhile, it leaves no block that is done but not whole.
+    for name, data in sorted(kept.items(), key=lambda item: item[0].endswith("/done")):
         path = raw / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        if not path.is_file() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
 
 class _Progress:

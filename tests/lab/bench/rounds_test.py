@@ -103,6 +103,15 @@ class DeathTest(unittest.TestCase):
         self.assertEqual([{k: v for k, v in found.items() if k != "deaths.json"} for found in hosts.found],
                          [{}, _block(1), _block(1)])
 
+    def test_killed_while_it_restores_it_leaves_no_block_that_is_not_whole(self):
+        raw, written = pathlib.Path(tempfile.mkdtemp()), []
+        write = pathlib.Path.write_bytes
+        with mock.patch.object(pathlib.Path, "write_bytes", lambda p, data: (written.append(p.name), write(p, data))):
+            for _ in range(2):
+                rounds._restore(_block(1) | {"deaths.json": b"["}, raw)
+        self.assertEqual(written, ["guest_cpu", "deaths.json", "done"])
+        self.assertEqual(rounds._deaths(rounds.read(raw)), {})
+
     def test_a_host_that_dies_on_hardware_loses_nothing(self):
         with self.assertRaises(host.HostDied):
             self._run((["power"], _block(1)))
