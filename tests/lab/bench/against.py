@@ -28,6 +28,7 @@ _FALSE_DISCOVERIES = 0.05
 _LEAST_DRIFT = 0.05
 _MEDIAN = math.pi / 2  # the variance of a median to that of a mean
 _DIMENSIONLESS = ("1", "ratio", "x", "%")
+_NEVER = 100  # times as bad
 _PROGRAMS = "program "  # how their metrics begin
 _SAME_PLACE = ("machine", "emulated", "host_kernel", "own_kernel")
 
@@ -114,9 +115,12 @@ def _would_show(suites, margin):
     for suite, changes in suites.items():
         rate = _FALSE_DISCOVERIES / len(suites) / len(changes)
         needed = sorted(((math.exp(_needed(c, margin, rate)), c) for c in changes), key=lambda pair: pair[0])
-        least, surest = needed[0]
+        (least, surest), (half, _) = needed[0], needed[len(needed) // 2]
+        if least > _NEVER:
+            yield f"{suite}: no figure would show if it alone were worse: the rounds are too few"
+            continue
         yield (f"{suite}: if it alone were worse, a figure would show from a factor of {least:.2f} on "
-               f"({surest.metric}, {surest.case}), half of them from {needed[len(needed) // 2][0]:.2f}")
+               f"({surest.metric}, {surest.case}), half of them " + (f"from {half:.2f}" if half <= _NEVER else "never"))
 
 
 def _needed(change, margin, rate):

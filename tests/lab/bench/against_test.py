@@ -183,6 +183,10 @@ class CompareTest(unittest.TestCase):
             new = self._run([v * factor * by for v in [100, 101, 99] * 3])
             self.assertEqual(self._metrics(new, old), found)
 
+    def test_or_that_none_would(self):
+        run = self._run([100, 900])
+        self.assertIn("overhead: no figure would show", against.report(run, run, "old.json")[0])
+
     def test_nothing_to_compare_is_no_success(self):
         text, status = against.report(self._run([1]), self._run([1]), "old.json")
         self.assertEqual(status, 1)
