@@ -167,6 +167,20 @@ PVS_INLINE void pvs_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 }
 
 /*
+ * A vCPU that is registered anew, `v`, being zero: with what it has used of its
+ * budgets and its throttle, for else it could renew them. Its thread may be
+ * another one: the CPU time is counted from that one's first event.
+ */
+PVS_INLINE void pvs_carry(const struct pvs_vcpu *old, struct pvs_vcpu *v)
+{
+	if (old->state == PVS_THROTTLED)
+		v->state = PVS_THROTTLED;
+	v->window = old->window;
+	v->slices = old->slices;
+	v->throttled_until = old->throttled_until;
+}
+
+/*
  * Accounts for the event and makes the policy's view of it. Returns 1 if the
  * policy is to be asked; else the grant stands in v->grant.
  */

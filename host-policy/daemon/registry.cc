@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -47,6 +48,13 @@ absl::StatusOr<pid_t> PidOfPidfd(int pidfd) {
 
 bool HasThread(pid_t pid, pid_t tid) {
   return access(absl::StrCat("/proc/", pid, "/task/", tid).c_str(), F_OK) == 0;
+}
+
+// The programs' clock.
+uint64_t Now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 // Memory that the kernel can pin for long and that nobody can make a page
@@ -189,6 +197,11 @@ absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint6
                                                      kMaxVcpusPerVm, " for each VM and ",
                                                      PVS_MAX_VCPUS, " for the host"));
   }
+  // Each number is a budget: those that were used of late count, too.
+  if (!accounts_.Has(vm.pid, vcpu_id) &&
+      vm.vcpus.size() + accounts_.Count(vm.pid, Now()) >= kMaxVcpusPerVm) {
+    return absl::ResourceExhaustedError("too many vCPUs have come and gone: try again later");
+  }
   if (absl::Status status = CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE); !status.ok()) {
     return status;
   }
@@ -257,7 +270,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
     return absl::PermissionDeniedError(
         absl::StrCat("thread ", tid, " is not one of the VMM's, process ", vm.pid));
   }
-  programs_.ClearSlot(vcpu.slot);
+  programs_.ClearSlot(vcpu.slot, accounts_.Renew(vm.pid, vcpu.id, tid, Now()));
   if (absl::Status status = actuator_.Add(vcpu.slot, tid, pidfd.get()); !status.ok()) return status;
   absl::Status status = programs_.Bind({
       .thread_pidfd = pidfd.get(),
@@ -279,14 +292,19 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   }
   vcpu.thread_pidfd = std::move(pidfd);
   vcpu.tid = tid;
+  accounts_.Drop(vm.pid, vcpu.id);
   LOG(INFO) << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
   return absl::OkStatus();
 }
 
-void Registry::Unbind(Vcpu& vcpu) {
+void Registry::Unbind(const Vm& vm, Vcpu& vcpu) {
   if (vcpu.tid == 0) return;
-  programs_.Unbind(vcpu.thread_pidfd.get());
   actuator_.Remove(vcpu.slot);
+  // What it used since its last event is charged, too.
+  programs_.RunTimer(vcpu.tid);
+  programs_.Unbind(vcpu.thread_pidfd.get());
+  accounts_.Keep(vm.pid, vcpu.id, vcpu.tid, programs_.CopyVcpu(vcpu.slot),
+                 ToPolicy(tunables_.ForVm(vm.name, vm.uid)).window_ns, Now());
   loop_.Remove(vcpu.thread_pidfd.get());
   vcpu.thread_pidfd.reset();
   vcpu.tid = 0;
@@ -294,7 +312,7 @@ void Registry::Unbind(Vcpu& vcpu) {
 
 void Registry::Release(Vm& vm, Vcpu& vcpu) {
   programs_.Forget(vm.pid, vcpu.id);
-  Unbind(vcpu);
+  Unbind(vm, vcpu);
   // To the end of the queue: a slot rests as long as possible.
   free_slots_.push_back(vcpu.slot);
 }
@@ -304,7 +322,7 @@ void Registry::OnThreadEnd(pid_t pid, uint32_t vcpu_id) {
   if (vm == vms_.end()) return;
   auto vcpu = vm->second->vcpus.find(vcpu_id);
   if (vcpu == vm->second->vcpus.end()) return;
-  Unbind(vcpu->second);
+  Unbind(*vm->second, vcpu->second);
   // The record stays registered: a vCPU that is plugged in again has a new thread.
   if (absl::Status status = programs_.Expect(pid, vcpu_id); !status.ok()) {
     LOG(WARNING) << "VM " << vm->second->name << " vCPU " << vcpu_id << ": " << status.message();

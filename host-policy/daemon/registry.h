@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "host-policy/daemon/accounts.h"
 #include "host-policy/daemon/actuator.h"
 #include "host-policy/daemon/event_loop.h"
 #include "host-policy/daemon/tunables.h"
@@ -96,7 +97,7 @@ class Registry {
   void OnSeen(const pvs_seen& seen);
   absl::Status Bind(Vm& vm, Vcpu& vcpu, pid_t tid);
   // Without Programs::Fence(), which the caller owes.
-  void Unbind(Vcpu& vcpu);
+  void Unbind(const Vm& vm, Vcpu& vcpu);
   void Release(Vm& vm, Vcpu& vcpu);
   void OnThreadEnd(pid_t pid, uint32_t vcpu_id);
 
@@ -104,6 +105,7 @@ class Registry {
   Programs& programs_;
   Actuator& actuator_;
   TunableStore tunables_;
+  Accounts accounts_{PVS_MAX_VCPUS};
   std::unique_ptr<Programs::Ring> seen_;
   std::map<pid_t, std::unique_ptr<Vm>> vms_;
   std::deque<uint32_t> free_slots_;

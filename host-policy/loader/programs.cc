@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -358,7 +359,18 @@ class MappedPlace {
 
 }  // namespace
 
-void Programs::ClearSlot(uint32_t slot) { memset(&slots_[slot], 0, sizeof(pvs_slot)); }
+void Programs::ClearSlot(uint32_t slot, const pvs_vcpu& vcpu) {
+  memset(&slots_[slot], 0, sizeof(pvs_slot));
+  slots_[slot].vcpu = vcpu;
+}
+
+pvs_vcpu Programs::CopyVcpu(uint32_t slot) {
+  // As one of the programs: those that come now count themselves lost.
+  while (__atomic_exchange_n(&slots_[slot].busy, 1, __ATOMIC_SEQ_CST) != 0) sched_yield();
+  const pvs_vcpu vcpu = slots_[slot].vcpu;
+  __atomic_store_n(&slots_[slot].busy, 0, __ATOMIC_SEQ_CST);
+  return vcpu;
+}
 
 absl::Status Programs::Bind(const Binding& binding) {
   absl::StatusOr<MappedPlace> record = MappedPlace::Map(binding.record);

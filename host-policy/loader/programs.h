@@ -74,8 +74,9 @@ class Programs {
     uint32_t preempt_mask = 0;
     bool acknowledges_irqs = false;
   };
-  // The slot starts anew: for one that nobody uses, before anybody does.
-  void ClearSlot(uint32_t slot);
+  // The slot starts anew, its vCPU as `vcpu`: for one that nobody uses, before
+  // anybody does.
+  void ClearSlot(uint32_t slot, const pvs_vcpu& vcpu = {});
   // Ties a thread to its record, whose page the kernel pins.
   absl::Status Bind(const Binding& binding);
   // No program touches the record of an unbound thread after the next Fence().
@@ -87,6 +88,8 @@ class Programs {
   bool has_kick_hook() const { return has_kick_hook_; }
 
   const pvs_slot& slot(uint32_t index) const { return slots_[index]; }
+  // Whole: no program changes it meanwhile.
+  pvs_vcpu CopyVcpu(uint32_t slot);
 
   // With Applier::kModule, Decisions() tells only that some vCPU is boosted, and
   // not again while `watched`. To stop watching: say so, then look at all slots.

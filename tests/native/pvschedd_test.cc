@@ -154,6 +154,32 @@ TEST_F(PvscheddTest, SpinningBoostedGuestIsThrottledAndRecovers) {
   EXPECT_GE(vm_->record(0).throttle_count, 1u);
 }
 
+TEST_F(PvscheddTest, RegistrationAnewIsNoNewBudget) {
+  daemon_.Ctl("tunable set throttle 10000");
+  auto connection = ConnectAndBind();
+  vm_->SetPause(std::chrono::microseconds(0));
+  vm_->SetIntent(0, kUrgent);
+  auto throttled = [&] { return GrantFlags(*vm_, 0) == PVSCHED_GRANT_THROTTLED; };
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  ASSERT_TRUE(Eventually(throttled));
+  auto stays_throttled = [&](uint32_t id) {
+    vm_->record(0).grant = 0;
+    EXPECT_EQ(connection->Register(id, vm_->memory(), MiniVm::record_offset(0)), 0);
+    EXPECT_EQ(connection->Thread(id, vm_->tid(0)), 0);
+    EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) != 0; }));
+    return throttled() && IsOrdinary(0);
+  };
+  ASSERT_EQ(connection->Withdraw(0), 0);
+  EXPECT_TRUE(stays_throttled(0));
+  // Nor as another vCPU, nor over another connection.
+  ASSERT_EQ(connection->Withdraw(0), 0);
+  EXPECT_TRUE(stays_throttled(7));
+  connection->Close();
+  ASSERT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
+  connection = Connect();
+  EXPECT_TRUE(stays_throttled(0));
+}
+
 TEST_F(PvscheddTest, ListsShowWhatIsApplied) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(1, kUrgent);

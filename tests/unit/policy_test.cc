@@ -184,6 +184,27 @@ TEST_F(PolicyTest, OverBudgetIsThrottledThenRecovers) {
   EXPECT_EQ(On(PVS_EXIT, kRr80, 0, 2 * tunables_.window_ns), Boost(PVSCHED_POLICY_RR, 8));
 }
 
+TEST_F(PolicyTest, VcpuRegisteredAnewPaysForWhatItUsedBeforeAndForNothingElse) {
+  tunables_.budget_ns = 100 * kMs;
+  tunables_.throttle_ns = 500 * kMs;
+  On(PVS_EXIT, kRr80);
+  ASSERT_EQ(On(PVS_EXIT, kRr80, 0, 60 * kMs), Boost(PVSCHED_POLICY_RR, 8));
+  const pvs_vcpu old = vcpu_;
+  vcpu_ = {};
+  pvs_carry(&old, &vcpu_);
+  // A new thread with much CPU time of its own, none of it boosted.
+  cpu_ += 10000 * kMs;
+  EXPECT_EQ(On(PVS_EXIT, kRr80), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_EXIT, kRr80, 0, 30 * kMs), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(pvsched_word_flags(On(PVS_EXIT, kRr80, 0, 20 * kMs)),
+            uint32_t{PVSCHED_GRANT_THROTTLED});
+  const pvs_vcpu throttled = vcpu_;
+  vcpu_ = {};
+  pvs_carry(&throttled, &vcpu_);
+  EXPECT_EQ(pvsched_word_flags(On(PVS_EXIT, kRr80, 0, 400 * kMs)),
+            uint32_t{PVSCHED_GRANT_THROTTLED});
+}
+
 TEST_F(PolicyTest, YieldingBeforeEachTickUsesBudgetAllTheSame) {
   for (uint64_t used = 0; used < tunables_.budget_ns; used += kMs / 2) {
     On(PVS_EXIT, kRr80, 0, kMs / 2);
