@@ -58,4 +58,26 @@ PVS_INLINE int pvs_params_granted(const struct pvs_params *own, __u64 grant,
 	return 1;
 }
 
+PVS_INLINE __u32 pvs_params_rank(const struct pvs_params *p)
+{
+	return pvs_rank(pvsched_word(p->policy, p->nice, p->rt_prio, 0));
+}
+
+/*
+ * Whether parameters that differ from the ones that were applied are still of
+ * the boost: a thread may lower itself without privilege, within the boost too,
+ * and must not keep what is left of it. Without privilege it cannot get rid of
+ * RESET_ON_FORK, nor above what was applied; at its own or below it needs no
+ * boost.
+ */
+PVS_INLINE int pvs_params_of_boost(const struct pvs_params *own,
+				   const struct pvs_params *applied,
+				   const struct pvs_params *now)
+{
+	__u32 rank = pvs_params_rank(now);
+
+	return now->reset_on_fork && rank <= pvs_params_rank(applied) &&
+	       rank > pvs_params_rank(own);
+}
+
 #endif /* PVSCHED_CORE_PARAMS_H */

@@ -95,10 +95,11 @@ void Agent::Apply(uint32_t slot, Target& target, uint64_t wanted) {
   absl::StatusOr<sched_attr> current = GetSchedParams(target.tid);
   if (!current.ok()) return;
   BaselineStore::Entry& entry = baselines_.entry(slot);
-  // Neither ours nor the old baseline: an admin has set it since. That is the
-  // baseline from now on.
+  // Neither ours, nor what the thread has left of it, nor the old baseline: an
+  // admin has set it since. That is the baseline from now on.
+  const bool is_ours = entry.is_applied != 0 && IsOfBoost(entry.baseline, entry.applied, *current);
   const sched_attr& expected = entry.is_applied != 0 ? entry.applied : entry.baseline;
-  if (!SameSchedParams(*current, expected)) {
+  if (!is_ours && !SameSchedParams(*current, expected)) {
     entry.is_applied = 0;
     entry.baseline = *current;
   }

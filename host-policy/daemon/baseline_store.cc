@@ -116,7 +116,8 @@ bool BaselineStore::Restore(uint32_t slot) {
     absl::StatusOr<uint64_t> start_time = ThreadStartTime(was.tid);
     absl::StatusOr<sched_attr> now = GetSchedParams(was.tid);
     if (start_time.ok() && *start_time == was.start_time && now.ok() &&
-        (SameSchedParams(*now, was.applied) || SameSchedParams(*now, was.previous))) {
+        (IsOfBoost(was.baseline, was.applied, *now) ||
+         IsOfBoost(was.baseline, was.previous, *now))) {
       absl::Status status = SetSchedParams(was.tid, was.baseline);
       restored = status.ok();
       if (!restored) LOG(ERROR) << "cannot restore thread " << was.tid << ": " << status.message();

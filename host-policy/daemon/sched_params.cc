@@ -67,6 +67,14 @@ bool SameSchedParams(const sched_attr& a, const sched_attr& b) {
   }
 }
 
+bool IsOfBoost(const sched_attr& own, const sched_attr& applied, const sched_attr& now) {
+  if (SameSchedParams(now, applied)) return true;
+  const pvs_params own_params = ToParams(own);
+  const pvs_params applied_params = ToParams(applied);
+  const pvs_params now_params = ToParams(now);
+  return pvs_params_of_boost(&own_params, &applied_params, &now_params) != 0;
+}
+
 pvs_params ToParams(const sched_attr& params) {
   return {.policy = params.sched_policy,
           .nice = params.sched_nice,

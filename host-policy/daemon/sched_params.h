@@ -20,6 +20,10 @@ absl::Status SetSchedParams(pid_t tid, const sched_attr& params);
 // Whether two sets of parameters mean the same to the scheduler.
 bool SameSchedParams(const sched_attr& a, const sched_attr& b);
 
+// Whether a thread that has `now` has what was applied to it, or what it has left
+// of that by lowering itself: pvs_params_of_boost().
+bool IsOfBoost(const sched_attr& own, const sched_attr& applied, const sched_attr& now);
+
 // The part of them that pvsched sets.
 pvs_params ToParams(const sched_attr& params);
 

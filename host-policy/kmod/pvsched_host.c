@@ -95,6 +95,20 @@ static void to_params(const struct sched_attr *attr, struct pvs_params *params)
 	params->reset_on_fork = !!(attr->sched_flags & SCHED_FLAG_RESET_ON_FORK);
 }
 
+/* Whether it has what was applied, or what it has left of that. */
+static bool has_boost(const struct target *t, const struct sched_attr *now)
+{
+	struct pvs_params own, applied, params;
+
+	if (!t->is_applied)
+		return false;
+	to_params(&t->own, &own);
+	to_params(&t->applied, &applied);
+	to_params(now, &params);
+	return same_attr(now, &t->applied) ||
+	       pvs_params_of_boost(&own, &applied, &params);
+}
+
 /* The attributes under a grant; false: the thread's own. */
 static bool granted_attr(const struct sched_attr *own, u64 grant,
 			 struct sched_attr *attr)
@@ -128,8 +142,8 @@ static void apply_locked(struct target *t, u64 grant)
 	if (t->task->policy == SCHED_DEADLINE)
 		return;
 	read_attr(t->task, &now);
-	/* Neither ours nor the old own: an admin has set it since. */
-	if (!same_attr(&now, t->is_applied ? &t->applied : &t->own)) {
+	/* Not ours: its own, as they were or as an admin has set them since. */
+	if (!has_boost(t, &now)) {
 		t->is_applied = false;
 		t->own = now;
 	}

@@ -119,6 +119,64 @@ TEST_F(PvscheddTest, AdminsChrtWhileBoostedIsTheNewBaseline) {
   EXPECT_TRUE(HasPolicy(0, SCHED_FIFO, 3));
 }
 
+// What a thread may do to itself without privilege.
+class PvscheddLoweringTest : public PvscheddTest {
+ protected:
+  // Boosts vCPU 0, which then lowers itself.
+  void BoostAndLower(uint32_t policy, int nice, uint32_t rt_prio) {
+    connection_ = ConnectAndBind();
+    vm_->SetIntent(0, kUrgent);
+    ASSERT_TRUE(Eventually([&] {
+      auto params = GetSchedParams(vm_->tid(0));
+      return params.ok() && params->sched_flags == SCHED_FLAG_RESET_ON_FORK;
+    }));
+    sched_attr lower = {};
+    lower.size = sizeof(lower);
+    lower.sched_policy = policy;
+    lower.sched_nice = nice;
+    lower.sched_priority = rt_prio;
+    lower.sched_flags = SCHED_FLAG_RESET_ON_FORK;
+    ASSERT_TRUE(SetSchedParams(vm_->tid(0), lower).ok());
+  }
+  std::unique_ptr<ControlConnection> connection_;
+};
+
+TEST_F(PvscheddLoweringTest, WithinABoostEndsWithIt) {
+  BoostAndLower(SCHED_RR, 0, 7);
+  vm_->SetIntent(0, kOrdinary);
+  EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) == 0 && IsOrdinary(0); }));
+  vm_->SetIntent(0, kUrgent);
+  EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
+}
+
+TEST_F(PvscheddLoweringTest, WithinABoostEndsWithTheDevice) {
+  BoostAndLower(SCHED_RR, 0, 7);
+  connection_->Close();
+  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
+}
+
+TEST_F(PvscheddLoweringTest, WithinABoostByNiceEndsWithIt) {
+  daemon_.Ctl("tunable set max-policy normal");
+  daemon_.Ctl("tunable set min-nice -- -5");
+  BoostAndLower(SCHED_OTHER, -4, 0);
+  connection_->Close();
+  EXPECT_TRUE(Eventually([&] { return HasNice(0, 0); }));
+}
+
+TEST_F(PvscheddLoweringTest, WithinABoostEndsAtTheNextStart) {
+  BoostAndLower(SCHED_RR, 0, 7);
+  daemon_.Stop(SIGKILL);
+  ASSERT_TRUE(daemon_.Start());
+  EXPECT_TRUE(IsOrdinary(0));
+}
+
+TEST_F(PvscheddLoweringTest, BelowItsOwnStays) {
+  BoostAndLower(SCHED_OTHER, 5, 0);
+  connection_->Close();
+  ASSERT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
+  EXPECT_TRUE(HasNice(0, 5));
+}
+
 TEST_F(PvscheddTest, DeviceThatGoesLeavesTheThreadAtItsBaseline) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);

@@ -63,5 +63,38 @@ TEST(Params, EachCase) {
   }
 }
 
+TEST(Params, WhatAThreadLeavesOfItsBoostIsStillTheBoost) {
+  struct {
+    const char* what;
+    pvs_params own, applied, now;
+    bool is_of_boost;
+  } const cases[] = {
+      {"lower priority", {kNormal, 0, 0, 0}, {kRr, 0, 8, 1}, {kRr, 0, 7, 1}, true},
+      {"the other real-time policy", {kNormal, 0, 0, 0}, {kRr, 0, 8, 1}, {kFifo, 0, 8, 1}, true},
+      {"an admin's", {kNormal, 0, 0, 0}, {kRr, 0, 8, 1}, {kRr, 0, 7, 0}, false},
+      {"raised", {kNormal, 0, 0, 0}, {kRr, 0, 8, 1}, {kRr, 0, 20, 1}, false},
+      {"deadline", {kNormal, 0, 0, 0}, {kRr, 0, 8, 1}, {kDeadline, 0, 0, 1}, false},
+      {"above its own", {kRr, 0, 3, 0}, {kRr, 0, 8, 1}, {kRr, 0, 4, 1}, true},
+      {"below its own", {kRr, 0, 3, 0}, {kRr, 0, 8, 1}, {kRr, 0, 2, 1}, false},
+      {"at its own", {kNormal, 0, 0, 0}, {kRr, 0, 8, 1}, {kNormal, 0, 0, 1}, false},
+      {"not idle any more", {kIdle, 0, 0, 0}, {kRr, 0, 8, 1}, {kNormal, 0, 0, 1}, true},
+      {"higher nice", {kNormal, 0, 0, 0}, {kNormal, -5, 0, 1}, {kNormal, -4, 0, 1}, true},
+      {"to batch", {kNormal, 0, 0, 0}, {kNormal, -5, 0, 1}, {kBatch, -5, 0, 1}, true},
+      {"lower than a lowering",
+       {kNormal, 0, 0, 1},
+       {kNormal, 10, 0, 1},
+       {kNormal, 12, 0, 1},
+       false},
+      {"higher than a lowering",
+       {kNormal, 0, 0, 1},
+       {kNormal, 10, 0, 1},
+       {kNormal, 5, 0, 1},
+       false},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(pvs_params_of_boost(&c.own, &c.applied, &c.now) != 0, c.is_of_boost) << c.what;
+  }
+}
+
 }  // namespace
 }  // namespace pvsched
