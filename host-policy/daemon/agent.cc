@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host-policy/daemon/agent.h"
 
-#include <poll.h>
-
 #include <cstring>
 #include <mutex>
 
 #include "absl/log/log.h"
+#include "host-policy/daemon/pidfd.h"
 #include "host-policy/daemon/sched_params.h"
 
 namespace pvsched {
@@ -25,11 +24,6 @@ sched_attr Granted(const sched_attr& baseline, uint64_t grant) {
   params.sched_priority = granted.rt_prio;
   params.sched_flags = granted.reset_on_fork != 0 ? SCHED_FLAG_RESET_ON_FORK : 0;
   return params;
-}
-
-bool HasEnded(int thread_pidfd) {
-  pollfd poll_fd = {.fd = thread_pidfd, .events = POLLIN, .revents = 0};
-  return poll(&poll_fd, 1, 0) != 0;
 }
 
 }  // namespace

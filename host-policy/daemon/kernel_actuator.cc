@@ -2,13 +2,13 @@
 #include "host-policy/daemon/kernel_actuator.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "host-policy/daemon/pidfd.h"
 #include "host-policy/kmod/pvsched_host.h"
 
 namespace pvsched {
@@ -49,8 +49,7 @@ absl::Status KernelActuator::Add(uint32_t slot, pid_t tid, int thread_pidfd) {
     return absl::ErrnoToStatus(errno, absl::StrCat("the module pvsched_host refuses thread ", tid));
   }
   // The thread of the pidfd has not ended: so the number was its own.
-  pollfd poll_fd = {.fd = thread_pidfd, .events = POLLIN, .revents = 0};
-  if (poll(&poll_fd, 1, 0) != 0) {
+  if (HasEnded(thread_pidfd)) {
     ioctl(device_.get(), PVSCHED_HOST_REMOVE, static_cast<unsigned long>(slot));
     return absl::NotFoundError(absl::StrCat("thread ", tid, " has ended"));
   }

@@ -18,13 +18,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "host-policy/daemon/pidfd.h"
 #include "host-policy/daemon/sched_params.h"
 #include "pvsched_abi.h"
-
-// Debian 13's header forgets to tell C++ that these are C functions.
-extern "C" {
-#include <sys/pidfd.h>
-}
 
 namespace pvsched {
 namespace {
@@ -32,7 +28,13 @@ namespace {
 // One VM cannot take all of the host's slots.
 constexpr size_t kMaxVcpusPerVm = 1024;
 
+absl::Status VmmHasEnded() { return absl::NotFoundError("the VMM's process has ended"); }
+
 absl::StatusOr<pid_t> PidOfPidfd(int pidfd) {
+  // One VM for each process, not for each of its threads.
+  if ((fcntl(pidfd, F_GETFL) & PIDFD_THREAD) != 0) {
+    return absl::InvalidArgumentError("HELLO's pidfd is a thread's, not the VMM's");
+  }
   std::ifstream info(absl::StrCat("/proc/self/fdinfo/", pidfd));
   std::string line;
   while (std::getline(info, line)) {
@@ -40,7 +42,7 @@ absl::StatusOr<pid_t> PidOfPidfd(int pidfd) {
     pid_t pid = 0;
     if (absl::ConsumePrefix(&value, "Pid:") && absl::SimpleAtoi(value, &pid)) {
       if (pid > 0) return pid;
-      return absl::NotFoundError("the VMM's process has ended");
+      return VmmHasEnded();
     }
   }
   return absl::InvalidArgumentError("HELLO carries no pidfd of the VMM");
@@ -103,12 +105,16 @@ absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name
   absl::StatusOr<pid_t> pid = PidOfPidfd(pidfd.get());
   if (!pid.ok()) return pid.status();
   struct stat info;
-  if (stat(absl::StrCat("/proc/", *pid).c_str(), &info) != 0) {
-    return absl::NotFoundError("the VMM's process has ended");
+  // In this order: so it is the process of the pidfd that /proc has told of.
+  if (stat(absl::StrCat("/proc/", *pid).c_str(), &info) != 0 || HasEnded(pidfd.get())) {
+    return VmmHasEnded();
   }
   if (peer != 0 && peer != info.st_uid) {
     return absl::PermissionDeniedError(absl::StrCat("user ", peer, " may not speak for process ",
                                                     *pid, ", which is user ", info.st_uid, "'s"));
+  }
+  if (auto old = vms_.find(*pid); old != vms_.end()) {
+    if (HasEnded(old->second->pidfd.get())) OnVmmEnd(*old->second);
   }
   if (vms_.contains(*pid)) {
     return absl::AlreadyExistsError(
@@ -124,15 +130,8 @@ absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name
   vm->name = name.empty() ? absl::StrCat("pid-", *pid) : std::move(name);
   vm->pidfd = std::move(pidfd);
   if (absl::Status status = ApplyTunables(*vm); !status.ok()) return status;
-  // The records of a VMM that has ended are let go of at once; the VM itself
-  // goes with its device's connection.
   Vm* raw = vm.get();
-  if (absl::Status status = loop_.Add(vm->pidfd.get(),
-                                      [this, raw] {
-                                        loop_.Remove(raw->pidfd.get());
-                                        LOG(INFO) << "VM " << raw->name << ": its VMM has ended";
-                                        WithdrawAll(*raw);
-                                      });
+  if (absl::Status status = loop_.Add(vm->pidfd.get(), [this, raw] { OnVmmEnd(*raw); });
       !status.ok()) {
     return status;
   }
@@ -147,7 +146,18 @@ void Registry::RemoveVm(Vm* vm) {
   loop_.Remove(vm->pidfd.get());
   LOG(INFO) << "VM " << vm->name << ": gone";
   free_vms_.push_back(vm->index);
-  vms_.erase(vm->pid);
+  if (std::erase_if(ended_, [vm](const auto& ended) { return ended.get() == vm; }) == 0) {
+    vms_.erase(vm->pid);
+  }
+}
+
+// Its records are let go of at once, and its number, which may be another
+// process's soon; the rest goes with its device's connection.
+void Registry::OnVmmEnd(Vm& vm) {
+  loop_.Remove(vm.pidfd.get());
+  LOG(INFO) << "VM " << vm.name << ": its VMM has ended";
+  WithdrawAll(vm);
+  ended_.push_back(std::move(vms_.extract(vm.pid).mapped()));
 }
 
 absl::Status Registry::ApplyTunables(const Vm& vm) {
@@ -189,6 +199,7 @@ absl::Status Registry::SetPreemptCount(Vm& vm, uint32_t vcpu_id, UniqueFd memory
 
 absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
                                 uint32_t features) {
+  if (HasEnded(vm.pidfd.get())) return VmmHasEnded();
   if (vm.vcpus.contains(vcpu_id)) {
     return absl::AlreadyExistsError(absl::StrCat("vCPU ", vcpu_id, " has a record already"));
   }
@@ -270,6 +281,8 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
     return absl::PermissionDeniedError(
         absl::StrCat("thread ", tid, " is not one of the VMM's, process ", vm.pid));
   }
+  // Asked last: the process's number was not another one's then.
+  if (HasEnded(vm.pidfd.get())) return VmmHasEnded();
   programs_.ClearSlot(vcpu.slot, accounts_.Renew(vm.pid, vcpu.id, tid, Now()));
   if (absl::Status status = actuator_.Add(vcpu.slot, tid, pidfd.get()); !status.ok()) return status;
   absl::Status status = programs_.Bind({

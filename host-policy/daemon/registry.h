@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -99,6 +100,7 @@ class Registry {
   // Without Programs::Fence(), which the caller owes.
   void Unbind(const Vm& vm, Vcpu& vcpu);
   void Release(Vm& vm, Vcpu& vcpu);
+  void OnVmmEnd(Vm& vm);
   void OnThreadEnd(pid_t pid, uint32_t vcpu_id);
 
   EventLoop& loop_;
@@ -108,6 +110,7 @@ class Registry {
   Accounts accounts_{PVS_MAX_VCPUS};
   std::unique_ptr<Programs::Ring> seen_;
   std::map<pid_t, std::unique_ptr<Vm>> vms_;
+  std::vector<std::unique_ptr<Vm>> ended_;  // without a VMM, but with a connection
   std::deque<uint32_t> free_slots_;
   std::deque<uint32_t> free_vms_;
 };

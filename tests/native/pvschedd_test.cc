@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -263,6 +264,52 @@ TEST_F(PvscheddTest, ThreadOfAnotherProcessIsRefused) {
   ASSERT_EQ(connection->Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
   EXPECT_EQ(connection->Thread(0, 1), EPERM);
   EXPECT_NE(connection->reason().find("not one of the VMM's"), std::string::npos);
+}
+
+// A process that waits; with this number, if it can be had.
+pid_t ForkAs(pid_t pid) {
+  for (int tries = 0; tries < 20; ++tries) {
+    if (pid != 0) std::ofstream("/proc/sys/kernel/ns_last_pid") << pid - 1;
+    const pid_t child = fork();
+    if (child == 0) {
+      pause();
+      _exit(0);
+    }
+    if (pid == 0 || child == pid) return child;
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+  }
+  return 0;
+}
+
+TEST_F(PvscheddTest, DeviceWhoseVmmHasEndedSpeaksForNobody) {
+  const pid_t vmm = ForkAs(0);
+  ControlConnection connection(daemon_.path("device.sock"));
+  ASSERT_EQ(connection.Hello(vmm, "ended"), 0) << connection.reason();
+  ASSERT_EQ(connection.Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
+  kill(vmm, SIGKILL);
+  ASSERT_EQ(waitpid(vmm, nullptr, 0), vmm);
+  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
+  EXPECT_EQ(connection.Register(1, vm_->memory(), MiniVm::record_offset(0)), ENOENT);
+  // Nor for who has its number now, whose own device is welcome.
+  const pid_t stranger = ForkAs(vmm);
+  if (stranger == 0) GTEST_SKIP() << "the number is not free again";
+  EXPECT_EQ(connection.Register(1, vm_->memory(), MiniVm::record_offset(0)), ENOENT);
+  ControlConnection other(daemon_.path("device.sock"));
+  EXPECT_EQ(other.Hello(stranger, "stranger"), 0) << other.reason();
+  connection.Close();
+  EXPECT_EQ(other.Register(0, vm_->memory(), MiniVm::record_offset(0)), 0) << other.reason();
+  EXPECT_EQ(other.Thread(0, stranger), 0) << other.reason();
+  kill(stranger, SIGKILL);
+  waitpid(stranger, nullptr, 0);
+}
+
+TEST_F(PvscheddTest, ThreadIsNoVmm) {
+  ControlConnection connection(daemon_.path("device.sock"));
+  const UniqueFd thread(
+      static_cast<int>(syscall(SYS_pidfd_open, vm_->tid(0), O_EXCL /* PIDFD_THREAD */)));
+  ASSERT_TRUE(thread);
+  EXPECT_EQ(connection.Ask(connection.Message(PVSCHED_CONTROL_HELLO), thread.get()), EINVAL);
 }
 
 TEST_F(PvscheddTest, OneThreadCannotBeTwoVcpus) {
