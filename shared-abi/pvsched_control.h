@@ -37,7 +37,7 @@ enum pvsched_control_type {
 	/*
 	 * fd: memory. vcpu_id, offset, mask: where the guest counts the
 	 * reasons not to preempt the vCPU, a u32, and which bits of it count.
-	 * Comes before the vCPU's REGISTER and is part of it.
+	 * Comes right before the vCPU's REGISTER and is part of it.
 	 */
 	PVSCHED_CONTROL_PREEMPT_COUNT = 6,
 };

@@ -58,7 +58,7 @@ absl::Status AdminServer::Listen(const std::string& path) {
 }
 
 void AdminServer::Accept() {
-  UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  UniqueFd fd = acceptor_.Accept(listener_.get(), 0);
   if (!fd) return;
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
   setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));

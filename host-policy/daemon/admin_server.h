@@ -13,6 +13,7 @@
 #include "host-policy/daemon/event_loop.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/scheduler_ends.h"
+#include "host-policy/daemon/unix_socket.h"
 #include "host-policy/loader/programs.h"
 #include "nlohmann/json.hpp"
 #include "vmm-device/unique_fd.h"
@@ -60,6 +61,7 @@ class AdminServer {
   const SchedulerEnds& scheduler_ends_;
   std::string path_;
   UniqueFd listener_;
+  Acceptor acceptor_;
   std::unique_ptr<Programs::Ring> trace_;  // while there are tracers
   std::map<int, Tracer> tracers_;
 };

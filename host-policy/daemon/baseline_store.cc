@@ -30,6 +30,20 @@ namespace {
 
 constexpr uint64_t kMagic = 0x31656e696c657361;  // "aseline1": changes with the layout
 
+// Whether there was anything of ours to take back. NotFound: the thread has ended.
+absl::StatusOr<bool> GiveBack(const BaselineStore::Entry& was) {
+  absl::StatusOr<uint64_t> start_time = ThreadStartTime(was.tid);
+  if (!start_time.ok()) return start_time.status();
+  if (*start_time != was.start_time) return absl::NotFoundError("another thread");
+  absl::StatusOr<sched_attr> now = GetSchedParams(was.tid);
+  if (!now.ok()) return now.status();
+  if (!IsOfBoost(was.baseline, was.applied, *now) && !IsOfBoost(was.baseline, was.previous, *now)) {
+    return false;
+  }
+  if (absl::Status status = SetSchedParams(was.tid, was.baseline); !status.ok()) return status;
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<uint64_t> ThreadStartTime(pid_t tid) {
@@ -37,7 +51,8 @@ absl::StatusOr<uint64_t> ThreadStartTime(pid_t tid) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char text[1024];
   const ssize_t size = fd ? read(fd.get(), text, sizeof(text)) : -1;
-  if (size <= 0) return absl::NotFoundError(absl::StrCat("there is no thread ", tid));
+  // ENOENT or ESRCH, which are NotFound, or e.g. that there is no descriptor left.
+  if (size < 0) return absl::ErrnoToStatus(errno, path);
   // Field 22, counted behind the name, which may hold spaces and parentheses.
   const absl::string_view line(text, static_cast<size_t>(size));
   const size_t name_end = line.rfind(')');
@@ -100,6 +115,11 @@ absl::Status BaselineStore::Add(uint32_t slot, pid_t tid) {
   absl::StatusOr<sched_attr> baseline = GetSchedParams(tid);
   if (!baseline.ok()) return baseline.status();
   Entry& entry = file_->entries[slot];
+  if (entry.tid != 0) Restore(slot);
+  if (entry.tid != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("thread ", entry.tid, ", which had this slot, cannot be restored"));
+  }
   entry.start_time = *start_time;
   entry.is_applied = 0;
   entry.baseline = *baseline;
@@ -110,22 +130,15 @@ absl::Status BaselineStore::Add(uint32_t slot, pid_t tid) {
 
 bool BaselineStore::Restore(uint32_t slot) {
   Entry& entry = file_->entries[slot];
-  const Entry was = entry;
-  bool restored = false;
-  if (was.is_applied != 0) {
-    absl::StatusOr<uint64_t> start_time = ThreadStartTime(was.tid);
-    absl::StatusOr<sched_attr> now = GetSchedParams(was.tid);
-    if (start_time.ok() && *start_time == was.start_time && now.ok() &&
-        (IsOfBoost(was.baseline, was.applied, *now) ||
-         IsOfBoost(was.baseline, was.previous, *now))) {
-      absl::Status status = SetSchedParams(was.tid, was.baseline);
-      restored = status.ok();
-      if (!restored) LOG(ERROR) << "cannot restore thread " << was.tid << ": " << status.message();
-    }
+  const absl::StatusOr<bool> restored = entry.is_applied != 0 ? GiveBack(entry) : false;
+  if (!restored.ok() && !absl::IsNotFound(restored.status())) {
+    // It stays, for the next start or --restore.
+    LOG(ERROR) << "cannot restore thread " << entry.tid << ": " << restored.status().message();
+    return false;
   }
   entry.is_applied = 0;
   __atomic_store_n(&entry.tid, 0, __ATOMIC_RELEASE);
-  return restored;
+  return restored.ok() && *restored;
 }
 
 }  // namespace pvsched

@@ -41,7 +41,8 @@ class BaselineStore {
 
   // Gives every thread in the file its baseline back, unless its parameters
   // are no longer those that were applied: then somebody else has set them
-  // since. Empties the file; returns how many threads were restored.
+  // since. Empties the file, but for threads that cannot be restored now;
+  // returns how many threads were restored.
   int RestoreAll();
 
   // Takes a snapshot of the thread's parameters.
@@ -59,8 +60,8 @@ class BaselineStore {
   File* file_ = nullptr;
 };
 
-// When the thread started, in the kernel's clock ticks since boot; NotFound if
-// there is no such thread.
+// When the thread started, in the kernel's clock ticks since boot; NotFound only
+// if there is no such thread.
 absl::StatusOr<uint64_t> ThreadStartTime(pid_t tid);
 
 }  // namespace pvsched

@@ -107,7 +107,7 @@ absl::Status ControlServer::Listen(const std::string& path, mode_t mode) {
 }
 
 void ControlServer::Accept() {
-  UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  UniqueFd fd = acceptor_.Accept(listener_.get(), SOCK_NONBLOCK);
   if (!fd) return;
   ucred peer = {};
   socklen_t size = sizeof(peer);

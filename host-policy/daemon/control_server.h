@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "host-policy/daemon/event_loop.h"
 #include "host-policy/daemon/registry.h"
+#include "host-policy/daemon/unix_socket.h"
 #include "pvsched_control.h"
 #include "vmm-device/unique_fd.h"
 
@@ -45,6 +46,7 @@ class ControlServer {
   Registry& registry_;
   std::string path_;
   UniqueFd listener_;
+  Acceptor acceptor_;
   std::map<int, Connection> connections_;
 };
 

@@ -57,7 +57,7 @@ absl::StatusOr<UniqueFd> BlockTerminationSignals() {
   return fd;
 }
 
-// Each vCPU takes two descriptors, each VM two.
+// Each vCPU takes up to three descriptors, and so does each VM.
 void RaiseDescriptorLimit() {
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

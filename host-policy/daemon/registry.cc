@@ -186,19 +186,17 @@ absl::Status Registry::SetTunable(absl::string_view vm, absl::string_view name,
 
 absl::Status Registry::SetPreemptCount(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
                                        uint32_t mask) {
-  if (vm.preempt_counts.size() >= kMaxVcpusPerVm) {
-    return absl::ResourceExhaustedError("too many preempt counts without a record");
-  }
   if (absl::Status status = CheckMemory(memory.get(), offset, sizeof(pvs_preempt_count));
       !status.ok()) {
     return status;
   }
-  vm.preempt_counts[vcpu_id] = {.place = {std::move(memory), offset}, .mask = mask};
+  vm.next_preempt_count = {.vcpu_id = vcpu_id, .place = {std::move(memory), offset}, .mask = mask};
   return absl::OkStatus();
 }
 
 absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
                                 uint32_t features) {
+  PreemptCount preempt_count = std::exchange(vm.next_preempt_count, {});
   if (HasEnded(vm.pidfd.get())) return VmmHasEnded();
   if (vm.vcpus.contains(vcpu_id)) {
     return absl::AlreadyExistsError(absl::StrCat("vCPU ", vcpu_id, " has a record already"));
@@ -221,9 +219,7 @@ absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint6
   vcpu.id = vcpu_id;
   vcpu.slot = free_slots_.front();
   vcpu.record = {std::move(memory), offset};
-  if (auto preempt = vm.preempt_counts.extract(vcpu_id); !preempt.empty()) {
-    vcpu.preempt_count = std::move(preempt.mapped());
-  }
+  if (preempt_count.vcpu_id == vcpu_id) vcpu.preempt_count = std::move(preempt_count);
   vcpu.acknowledges_irqs = (features & PVSCHED_F_IRQ_TICKET) != 0;
   free_slots_.pop_front();
   vm.vcpus.emplace(vcpu_id, std::move(vcpu));
@@ -239,10 +235,10 @@ void Registry::Withdraw(Vm& vm, uint32_t vcpu_id) {
 }
 
 void Registry::WithdrawAll(Vm& vm) {
+  vm.next_preempt_count = {};
   if (vm.vcpus.empty()) return;
   for (auto& [id, vcpu] : vm.vcpus) Release(vm, vcpu);
   vm.vcpus.clear();
-  vm.preempt_counts.clear();
   programs_.Fence();
 }
 

@@ -30,6 +30,7 @@ struct GuestPlace {
 
 // Where a guest counts a vCPU's reasons not to preempt it.
 struct PreemptCount {
+  uint32_t vcpu_id = 0;
   GuestPlace place;
   uint32_t mask = 0;
 };
@@ -52,7 +53,7 @@ struct Vm {
   UniqueFd pidfd;
   std::string name;
   std::map<uint32_t, Vcpu> vcpus;
-  std::map<uint32_t, PreemptCount> preempt_counts;  // given, for a REGISTER to come
+  PreemptCount next_preempt_count;  // given, for the REGISTER that follows
 };
 
 // Which VMs there are, which of their vCPUs have a record, and which thread
@@ -76,7 +77,7 @@ class Registry {
   // `features`: PVSCHED_F_* that guest and device negotiated.
   absl::Status Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
                         uint32_t features);
-  // Part of the vCPU's next Register().
+  // Part of the vCPU's Register(), if that comes next.
   absl::Status SetPreemptCount(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint64_t offset,
                                uint32_t mask);
   // When they return no program touches the record any more.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host-policy/daemon/unix_socket.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,6 +11,7 @@
 #include <cstring>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 
 namespace pvsched {
@@ -36,6 +38,21 @@ absl::StatusOr<UniqueFd> ConnectUnix(const std::string& path, int type) {
   if (connect(fd.get(), reinterpret_cast<sockaddr*>(&*address), sizeof(*address)) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot connect to ", path));
   }
+  return fd;
+}
+
+Acceptor::Acceptor() : spare_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+
+UniqueFd Acceptor::Accept(int listener, int flags) {
+  UniqueFd fd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | flags));
+  if (fd || (errno != EMFILE && errno != ENFILE)) return fd;
+  LOG_EVERY_N_SEC(ERROR, 10) << "there is no descriptor left: connections are turned away";
+  spare_.reset();
+  fd = UniqueFd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | flags));
+  // Others were faster to take the host's last one.
+  if (!fd) usleep(10'000);
+  fd.reset();
+  spare_ = UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
   return fd;
 }
 

@@ -16,6 +16,19 @@ namespace pvsched {
 // on any more is replaced, one that somebody listens on is an error.
 absl::StatusOr<UniqueFd> ListenUnix(const std::string& path, int type, mode_t mode);
 
+// Takes the next connection of a listener; none if there is none any more.
+//
+// Without a descriptor left the connection could be neither taken nor refused,
+// and the listener would stay readable: a spare one is given up to close it.
+class Acceptor {
+ public:
+  Acceptor();
+  UniqueFd Accept(int listener, int flags);
+
+ private:
+  UniqueFd spare_;
+};
+
 // Connects; the error says what to do.
 absl::StatusOr<UniqueFd> ConnectUnix(const std::string& path, int type);
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -371,6 +372,38 @@ TEST_F(PvscheddTest, NothingLeaksOverManyRegistrations) {
     ASSERT_EQ(connection->Thread(0, vm_->tid(0)), 0);
   }
   EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
+}
+
+TEST_F(PvscheddTest, PreemptCountsWithoutARecordHoldOneDescriptor) {
+  auto connection = Connect();
+  const size_t before = OpenDescriptors(daemon_.pid());
+  for (uint32_t id = 0; id < 50; ++id) {
+    ASSERT_EQ(connection->PreemptCount(id, vm_->memory(), MiniVm::preempt_count_offset(0), 1), 0);
+  }
+  EXPECT_LE(OpenDescriptors(daemon_.pid()), before + 1);
+  EXPECT_EQ(connection->Ask(connection->Message(PVSCHED_CONTROL_WITHDRAW_ALL)), 0);
+  EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
+}
+
+TEST_F(PvscheddTest, WithoutDescriptorsDevicesAreTurnedAway) {
+  rlim_t lowest_free = 0;
+  while (std::filesystem::exists(std::filesystem::symlink_status(
+      "/proc/" + std::to_string(daemon_.pid()) + "/fd/" + std::to_string(lowest_free)))) {
+    ++lowest_free;
+  }
+  rlimit old;
+  ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, nullptr, &old), 0);
+  const rlimit none = {.rlim_cur = lowest_free, .rlim_max = old.rlim_max};
+  ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &none, nullptr), 0);
+  for (int i = 0; i < 3; ++i) {
+    ControlConnection connection(daemon_.path("device.sock"));
+    const timeval patience = {.tv_sec = 5, .tv_usec = 0};
+    setsockopt(connection.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    char byte;
+    EXPECT_EQ(recv(connection.fd(), &byte, 1, 0), 0);
+  }
+  ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &old, nullptr), 0);
+  EXPECT_EQ(Connect()->Register(0, vm_->memory(), 0x4000), 0);
 }
 
 TEST_F(PvscheddTest, SleepsWhenNothingHappensAndStaysSmall) {

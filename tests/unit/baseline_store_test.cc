@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/daemon/baseline_store.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace pvsched {
+namespace {
+
+class BaselineStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char directory[] = "/tmp/baseline-test-XXXXXX";
+    directory_ = mkdtemp(directory);
+    auto store = BaselineStore::Open(directory_ + "/baseline");
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+    ASSERT_TRUE(store_->Add(0, gettid()).ok());
+    // As after a boost, though what was applied is what it had.
+    BaselineStore::Entry& entry = store_->entry(0);
+    entry.applied = entry.previous = entry.baseline;
+    entry.is_applied = 1;
+  }
+  void TearDown() override {
+    unlink((directory_ + "/baseline").c_str());
+    rmdir(directory_.c_str());
+  }
+
+  std::string directory_;
+  std::unique_ptr<BaselineStore> store_;
+};
+
+TEST_F(BaselineStoreTest, ThreadThatHasEndedIsForgotten) {
+  store_->entry(0).start_time += 1;
+  EXPECT_FALSE(store_->Restore(0));
+  EXPECT_EQ(store_->entry(0).tid, 0);
+}
+
+TEST_F(BaselineStoreTest, ThreadThatCannotBeRestoredNowIsKeptUntilItCan) {
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_FALSE(store_->Restore(0));
+  EXPECT_EQ(store_->RestoreAll(), 0);
+  EXPECT_EQ(store_->entry(0).tid, gettid());
+  EXPECT_NE(store_->entry(0).is_applied, 0u);
+  EXPECT_FALSE(store_->Add(0, getppid()).ok());
+  EXPECT_EQ(store_->entry(0).tid, gettid());
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(store_->RestoreAll(), 1);
+  EXPECT_EQ(store_->entry(0).tid, 0);
+}
+
+}  // namespace
+}  // namespace pvsched
