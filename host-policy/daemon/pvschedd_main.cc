@@ -51,7 +51,9 @@ absl::StatusOr<UniqueFd> BlockTerminationSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);  // of the terminal that it was started from
   sigprocmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // whoever reads the log
   UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC));
   if (!fd) return absl::ErrnoToStatus(errno, "signalfd");
   return fd;

@@ -83,6 +83,15 @@ TEST_F(PvscheddTest, ThreadsHaveTheirOwnParametersBackWhenPvscheddStops) {
   EXPECT_EQ(params->sched_nice, 3);
 }
 
+TEST_F(PvscheddTest, ThreadsHaveTheirOwnParametersBackAfterSighup) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  kill(daemon_.pid(), SIGPIPE);
+  EXPECT_EQ(daemon_.Stop(SIGHUP), 0);
+  EXPECT_TRUE(IsOrdinary(0));
+}
+
 TEST_F(PvscheddTest, RestartAfterSigkillGivesParametersBack) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
