@@ -43,8 +43,12 @@ void Agent::RemoveAll() {
 std::vector<pid_t> Agent::Boosted() {
   std::lock_guard lock(mutex_);
   std::vector<pid_t> boosted;
-  for (const Target& target : targets_) {
-    if (target.tid != 0 && IsBoosted(target.wanted)) boosted.push_back(target.tid);
+  for (uint32_t slot = 0; slot < targets_.size(); ++slot) {
+    Target& target = targets_[slot];
+    if (target.tid == 0) continue;
+    // What could not be applied is tried again: a boost must end.
+    Follow(slot, target);
+    if (IsBoosted(target.wanted)) boosted.push_back(target.tid);
   }
   return boosted;
 }
@@ -76,18 +80,22 @@ bool Agent::OnDecision(uint32_t slot) {
   Target& target = targets_[slot];
   // A decision of a vCPU that is gone: the slot may be another's soon.
   if (target.tid == 0) return false;
-  // The newest decision counts; what came in between is settled by it.
-  const uint64_t wanted = __atomic_load_n(&programs_.slot(slot).wanted, __ATOMIC_RELAXED);
-  if (wanted != target.wanted) Apply(slot, target, wanted);
+  Follow(slot, target);
   return IsBoosted(target.wanted);
 }
 
-void Agent::Apply(uint32_t slot, Target& target, uint64_t wanted) {
+void Agent::Follow(uint32_t slot, Target& target) {
+  // The newest decision counts; what came in between is settled by it.
+  const uint64_t wanted = __atomic_load_n(&programs_.slot(slot).wanted, __ATOMIC_RELAXED);
+  if (wanted != target.wanted && Apply(slot, target, wanted)) target.wanted = wanted;
+}
+
+bool Agent::Apply(uint32_t slot, const Target& target, uint64_t wanted) {
   // sched_setattr() takes a number: be sure that it still is this thread's.
-  if (HasEnded(target.pidfd)) return;
+  if (HasEnded(target.pidfd)) return false;
 
   absl::StatusOr<sched_attr> current = GetSchedParams(target.tid);
-  if (!current.ok()) return;
+  if (!current.ok()) return false;
   BaselineStore::Entry& entry = baselines_.entry(slot);
   // Neither ours, nor what the thread has left of it, nor the old baseline: an
   // admin has set it since. That is the baseline from now on.
@@ -100,8 +108,8 @@ void Agent::Apply(uint32_t slot, Target& target, uint64_t wanted) {
 
   const sched_attr next = Granted(entry.baseline, wanted);
   const bool is_changed = !SameSchedParams(next, entry.baseline);
-  target.wanted = wanted;
-  if (SameSchedParams(next, *current)) return;
+  if (SameSchedParams(next, *current)) return true;
+  const BaselineStore::Entry before = entry;
   // Noted before it is done, so that a crash in between is mended too.
   if (is_changed) {
     entry.previous = *current;
@@ -112,9 +120,13 @@ void Agent::Apply(uint32_t slot, Target& target, uint64_t wanted) {
   if (absl::Status status = SetSchedParams(target.tid, next); !status.ok()) {
     ++failures_;
     LOG_EVERY_N_SEC(WARNING, 10) << status.message();
-    return;
+    entry.applied = before.applied;
+    __atomic_store_n(&entry.is_applied, before.is_applied, __ATOMIC_RELEASE);
+    entry.previous = before.previous;
+    return false;
   }
   if (!is_changed) __atomic_store_n(&entry.is_applied, 0, __ATOMIC_RELEASE);
+  return true;
 }
 
 }  // namespace pvsched

@@ -40,7 +40,10 @@ class Agent : public Actuator {
   void RemoveAll() override;
   bool OnDecision(uint32_t slot) override;
   std::vector<pid_t> Boosted() override;
-  void Apply(uint32_t slot, Target& target, uint64_t wanted);
+  // To what the programs want now.
+  void Follow(uint32_t slot, Target& target);
+  // Whether the thread has it then.
+  bool Apply(uint32_t slot, const Target& target, uint64_t wanted);
 
   BaselineStore& baselines_;
   PiMutex mutex_;  // guards targets_ and their entries in baselines_

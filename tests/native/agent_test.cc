@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent, where the kernel refuses what it is to apply.
+#include "host-policy/daemon/agent.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "host-policy/daemon/pidfd.h"
+#include "host-policy/daemon/sched_params.h"
+#include "host-policy/daemon/tunables.h"
+#include "tests/native/pvschedd_fixture.h"
+
+namespace {
+std::atomic<bool> refuse = false;
+}  // namespace
+
+// In place of the C library's.
+extern "C" int sched_setattr(pid_t tid, sched_attr* params, unsigned int flags) noexcept {
+  if (refuse) {
+    errno = EPERM;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_sched_setattr, tid, params, flags));
+}
+
+namespace pvsched {
+namespace {
+
+class AgentTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
+    auto vm = MiniVm::Create(1);
+    if (!vm.ok()) GTEST_SKIP() << "no KVM guest can run here: " << vm.status();
+    vm_ = *std::move(vm);
+    vm_->Run();
+    auto programs = Programs::Load("");
+    ASSERT_TRUE(programs.ok()) << programs.status();
+    programs_ = *std::move(programs);
+    ASSERT_TRUE(programs_->SetTunables(0, ToPolicy(DefaultTunables())).ok());
+    char directory[] = "/tmp/agent-test-XXXXXX";
+    directory_ = mkdtemp(directory);
+    auto baselines = BaselineStore::Open(directory_ + "/baseline");
+    ASSERT_TRUE(baselines.ok()) << baselines.status();
+    baselines_ = *std::move(baselines);
+
+    agent_ = std::make_unique<Agent>(*programs_, *baselines_);
+    ASSERT_TRUE(agent_->Start(Actuator::kDefaultPriority).ok());
+    thread_ = UniqueFd(pidfd_open(vm_->tid(0), PIDFD_THREAD));
+    ASSERT_TRUE(thread_);
+    ASSERT_TRUE(agent_->Add(0, vm_->tid(0), thread_.get()).ok());
+    programs_->ClearSlot(0);
+    Programs::Binding binding;
+    binding.thread_pidfd = thread_.get();
+    binding.record = {.memory = vm_->memory(), .offset = MiniVm::record_offset(0)};
+    ASSERT_TRUE(programs_->Bind(binding).ok());
+  }
+
+  void TearDown() override {
+    refuse = false;
+    agent_.reset();
+    if (thread_) {
+      programs_->Unbind(thread_.get());
+      programs_->Fence();
+    }
+    unlink((directory_ + "/baseline").c_str());
+    rmdir(directory_.c_str());
+  }
+
+  bool Has(uint32_t policy, uint32_t rt_prio) {
+    auto params = GetSchedParams(vm_->tid(0));
+    return params.ok() && params->sched_policy == policy && params->sched_priority == rt_prio;
+  }
+
+  std::string directory_;
+  std::unique_ptr<MiniVm> vm_;
+  std::unique_ptr<Programs> programs_;
+  std::unique_ptr<BaselineStore> baselines_;
+  std::unique_ptr<Agent> agent_;
+  UniqueFd thread_;
+};
+
+TEST_F(AgentTest, RefusedBoostIsNotShownAsApplied) {
+  refuse = true;
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return agent_->counts().failures > 0; }));
+  EXPECT_TRUE(Has(SCHED_OTHER, 0));
+  EXPECT_EQ(agent_->applied(0).now.policy, uint32_t{SCHED_OTHER});
+  EXPECT_EQ(baselines_->entry(0).is_applied, 0u);
+}
+
+TEST_F(AgentTest, RefusedEndOfABoostIsTriedAgain) {
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return Has(SCHED_RR, 8); }));
+  refuse = true;
+  vm_->SetIntent(0, kOrdinary);
+  ASSERT_TRUE(Eventually([&] { return agent_->counts().failures > 0; }));
+  EXPECT_TRUE(Has(SCHED_RR, 8));
+  EXPECT_EQ(agent_->applied(0).now.rt_prio, 8u);
+  // The guest says nothing new.
+  ASSERT_TRUE(Eventually([&] { return programs_->slot(0).wanted == 0; }));
+  refuse = false;
+  EXPECT_TRUE(Eventually([&] { return Has(SCHED_OTHER, 0); }));
+}
+
+}  // namespace
+}  // namespace pvsched
