@@ -427,7 +427,8 @@ Programs::Ring::~Ring() { ring_buffer__free(ring_); }
 
 int Programs::Ring::WaitFd() const { return ring_buffer__epoll_fd(ring_); }
 
-void Programs::Ring::Consume() { ring_buffer__consume(ring_); }
+// Not all there is: while somebody is faster to write, there would be no end.
+void Programs::Ring::Consume() { ring_buffer__consume_n(ring_, kMostEvents); }
 
 int Programs::Ring::OnSample(void* self, void* data, size_t size) {
   static_cast<Ring*>(self)->on_event_(data, size);

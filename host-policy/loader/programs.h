@@ -121,7 +121,9 @@ class Programs {
     Ring& operator=(const Ring&) = delete;
     // Readable while there is something to consume.
     int WaitFd() const;
+    // At most kMostEvents of it.
     void Consume();
+    static constexpr size_t kMostEvents = 256;
 
    private:
     static int OnSample(void* self, void* data, size_t size);
