@@ -192,7 +192,9 @@ absl::Status Measure(const Options& options) {
   series.reserve(commands.size());
   for (size_t k = 0; k < commands.size(); ++k) series.push_back(SeriesJson(titles[k], runs[k]));
   const Json report = ReportJson(static_cast<uint16_t>(port), series);
-  const std::string text = options.as_json ? report.dump(1) + "\n" : ReportText(report);
+  const std::string text = options.as_json
+                               ? report.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"
+                               : ReportText(report);
   fputs(text.c_str(), stdout);
   return absl::OkStatus();
 }

@@ -20,7 +20,7 @@ absl::StatusOr<UniqueFd> Send(const std::string& socket_path, const Json& reques
         absl::StrCat(fd.status().message(),
                      "; is pvschedd running, and are you root? (--socket names another)"));
   }
-  const std::string text = request.dump() + "\n";
+  const std::string text = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   if (send(fd->get(), text.data(), text.size(), MSG_NOSIGNAL) !=
       static_cast<ssize_t>(text.size())) {
     return absl::UnavailableError("pvschedd closed the connection");

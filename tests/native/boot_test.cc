@@ -182,6 +182,11 @@ TEST_F(BootTest, MissingProgramIsTold) {
   EXPECT_THAT(said_, HasSubstr("cannot start 'no-such-vmm': No such file"));
 }
 
+TEST_F(BootTest, CommandMayBeAnyBytes) {
+  const Json report = BootJson("-- env NAME='\xff' " MINI_VMM_PATH " 10 5");
+  EXPECT_EQ(report["commands"][0]["runs"].size(), 1u) << said_;
+}
+
 TEST_F(BootTest, WrongCommandLineIsStatus2) {
   for (const char* arguments : {"", "-n 0 -- true", "--port 0x12345 -- true", "--compare true",
                                 "--compare a b -- c", "--value 90z -- true", "--unknown -- true"}) {

@@ -152,6 +152,8 @@ TEST_F(PolicyNativeTest, BadTunablesAreRefusedWithTheirBound) {
   EXPECT_EQ(status, 2);
   daemon_.Ctl("tunable set colour 1 2>/dev/null", &status);
   EXPECT_EQ(status, 2);
+  daemon_.Ctl("tunable set '\xff' 1 2>/dev/null", &status);
+  EXPECT_EQ(status, 2);
   const nlohmann::json budget = daemon_.Ctl("tunable get budget", &status);
   EXPECT_EQ(status, 0);
   EXPECT_EQ(budget["value"], "700");
