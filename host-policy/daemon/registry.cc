@@ -27,6 +27,8 @@ namespace {
 
 // One VM cannot take all of the host's slots.
 constexpr size_t kMaxVcpusPerVm = 1024;
+// A second, of what devices make it say.
+constexpr int kMaxLogLines = 64;
 
 absl::Status VmmHasEnded() { return absl::NotFoundError("the VMM's process has ended"); }
 
@@ -101,6 +103,15 @@ Registry::~Registry() {
   loop_.Remove(seen_->WaitFd());
 }
 
+bool Registry::MayLog() {
+  const uint64_t now = Now();
+  if (now - log_second_ >= 1'000'000'000) {
+    log_second_ = now;
+    log_lines_ = 0;
+  }
+  return ++log_lines_ <= kMaxLogLines;
+}
+
 absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name) {
   absl::StatusOr<pid_t> pid = PidOfPidfd(pidfd.get());
   if (!pid.ok()) return pid.status();
@@ -136,7 +147,7 @@ absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name
     return status;
   }
   free_vms_.pop_front();
-  LOG(INFO) << "VM " << vm->name << ": process " << vm->pid << ", user " << vm->uid;
+  LOG_IF(INFO, MayLog()) << "VM " << vm->name << ": process " << vm->pid << ", user " << vm->uid;
   vms_[*pid] = std::move(vm);
   return raw;
 }
@@ -144,7 +155,7 @@ absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name
 void Registry::RemoveVm(Vm* vm) {
   WithdrawAll(*vm);
   loop_.Remove(vm->pidfd.get());
-  LOG(INFO) << "VM " << vm->name << ": gone";
+  LOG_IF(INFO, MayLog()) << "VM " << vm->name << ": gone";
   free_vms_.push_back(vm->index);
   if (std::erase_if(ended_, [vm](const auto& ended) { return ended.get() == vm; }) == 0) {
     vms_.erase(vm->pid);
@@ -155,7 +166,7 @@ void Registry::RemoveVm(Vm* vm) {
 // process's soon; the rest goes with its device's connection.
 void Registry::OnVmmEnd(Vm& vm) {
   loop_.Remove(vm.pidfd.get());
-  LOG(INFO) << "VM " << vm.name << ": its VMM has ended";
+  LOG_IF(INFO, MayLog()) << "VM " << vm.name << ": its VMM has ended";
   WithdrawAll(vm);
   ended_.push_back(std::move(vms_.extract(vm.pid).mapped()));
 }
@@ -264,8 +275,8 @@ void Registry::OnSeen(const pvs_seen& seen) {
   if (vcpu == vm->second->vcpus.end() || vcpu->second.tid != 0) return;
   if (absl::Status status = Bind(*vm->second, vcpu->second, static_cast<pid_t>(seen.tid));
       !status.ok()) {
-    LOG(WARNING) << "VM " << vm->second->name << " vCPU " << seen.vcpu_id << ": "
-                 << status.message();
+    LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm->second->name << " vCPU " << seen.vcpu_id << ": "
+                                << status.message();
   }
 }
 
@@ -302,7 +313,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   vcpu.thread_pidfd = std::move(pidfd);
   vcpu.tid = tid;
   accounts_.Drop(vm.pid, vcpu.id);
-  LOG(INFO) << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
+  LOG_IF(INFO, MayLog()) << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
   return absl::OkStatus();
 }
 
@@ -334,7 +345,8 @@ void Registry::OnThreadEnd(pid_t pid, uint32_t vcpu_id) {
   Unbind(*vm->second, vcpu->second);
   // The record stays registered: a vCPU that is plugged in again has a new thread.
   if (absl::Status status = programs_.Expect(pid, vcpu_id); !status.ok()) {
-    LOG(WARNING) << "VM " << vm->second->name << " vCPU " << vcpu_id << ": " << status.message();
+    LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm->second->name << " vCPU " << vcpu_id << ": "
+                                << status.message();
   }
 }
 

@@ -94,6 +94,8 @@ class Registry {
   const std::map<pid_t, std::unique_ptr<Vm>>& vms() const { return vms_; }
 
  private:
+  // Devices come, go and register as often as they like.
+  bool MayLog();
   void ApplyHostTunables();
   absl::Status ApplyTunables(const Vm& vm);
   void OnSeen(const pvs_seen& seen);
@@ -114,6 +116,8 @@ class Registry {
   std::vector<std::unique_ptr<Vm>> ended_;  // without a VMM, but with a connection
   std::deque<uint32_t> free_slots_;
   std::deque<uint32_t> free_vms_;
+  uint64_t log_second_ = 0;
+  int log_lines_ = 0;
 };
 
 }  // namespace pvsched

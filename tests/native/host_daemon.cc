@@ -48,7 +48,7 @@ HostDaemon::~HostDaemon() {
   rmdir(directory_.c_str());
 }
 
-bool HostDaemon::Start(std::vector<std::string> more_arguments) {
+bool HostDaemon::Start(std::vector<std::string> more_arguments, const std::string& log) {
   std::vector<std::string> arguments = {PVSCHEDD_PATH, "--state-dir", directory_};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   std::vector<char*> argv;
@@ -57,6 +57,7 @@ bool HostDaemon::Start(std::vector<std::string> more_arguments) {
   pid_ = fork();
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (!log.empty() && freopen(log.c_str(), "w", stderr) == nullptr) _exit(127);
     execv(argv[0], argv.data());
     _exit(127);
   }

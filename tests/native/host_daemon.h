@@ -27,8 +27,9 @@ class HostDaemon {
   HostDaemon();
   ~HostDaemon();
 
-  // Returns when it accepts devices; false if it ended instead.
-  bool Start(std::vector<std::string> more_arguments = {});
+  // Returns when it accepts devices; false if it ended instead. What it says
+  // goes to the file `log`, if there is one.
+  bool Start(std::vector<std::string> more_arguments = {}, const std::string& log = {});
   // Returns its exit status, or 128 + the signal.
   int Stop(int signal);
   pid_t pid() const { return pid_; }

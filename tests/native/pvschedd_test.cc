@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -381,6 +382,23 @@ TEST_F(PvscheddTest, NothingLeaksOverManyRegistrations) {
     ASSERT_EQ(connection->Thread(0, vm_->tid(0)), 0);
   }
   EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
+}
+
+TEST_F(PvscheddTest, DevicesDoNotFillTheLog) {
+  HostDaemon other;
+  const std::string log = other.path("log");
+  ASSERT_TRUE(other.Start({}, log));
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1000; ++i) {
+    ControlConnection connection(other.path("device.sock"));
+    while (connection.Hello(getpid(), "test-vm") == EEXIST) {
+    }
+  }
+  const auto seconds =
+      std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - start).count();
+  std::ifstream file(log);
+  EXPECT_LE(std::count(std::istreambuf_iterator<char>(file), {}, '\n'), 65 * (seconds + 1) + 10);
+  unlink(log.c_str());
 }
 
 TEST_F(PvscheddTest, PreemptCountsWithoutARecordHoldOneDescriptor) {
