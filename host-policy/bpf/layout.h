@@ -67,6 +67,8 @@ struct pvs_slot {
 	__u32 busy;
 	__u32 off_cpu; /* PVSCHED_GRANT_HALTED or _PREEMPTED; 0: it runs */
 	struct pvs_vcpu vcpu;
+	__u32 is_renumbered; /* its thread has its process's number, or soon will */
+	__u32 reserved;
 	__u64 lost; /* events that came while one was being handled */
 	__u64 woken_at; /* 0: not waiting for a CPU after a wake-up */
 	/* From wake-up to running, by whether it was boosted. */

@@ -189,6 +189,29 @@ int BPF_PROG(pvs_kvm_vcpu_kick_73, struct kvm_vcpu *vcpu)
 	return on_kick(vcpu);
 }
 
+/*
+ * The thread is about to execute a program. If it is not its process's first,
+ * it takes that one's number, and its own ends for all to see: it is let go of
+ * here, for nobody else could name it then. What it was given it still has.
+ */
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(pvs_prepare_exec, struct task_struct *task)
+{
+	struct pvs_thread *thread;
+	struct pvs_slot *slot;
+
+	if (task->pid == task->tgid)
+		return 0;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!thread)
+		return 0;
+	slot = slot_of(thread);
+	if (slot)
+		PVS_STORE(slot->is_renumbered, 1);
+	bpf_task_storage_delete(&threads, task);
+	return 0;
+}
+
 /* Called by pvschedd while a vCPU is boosted: a boost ends without an event. */
 SEC("syscall")
 int pvs_timer(struct pvs_timer_args *args)

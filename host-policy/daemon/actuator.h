@@ -48,8 +48,8 @@ class Actuator {
   void Stop();
 
   // Takes the thread's parameters as its own; decisions for the slot are applied
-  // from now on.
-  virtual absl::Status Add(uint32_t slot, pid_t tid, int thread_pidfd) = 0;
+  // from now on. `process`: the thread's.
+  virtual absl::Status Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) = 0;
   // The thread gets its own parameters back.
   virtual void Remove(uint32_t slot) = 0;
 

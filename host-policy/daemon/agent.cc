@@ -53,17 +53,22 @@ std::vector<pid_t> Agent::Boosted() {
   return boosted;
 }
 
-absl::Status Agent::Add(uint32_t slot, pid_t tid, int thread_pidfd) {
+absl::Status Agent::Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) {
   std::lock_guard lock(mutex_);
   if (absl::Status status = baselines_.Add(slot, tid); !status.ok()) return status;
-  targets_[slot] = {.tid = tid, .pidfd = thread_pidfd, .wanted = 0};
+  targets_[slot] = {.process = process, .tid = tid, .pidfd = thread_pidfd, .wanted = 0};
   return absl::OkStatus();
 }
 
 void Agent::Remove(uint32_t slot) {
   std::lock_guard lock(mutex_);
-  if (targets_[slot].tid == 0) return;
-  baselines_.Restore(slot);
+  const Target& target = targets_[slot];
+  if (target.tid == 0) return;
+  baselines_.Restore(slot, [&] {
+    const bool is_renumbered =
+        __atomic_load_n(&programs_.slot(slot).is_renumbered, __ATOMIC_SEQ_CST) != 0;
+    return is_renumbered ? target.process : 0;
+  });
   targets_[slot] = {};
 }
 

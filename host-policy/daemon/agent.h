@@ -25,13 +25,14 @@ class Agent : public Actuator {
   ~Agent() override;
 
   const char* name() const override { return "agent"; }
-  absl::Status Add(uint32_t slot, pid_t tid, int thread_pidfd) override;
+  absl::Status Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) override;
   void Remove(uint32_t slot) override;
   Applied applied(uint32_t slot) override;
   Counts counts() override { return {.calls = calls_, .failures = failures_, .deferred = calls_}; }
 
  private:
   struct Target {
+    pid_t process = 0;
     pid_t tid = 0;  // 0: none
     int pidfd = -1;
     uint64_t wanted = 0;  // the grant that was applied last

@@ -128,9 +128,17 @@ absl::Status BaselineStore::Add(uint32_t slot, pid_t tid) {
   return absl::OkStatus();
 }
 
-bool BaselineStore::Restore(uint32_t slot) {
+bool BaselineStore::Restore(uint32_t slot, const std::function<pid_t()>& other_tid) {
   Entry& entry = file_->entries[slot];
-  const absl::StatusOr<bool> restored = entry.is_applied != 0 ? GiveBack(entry) : false;
+  absl::StatusOr<bool> restored = entry.is_applied != 0 ? GiveBack(entry) : false;
+  // Asked only now: a thread may change its number at any time, but only once.
+  const pid_t tid = absl::IsNotFound(restored.status()) && other_tid ? other_tid() : 0;
+  if (tid != 0) {
+    const absl::StatusOr<uint64_t> start_time = ThreadStartTime(tid);
+    entry.start_time = start_time.value_or(0);
+    entry.tid = tid;
+    restored = start_time.ok() ? GiveBack(entry) : start_time.status();
+  }
   if (!restored.ok() && !absl::IsNotFound(restored.status())) {
     // It stays, for the next start or --restore.
     LOG(ERROR) << "cannot restore thread " << entry.tid << ": " << restored.status().message();

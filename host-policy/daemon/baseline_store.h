@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -47,8 +48,9 @@ class BaselineStore {
 
   // Takes a snapshot of the thread's parameters.
   absl::Status Add(uint32_t slot, pid_t tid);
-  // As RestoreAll, for one.
-  bool Restore(uint32_t slot);
+  // As RestoreAll, for one. `other_tid`: the number that the thread has if it has
+  // not its own any more; 0 if it has ended then.
+  bool Restore(uint32_t slot, const std::function<pid_t()>& other_tid = {});
 
   Entry& entry(uint32_t slot);
 

@@ -43,7 +43,7 @@ void KernelActuator::RemoveAll() {
   while (!tids_.empty()) Remove(tids_.begin()->first);
 }
 
-absl::Status KernelActuator::Add(uint32_t slot, pid_t tid, int thread_pidfd) {
+absl::Status KernelActuator::Add(uint32_t slot, pid_t /*process*/, pid_t tid, int thread_pidfd) {
   const pvsched_host_target target = {.slot = slot, .tid = tid};
   if (ioctl(device_.get(), PVSCHED_HOST_ADD, &target) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("the module pvsched_host refuses thread ", tid));

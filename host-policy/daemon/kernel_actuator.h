@@ -35,7 +35,7 @@ class KernelActuator : public Actuator {
   ~KernelActuator() override;
 
   const char* name() const override { return "kfunc"; }
-  absl::Status Add(uint32_t slot, pid_t tid, int thread_pidfd) override;
+  absl::Status Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) override;
   void Remove(uint32_t slot) override;
   Applied applied(uint32_t slot) override;
   Counts counts() override;

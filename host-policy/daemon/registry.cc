@@ -291,7 +291,8 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   // Asked last: the process's number was not another one's then.
   if (HasEnded(vm.pidfd.get())) return VmmHasEnded();
   programs_.ClearSlot(vcpu.slot, accounts_.Renew(vm.pid, vcpu.id, tid, Now()));
-  if (absl::Status status = actuator_.Add(vcpu.slot, tid, pidfd.get()); !status.ok()) return status;
+  if (absl::Status status = actuator_.Add(vcpu.slot, vm.pid, tid, pidfd.get()); !status.ok())
+    return status;
   absl::Status status = programs_.Bind({
       .thread_pidfd = pidfd.get(),
       .vcpu_id = vcpu.id,

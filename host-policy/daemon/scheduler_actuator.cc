@@ -29,7 +29,8 @@ SchedulerActuator::~SchedulerActuator() {
 
 void SchedulerActuator::RemoveAll() { tids_.clear(); }
 
-absl::Status SchedulerActuator::Add(uint32_t slot, pid_t tid, int /*thread_pidfd*/) {
+absl::Status SchedulerActuator::Add(uint32_t slot, pid_t /*process*/, pid_t tid,
+                                    int /*thread_pidfd*/) {
   if (HasSmt() && HasCoreCookie(tid)) {
     return absl::FailedPreconditionError(
         absl::StrCat("thread ", tid,

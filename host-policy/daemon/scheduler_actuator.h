@@ -28,7 +28,7 @@ class SchedulerActuator : public Actuator {
   ~SchedulerActuator() override;
 
   const char* name() const override { return "scx"; }
-  absl::Status Add(uint32_t slot, pid_t tid, int thread_pidfd) override;
+  absl::Status Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) override;
   void Remove(uint32_t slot) override;
   Applied applied(uint32_t slot) override;
   Counts counts() override { return {}; }

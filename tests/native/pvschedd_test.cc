@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -196,6 +197,52 @@ TEST_F(PvscheddTest, DeviceThatGoesLeavesTheThreadAtItsBaseline) {
   connection->Close();
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
   EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
+}
+
+// By exec a thread takes the number of its process's first.
+TEST_F(PvscheddTest, ThreadThatExecutesAProgramHasItsOwnParametersBack) {
+  const UniqueFd memory(memfd_create("record", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(memory.get(), 4096), 0);
+  void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  ASSERT_NE(page, MAP_FAILED);
+  auto& record = *static_cast<pvsched_record*>(page);
+  auto* tid = reinterpret_cast<std::atomic<pid_t>*>(static_cast<char*>(page) + 2048);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::thread([&] {
+      *tid = gettid();
+      while (*tid != 0) usleep(1000);
+      execl("/bin/sleep", "sleep", "60", nullptr);
+      _exit(1);
+    }).join();
+    _exit(1);
+  }
+  ASSERT_TRUE(Eventually([&] { return *tid != 0; }));
+  const pid_t thread = *tid;
+  ControlConnection connection(daemon_.path("device.sock"));
+  ASSERT_EQ(connection.Hello(child, "exec"), 0);
+  ASSERT_EQ(connection.Register(0, memory.get(), 0), 0);
+  ASSERT_EQ(connection.Thread(0, thread), 0) << connection.reason();
+  __atomic_store_n(&record.intent, kUrgent, __ATOMIC_SEQ_CST);
+  auto policy = [](pid_t of) {
+    auto params = GetSchedParams(of);
+    return params.ok() ? params->sched_policy : ~0u;
+  };
+  ASSERT_TRUE(Eventually([&] { return policy(thread) == SCHED_RR; }));
+  *tid = 0;
+  ASSERT_TRUE(Eventually([&] {
+    std::string name;
+    std::getline(std::ifstream("/proc/" + std::to_string(child) + "/comm"), name);
+    return name == "sleep";
+  }));
+  EXPECT_TRUE(Eventually([&] { return policy(child) == SCHED_OTHER; }));
+  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vcpu list")[0]["tid"].is_null(); }));
+  // Its record is nobody's.
+  __atomic_store_n(&record.grant, 0x5555, __ATOMIC_SEQ_CST);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(__atomic_load_n(&record.grant, __ATOMIC_SEQ_CST), 0x5555u);
+  munmap(page, 4096);
 }
 
 TEST_F(PvscheddTest, HostLeavesAWithdrawnRecordAlone) {
