@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -26,6 +28,11 @@ inline uint32_t AllGrantFlags(MiniVm& vm, int vcpu) {
 
 // Without those that say whether it runs.
 inline uint32_t GrantFlags(MiniVm& vm, int vcpu) { return AllGrantFlags(vm, vcpu) & ~kOffCpu; }
+
+inline size_t OpenDescriptors(pid_t pid) {
+  const std::filesystem::directory_iterator files("/proc/" + std::to_string(pid) + "/fd");
+  return static_cast<size_t>(std::distance(begin(files), end(files)));
+}
 
 // A real pvschedd, and a real guest with two vCPUs.
 class PvscheddTest : public testing::Test {

@@ -5,14 +5,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -31,11 +27,6 @@
 
 namespace pvsched {
 namespace {
-
-size_t OpenDescriptors(pid_t pid) {
-  const std::filesystem::directory_iterator files("/proc/" + std::to_string(pid) + "/fd");
-  return static_cast<size_t>(std::distance(begin(files), end(files)));
-}
 
 uint64_t StatusField(pid_t pid, const std::string& name) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
@@ -132,64 +123,6 @@ TEST_F(PvscheddTest, AdminsChrtWhileBoostedIsTheNewBaseline) {
   EXPECT_TRUE(HasPolicy(0, SCHED_FIFO, 3));
 }
 
-// What a thread may do to itself without privilege.
-class PvscheddLoweringTest : public PvscheddTest {
- protected:
-  // Boosts vCPU 0, which then lowers itself.
-  void BoostAndLower(uint32_t policy, int nice, uint32_t rt_prio) {
-    connection_ = ConnectAndBind();
-    vm_->SetIntent(0, kUrgent);
-    ASSERT_TRUE(Eventually([&] {
-      auto params = GetSchedParams(vm_->tid(0));
-      return params.ok() && params->sched_flags == SCHED_FLAG_RESET_ON_FORK;
-    }));
-    sched_attr lower = {};
-    lower.size = sizeof(lower);
-    lower.sched_policy = policy;
-    lower.sched_nice = nice;
-    lower.sched_priority = rt_prio;
-    lower.sched_flags = SCHED_FLAG_RESET_ON_FORK;
-    ASSERT_TRUE(SetSchedParams(vm_->tid(0), lower).ok());
-  }
-  std::unique_ptr<ControlConnection> connection_;
-};
-
-TEST_F(PvscheddLoweringTest, WithinABoostEndsWithIt) {
-  BoostAndLower(SCHED_RR, 0, 7);
-  vm_->SetIntent(0, kOrdinary);
-  EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) == 0 && IsOrdinary(0); }));
-  vm_->SetIntent(0, kUrgent);
-  EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
-}
-
-TEST_F(PvscheddLoweringTest, WithinABoostEndsWithTheDevice) {
-  BoostAndLower(SCHED_RR, 0, 7);
-  connection_->Close();
-  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
-}
-
-TEST_F(PvscheddLoweringTest, WithinABoostByNiceEndsWithIt) {
-  daemon_.Ctl("tunable set max-policy normal");
-  daemon_.Ctl("tunable set min-nice -- -5");
-  BoostAndLower(SCHED_OTHER, -4, 0);
-  connection_->Close();
-  EXPECT_TRUE(Eventually([&] { return HasNice(0, 0); }));
-}
-
-TEST_F(PvscheddLoweringTest, WithinABoostEndsAtTheNextStart) {
-  BoostAndLower(SCHED_RR, 0, 7);
-  daemon_.Stop(SIGKILL);
-  ASSERT_TRUE(daemon_.Start());
-  EXPECT_TRUE(IsOrdinary(0));
-}
-
-TEST_F(PvscheddLoweringTest, BelowItsOwnStays) {
-  BoostAndLower(SCHED_OTHER, 5, 0);
-  connection_->Close();
-  ASSERT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
-  EXPECT_TRUE(HasNice(0, 5));
-}
-
 TEST_F(PvscheddTest, DeviceThatGoesLeavesTheThreadAtItsBaseline) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
@@ -197,52 +130,6 @@ TEST_F(PvscheddTest, DeviceThatGoesLeavesTheThreadAtItsBaseline) {
   connection->Close();
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
   EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
-}
-
-// By exec a thread takes the number of its process's first.
-TEST_F(PvscheddTest, ThreadThatExecutesAProgramHasItsOwnParametersBack) {
-  const UniqueFd memory(memfd_create("record", MFD_CLOEXEC));
-  ASSERT_EQ(ftruncate(memory.get(), 4096), 0);
-  void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
-  ASSERT_NE(page, MAP_FAILED);
-  auto& record = *static_cast<pvsched_record*>(page);
-  auto* tid = reinterpret_cast<std::atomic<pid_t>*>(static_cast<char*>(page) + 2048);
-  const pid_t child = fork();
-  if (child == 0) {
-    std::thread([&] {
-      *tid = gettid();
-      while (*tid != 0) usleep(1000);
-      execl("/bin/sleep", "sleep", "60", nullptr);
-      _exit(1);
-    }).join();
-    _exit(1);
-  }
-  ASSERT_TRUE(Eventually([&] { return *tid != 0; }));
-  const pid_t thread = *tid;
-  ControlConnection connection(daemon_.path("device.sock"));
-  ASSERT_EQ(connection.Hello(child, "exec"), 0);
-  ASSERT_EQ(connection.Register(0, memory.get(), 0), 0);
-  ASSERT_EQ(connection.Thread(0, thread), 0) << connection.reason();
-  __atomic_store_n(&record.intent, kUrgent, __ATOMIC_SEQ_CST);
-  auto policy = [](pid_t of) {
-    auto params = GetSchedParams(of);
-    return params.ok() ? params->sched_policy : ~0u;
-  };
-  ASSERT_TRUE(Eventually([&] { return policy(thread) == SCHED_RR; }));
-  *tid = 0;
-  ASSERT_TRUE(Eventually([&] {
-    std::string name;
-    std::getline(std::ifstream("/proc/" + std::to_string(child) + "/comm"), name);
-    return name == "sleep";
-  }));
-  EXPECT_TRUE(Eventually([&] { return policy(child) == SCHED_OTHER; }));
-  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vcpu list")[0]["tid"].is_null(); }));
-  // Its record is nobody's.
-  __atomic_store_n(&record.grant, 0x5555, __ATOMIC_SEQ_CST);
-  kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
-  EXPECT_EQ(__atomic_load_n(&record.grant, __ATOMIC_SEQ_CST), 0x5555u);
-  munmap(page, 4096);
 }
 
 TEST_F(PvscheddTest, HostLeavesAWithdrawnRecordAlone) {
@@ -271,32 +158,6 @@ TEST_F(PvscheddTest, SpinningBoostedGuestIsThrottledAndRecovers) {
   EXPECT_GE(vm_->record(0).throttle_count, 1u);
 }
 
-TEST_F(PvscheddTest, RegistrationAnewIsNoNewBudget) {
-  daemon_.Ctl("tunable set throttle 10000");
-  auto connection = ConnectAndBind();
-  vm_->SetPause(std::chrono::microseconds(0));
-  vm_->SetIntent(0, kUrgent);
-  auto throttled = [&] { return GrantFlags(*vm_, 0) == PVSCHED_GRANT_THROTTLED; };
-  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
-  ASSERT_TRUE(Eventually(throttled));
-  auto stays_throttled = [&](uint32_t id) {
-    vm_->record(0).grant = 0;
-    EXPECT_EQ(connection->Register(id, vm_->memory(), MiniVm::record_offset(0)), 0);
-    EXPECT_EQ(connection->Thread(id, vm_->tid(0)), 0);
-    EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) != 0; }));
-    return throttled() && IsOrdinary(0);
-  };
-  ASSERT_EQ(connection->Withdraw(0), 0);
-  EXPECT_TRUE(stays_throttled(0));
-  // Nor as another vCPU, nor over another connection.
-  ASSERT_EQ(connection->Withdraw(0), 0);
-  EXPECT_TRUE(stays_throttled(7));
-  connection->Close();
-  ASSERT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
-  connection = Connect();
-  EXPECT_TRUE(stays_throttled(0));
-}
-
 TEST_F(PvscheddTest, ListsShowWhatIsApplied) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(1, kUrgent);
@@ -322,52 +183,6 @@ TEST_F(PvscheddTest, ThreadOfAnotherProcessIsRefused) {
   ASSERT_EQ(connection->Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
   EXPECT_EQ(connection->Thread(0, 1), EPERM);
   EXPECT_NE(connection->reason().find("not one of the VMM's"), std::string::npos);
-}
-
-// A process that waits; with this number, if it can be had.
-pid_t ForkAs(pid_t pid) {
-  for (int tries = 0; tries < 20; ++tries) {
-    if (pid != 0) std::ofstream("/proc/sys/kernel/ns_last_pid") << pid - 1;
-    const pid_t child = fork();
-    if (child == 0) {
-      pause();
-      _exit(0);
-    }
-    if (pid == 0 || child == pid) return child;
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-  }
-  return 0;
-}
-
-TEST_F(PvscheddTest, DeviceWhoseVmmHasEndedSpeaksForNobody) {
-  const pid_t vmm = ForkAs(0);
-  ControlConnection connection(daemon_.path("device.sock"));
-  ASSERT_EQ(connection.Hello(vmm, "ended"), 0) << connection.reason();
-  ASSERT_EQ(connection.Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
-  kill(vmm, SIGKILL);
-  ASSERT_EQ(waitpid(vmm, nullptr, 0), vmm);
-  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
-  EXPECT_EQ(connection.Register(1, vm_->memory(), MiniVm::record_offset(0)), ENOENT);
-  // Nor for who has its number now, whose own device is welcome.
-  const pid_t stranger = ForkAs(vmm);
-  if (stranger == 0) GTEST_SKIP() << "the number is not free again";
-  EXPECT_EQ(connection.Register(1, vm_->memory(), MiniVm::record_offset(0)), ENOENT);
-  ControlConnection other(daemon_.path("device.sock"));
-  EXPECT_EQ(other.Hello(stranger, "stranger"), 0) << other.reason();
-  connection.Close();
-  EXPECT_EQ(other.Register(0, vm_->memory(), MiniVm::record_offset(0)), 0) << other.reason();
-  EXPECT_EQ(other.Thread(0, stranger), 0) << other.reason();
-  kill(stranger, SIGKILL);
-  waitpid(stranger, nullptr, 0);
-}
-
-TEST_F(PvscheddTest, ThreadIsNoVmm) {
-  ControlConnection connection(daemon_.path("device.sock"));
-  const UniqueFd thread(
-      static_cast<int>(syscall(SYS_pidfd_open, vm_->tid(0), O_EXCL /* PIDFD_THREAD */)));
-  ASSERT_TRUE(thread);
-  EXPECT_EQ(connection.Ask(connection.Message(PVSCHED_CONTROL_HELLO), thread.get()), EINVAL);
 }
 
 TEST_F(PvscheddTest, OneThreadCannotBeTwoVcpus) {
@@ -429,55 +244,6 @@ TEST_F(PvscheddTest, NothingLeaksOverManyRegistrations) {
     ASSERT_EQ(connection->Thread(0, vm_->tid(0)), 0);
   }
   EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
-}
-
-TEST_F(PvscheddTest, DevicesDoNotFillTheLog) {
-  HostDaemon other;
-  const std::string log = other.path("log");
-  ASSERT_TRUE(other.Start({}, log));
-  const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < 1000; ++i) {
-    ControlConnection connection(other.path("device.sock"));
-    while (connection.Hello(getpid(), "test-vm") == EEXIST) {
-    }
-  }
-  const auto seconds =
-      std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - start).count();
-  std::ifstream file(log);
-  EXPECT_LE(std::count(std::istreambuf_iterator<char>(file), {}, '\n'), 65 * (seconds + 1) + 10);
-  unlink(log.c_str());
-}
-
-TEST_F(PvscheddTest, PreemptCountsWithoutARecordHoldOneDescriptor) {
-  auto connection = Connect();
-  const size_t before = OpenDescriptors(daemon_.pid());
-  for (uint32_t id = 0; id < 50; ++id) {
-    ASSERT_EQ(connection->PreemptCount(id, vm_->memory(), MiniVm::preempt_count_offset(0), 1), 0);
-  }
-  EXPECT_LE(OpenDescriptors(daemon_.pid()), before + 1);
-  EXPECT_EQ(connection->Ask(connection->Message(PVSCHED_CONTROL_WITHDRAW_ALL)), 0);
-  EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
-}
-
-TEST_F(PvscheddTest, WithoutDescriptorsDevicesAreTurnedAway) {
-  rlim_t lowest_free = 0;
-  while (std::filesystem::exists(std::filesystem::symlink_status(
-      "/proc/" + std::to_string(daemon_.pid()) + "/fd/" + std::to_string(lowest_free)))) {
-    ++lowest_free;
-  }
-  rlimit old;
-  ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, nullptr, &old), 0);
-  const rlimit none = {.rlim_cur = lowest_free, .rlim_max = old.rlim_max};
-  ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &none, nullptr), 0);
-  for (int i = 0; i < 3; ++i) {
-    ControlConnection connection(daemon_.path("device.sock"));
-    const timeval patience = {.tv_sec = 5, .tv_usec = 0};
-    setsockopt(connection.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    char byte;
-    EXPECT_EQ(recv(connection.fd(), &byte, 1, 0), 0);
-  }
-  ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &old, nullptr), 0);
-  EXPECT_EQ(Connect()->Register(0, vm_->memory(), 0x4000), 0);
 }
 
 TEST_F(PvscheddTest, SleepsWhenNothingHappensAndStaysSmall) {
