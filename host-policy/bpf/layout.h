@@ -138,6 +138,8 @@ struct pvs_task {
 	__u32 no_vcpu; /* it was none after pvs_binds + 1 of them; 0: unknown */
 	__u32 is_awake; /* woken since it last slept */
 	__u32 waiting; /* tasks that waited for each CPU then */
+	__u32 counted_in; /* the VM, + 1, of which it is a vCPU that runs; 0: none */
+	__u32 reserved;
 };
 
 #define PVS_MAX_CPUS 1024

@@ -5,7 +5,7 @@
 #ifndef PVSCHED_QUEUES_H
 #define PVSCHED_QUEUES_H
 
-#include "host-policy/bpf/sched_state.h"
+#include "host-policy/bpf/together.h"
 
 /* CPUs compared for the least urgent task, from the vCPU's last one on. */
 #define PVS_LOOKED_AT 64
@@ -211,6 +211,7 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 	bool has_own, has_node = true, is_own = false;
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_task *task;
+	int found;
 
 	if (!me)
 		return false;
@@ -238,6 +239,11 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 	} else if (prev && !is_own &&
 		   (!has_node || !pvs_before(at_node, deadline))) {
 		return false;
+	}
+	if (pvs_binds && has_node && !is_own) {
+		found = take_together(cpu, node, prev, deadline);
+		if (found)
+			return found == PVS_TAKEN;
 	}
 	if (has_node && (take_tail(me, cpu, node) || pvs_take_from(node)))
 		return true;

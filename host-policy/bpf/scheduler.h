@@ -299,6 +299,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
 		on_switch(thread, 0);
+		together_begin(task, thread);
 	}
 	me->urgency = urgency;
 	me->deadline = pvs_fair_deadline(&task->fair);
@@ -362,6 +363,7 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 					     PVSCHED_GRANT_HALTED);
 	}
 	charge(p, task, had);
+	together_end(task);
 	if (runnable)
 		return;
 	task->is_awake = 0;

@@ -174,8 +174,9 @@ void Programs::Choose(pvsched_bpf& skeleton, const char* kick_hook) {
   if (applier_ != Applier::kScheduler) {
     bpf_map__set_autocreate(skeleton.maps.pvs_scheduler, false);
     // Nobody asks for these then: without their maps the programs do not load.
-    for (bpf_map* map : {skeleton.maps.tasks, skeleton.maps.cpus, skeleton.maps.clocks,
-                         skeleton.maps.groups, skeleton.maps.parked_timer, skeleton.maps.young}) {
+    for (bpf_map* map :
+         {skeleton.maps.tasks, skeleton.maps.cpus, skeleton.maps.clocks, skeleton.maps.groups,
+          skeleton.maps.parked_timer, skeleton.maps.young, skeleton.maps.together}) {
       bpf_map__set_autocreate(map, false);
     }
     return;

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * vCPUs of one VM run at the same time, where that costs nobody much: what one of them
+ * waits for, a lock or an answer to an interrupt, is often with another. So among
+ * ordinary vCPUs that wait, one goes first whose VM runs elsewhere, and one that runs
+ * beside another of its VM goes on, for as long as a slice's worth of deadline allows.
+ */
+#ifndef PVSCHED_TOGETHER_H
+#define PVSCHED_TOGETHER_H
+
+#include "host-policy/bpf/sched_state.h"
+
+/* A vCPU goes before others whose deadline is earlier by no more than this. */
+#define PVS_TOGETHER_NS PVS_SLICE_MAX_NS
+/* vCPUs looked at. */
+#define PVS_TOGETHER_AT 8
+
+/* Of a VM; alone in its line, as each switch of its vCPUs writes it. */
+struct pvs_together_runs {
+	__u32 vcpus;
+} __attribute__((aligned(64)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PVS_MAX_VMS);
+	__type(key, __u32);
+	__type(value, struct pvs_together_runs);
+} together SEC(".maps");
+
+static __always_inline void together_begin(struct pvs_task *task,
+					   const struct pvs_thread *thread)
+{
+	struct pvs_together_runs *runs;
+	__u32 vm = thread->vm;
+
+	runs = bpf_map_lookup_elem(&together, &vm);
+	if (!runs || task->counted_in)
+		return;
+	__sync_fetch_and_add(&runs->vcpus, 1);
+	task->counted_in = vm + 1;
+}
+
+/* Where it was counted, whatever it is by now. */
+static __always_inline void together_end(struct pvs_task *task)
+{
+	struct pvs_together_runs *runs;
+	__u32 vm = task->counted_in - 1;
+
+	if (!task->counted_in)
+		return;
+	task->counted_in = 0;
+	runs = bpf_map_lookup_elem(&together, &vm);
+	if (runs)
+		__sync_fetch_and_sub(&runs->vcpus, 1);
+}
+
+/* Whether another vCPU of this VM runs than that of `task`, which is about to stop. */
+static __always_inline bool runs_elsewhere(__u32 vm, const struct pvs_task *task)
+{
+	struct pvs_together_runs *runs = bpf_map_lookup_elem(&together, &vm);
+
+	return runs && runs->vcpus > (task && task->counted_in == vm + 1);
+}
+
+enum pvs_together {
+	PVS_NOBODY,
+	PVS_TAKEN,
+	PVS_STAYS,
+};
+
+/* `prev`, `deadline`: who could go on; none: NULL. */
+static __noinline int take_together(__s32 cpu, __u64 queue, struct task_struct *prev,
+				    __u64 deadline)
+{
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL), last = 0;
+	struct pvs_task *task = prev ? task_of(prev) : NULL;
+	struct bpf_iter_scx_dsq it;
+	struct pvs_thread *thread;
+	int found = PVS_NOBODY;
+	struct task_struct *p;
+	__u32 i;
+
+	bpf_iter_scx_dsq_new(&it, queue, 0);
+	bpf_for(i, 0, PVS_TOGETHER_AT) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (!p || (i && pvs_before(last, p->scx.dsq_vtime)))
+			break;
+		/* Whoever is no vCPU waits for nobody's sake. */
+		thread = vcpu_of(p, task_of(p));
+		if (!thread)
+			break;
+		if (!i) {
+			last = p->scx.dsq_vtime + PVS_TOGETHER_NS;
+			if (task && task->counted_in && !pvs_before(last, deadline) &&
+			    runs_elsewhere(task->counted_in - 1, task)) {
+				found = PVS_STAYS;
+				break;
+			}
+		}
+		if (!runs_elsewhere(thread->vm, task) || !may_run(p, cpu))
+			continue;
+		if (scx_bpf_dsq_move(&it, p, local, 0))
+			found = PVS_TAKEN;
+		break;
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return found;
+}
+
+#endif /* PVSCHED_TOGETHER_H */
