@@ -26,7 +26,8 @@ holds() { eval "$1"; }
 start_pvschedd() {
   pvschedd --actuator agent "$@" </dev/null >>"$OUT/pvschedd.log" 2>&1 &
   echo $! >/run/lab/pvschedd.pid
-  eventually 30 "pvschedd answers" pvschedctl --json vm list
+  # A scheduler takes the verifier 10 s in emulation, and more beside a load.
+  eventually 90 "pvschedd answers" pvschedctl --json vm list
 }
 
 pvschedd_pid() { cat /run/lab/pvschedd.pid; }
