@@ -56,8 +56,8 @@ class AgentTest : public testing::Test {
     ASSERT_TRUE(agent_->Start(Actuator::kDefaultPriority).ok());
     thread_ = UniqueFd(pidfd_open(vm_->tid(0), PIDFD_THREAD));
     ASSERT_TRUE(thread_);
-    ASSERT_TRUE(agent_->Add(0, getpid(), vm_->tid(0), thread_.get()).ok());
     programs_->ClearSlot(0);
+    ASSERT_TRUE(agent_->Add(0, getpid(), vm_->tid(0), thread_.get()).ok());
     Programs::Binding binding;
     binding.thread_pidfd = thread_.get();
     binding.record = {.memory = vm_->memory(), .offset = MiniVm::record_offset(0)};

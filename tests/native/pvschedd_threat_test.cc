@@ -118,6 +118,7 @@ TEST_F(PvscheddLoweringTest, BelowItsOwnStays) {
 
 // By exec a thread takes the number of its process's first.
 TEST_F(PvscheddThreatTest, ThreadThatExecutesAProgramHasItsOwnParametersBack) {
+  if (PVSCHED_IS_SANITIZED) GTEST_SKIP() << "sanitizers allow a forked process no threads";
   const UniqueFd memory(memfd_create("record", MFD_CLOEXEC));
   ASSERT_EQ(ftruncate(memory.get(), 4096), 0);
   void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
