@@ -148,17 +148,19 @@ struct pvs_task {
 struct pvs_cpu {
 	__u32 urgency; /* pvs_rank() of it, or of what was sent there */
 	__u16 is_taken; /* by a real-time task, or offline */
-	__u16 turn; /* whose, of those that starve */
+	__u16 turn; /* of those that starve: 0 is that of the last */
 	__u64 deadline; /* of its task when that began to run, or was sent there */
 	__u64 taken_at; /* when a vCPU last took it from another task */
 	__u64 urgent_since; /* since when only urgent vCPUs ran; 0: others do */
 	__u64 spared_until; /* no urgent vCPU takes it before */
-	__u64 vnow; /* virtual time of its own tasks: the last one's to run */
+	__u64 vnow; /* virtual time of its own tasks */
 	__u64 passed_ns; /* used, by weight: what virtual time is still to pass by */
 	__u64 looked_at; /* when the queue's end was last looked at */
 	__s32 balance; /* its own tasks' turn: 0 or more; the node's: less */
 	__s32 yields_to; /* pid; -1: to anybody, 0: to nobody */
 	__u32 has_own; /* tasks may wait in its own queue */
+	__u32 last_is_due; /* of the urgent vCPUs */
+	__u32 reserved;
 	__u32 to_pull; /* a vCPU became urgent while it waited: look for it */
 	struct pvs_scheduler_counts counts;
 } __attribute__((aligned(64)));

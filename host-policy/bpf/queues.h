@@ -173,6 +173,22 @@ static __noinline bool take_elsewhere(__u64 node)
 	return false;
 }
 
+/* The last one of a queue, if its order is later than `beyond`; 0: in any case. */
+static __noinline bool take_last(__s32 cpu, __u64 queue, __u64 beyond)
+{
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool is_taken = false;
+
+	bpf_iter_scx_dsq_new(&it, queue, PVS_SCX(scx_dsq_iter_flags, SCX_DSQ_ITER_REV));
+	p = bpf_iter_scx_dsq_next(&it);
+	if (p && may_run(p, cpu) && (!beyond || pvs_before(beyond, p->scx.dsq_vtime)))
+		is_taken = scx_bpf_dsq_move(&it, p, local, 0);
+	bpf_iter_scx_dsq_destroy(&it);
+	return is_taken;
+}
+
 /*
  * The last one of the node's queue, if it was put there when so few waited that it
  * is far behind by now: many that woke since could go before it for ever.
@@ -180,24 +196,14 @@ static __noinline bool take_elsewhere(__u64 node)
 static __noinline bool take_tail(struct pvs_cpu *me, __s32 cpu, __u64 queue)
 {
 	__u64 now = bpf_ktime_get_ns();
-	struct bpf_iter_scx_dsq it;
-	struct task_struct *p;
-	bool is_taken = false;
-	__u64 *vnow;
+	__u32 node = node_of(cpu);
+	struct pvs_clock *clock;
 
 	if (!me || now - me->looked_at < PVS_TAIL_GAP_NS)
 		return false;
 	me->looked_at = now;
-	bpf_iter_scx_dsq_new(&it, queue, PVS_SCX(scx_dsq_iter_flags, SCX_DSQ_ITER_REV));
-	p = bpf_iter_scx_dsq_next(&it);
-	if (p && may_run(p, cpu)) {
-		vnow = clock_of(p, cpu);
-		if (vnow && pvs_before(*vnow + 4 * pvs_fair_lag(waiting_at(cpu)),
-				       p->scx.dsq_vtime))
-			is_taken = scx_bpf_dsq_move(&it, p, PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL), 0);
-	}
-	bpf_iter_scx_dsq_destroy(&it);
-	return is_taken;
+	clock = bpf_map_lookup_elem(&clocks, &node);
+	return clock && take_last(cpu, queue, clock->vnow + 4 * pvs_fair_lag(waiting_at(cpu)));
 }
 
 /*
@@ -327,28 +333,34 @@ static __always_inline void kick(struct task_struct *p, struct pvs_thread *threa
 }
 
 /*
- * Who has waited for long: an ordinary task, or, in turns, the last of the
- * urgent queue, where more urgent ones may pass it for ever.
+ * Who has waited for long: an ordinary task; each fourth time the last of the node's,
+ * as there are few turns, and vCPUs that were urgent until just now, and owe nothing
+ * for that, would take them all. After it, or if there is none, the last of the urgent
+ * queue, where more urgent ones may pass it for ever.
  */
 static __noinline bool take_starved(struct pvs_cpu *me, __s32 cpu, __u64 now)
 {
-	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
-	struct bpf_iter_scx_dsq it;
-	struct task_struct *p;
-	bool is_taken = false;
-
 	if (!me)
 		return false;
-	me->turn = !me->turn;
-	if (me->turn && (take_parked(cpu, now) || take_ordinary(cpu, NULL)))
+	me->turn = (me->turn + 1) % 4;
+	if (take_parked(cpu, now) ||
+	    (!me->turn && take_last(cpu, PVS_NODE_DSQ(node_of(cpu)), 0)) ||
+	    take_ordinary(cpu, NULL)) {
+		me->last_is_due = scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ) > 0;
 		return true;
-	bpf_iter_scx_dsq_new(&it, PVS_URGENT_DSQ,
-			     PVS_SCX(scx_dsq_iter_flags, SCX_DSQ_ITER_REV));
-	p = bpf_iter_scx_dsq_next(&it);
-	if (p && may_run(p, cpu))
-		is_taken = scx_bpf_dsq_move(&it, p, local, 0);
-	bpf_iter_scx_dsq_destroy(&it);
-	return is_taken || (!me->turn && take_ordinary(cpu, NULL));
+	}
+	return take_last(cpu, PVS_URGENT_DSQ, 0);
+}
+
+/* The first urgent vCPU; or the last, if it is due. */
+static __always_inline bool take_urgent(struct pvs_cpu *me, __s32 cpu)
+{
+	if (me->last_is_due) {
+		me->last_is_due = 0;
+		if (take_last(cpu, PVS_URGENT_DSQ, 0))
+			return true;
+	}
+	return pvs_take_from(PVS_URGENT_DSQ);
 }
 
 /* Whether urgent vCPUs have had this CPU for too long, and others wait. */

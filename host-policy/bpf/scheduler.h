@@ -221,7 +221,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 		others_first = is_critical ?
 				       urgency_in_order(order) > urgency :
 				       urgency_in_order(order) >= urgency;
-		if (others_first && pvs_take_from(PVS_URGENT_DSQ))
+		if (others_first && take_urgent(me, cpu))
 			return;
 	}
 	/* If prev goes on: whoever claimed this CPU has found another. */
@@ -318,7 +318,6 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 		me->urgent_since = 0;
 	if (pvs_before(*vnow, task->fair.vruntime))
 		*vnow = task->fair.vruntime;
-	me->vnow = task->fair.vruntime;
 }
 
 /*
