@@ -209,18 +209,14 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
  */
 static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 {
-	__u64 *word, waiting, raised;
+	__u64 *waiting;
 
 	if (READ_ONCE(p->on_cpu))
 		return;
 
-	word = &pvsched_records[task_cpu(p)].waiting;
-	waiting = READ_ONCE(*word);
-	raised = pvsched_raise_waiting(waiting,
-				       pvsched_word_of(p, PVSCHED_WAITING_VALID));
-	/* The host reads this line. */
-	if (raised != waiting)
-		WRITE_ONCE(*word, raised);
+	waiting = &pvsched_records[task_cpu(p)].waiting;
+	pvsched_publish(waiting, pvsched_raise_waiting(READ_ONCE(*waiting),
+						       pvsched_word_of(p, PVSCHED_WAITING_VALID)));
 }
 
 static struct pvsched_hook {

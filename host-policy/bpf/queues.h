@@ -193,7 +193,7 @@ static __noinline bool take_last(__s32 cpu, __u64 queue, __u64 beyond)
  * The last one of the node's queue, if it was put there when so few waited that it
  * is far behind by now: many that woke since could go before it for ever.
  */
-static __noinline bool take_tail(struct pvs_cpu *me, __s32 cpu, __u64 queue)
+static __noinline bool take_tail(struct pvs_cpu *me, __s32 cpu)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 node = node_of(cpu);
@@ -203,7 +203,7 @@ static __noinline bool take_tail(struct pvs_cpu *me, __s32 cpu, __u64 queue)
 		return false;
 	me->looked_at = now;
 	clock = bpf_map_lookup_elem(&clocks, &node);
-	return clock && take_last(cpu, queue, clock->vnow + 4 * pvs_fair_lag(waiting_at(cpu)));
+	return clock && take_last(cpu, PVS_NODE_DSQ(node), clock->vnow + 4 * pvs_fair_lag(waiting_at(cpu)));
 }
 
 /*
@@ -251,7 +251,7 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 		if (found)
 			return found == PVS_TAKEN;
 	}
-	if (has_node && (take_tail(me, cpu, node) || pvs_take_from(node)))
+	if (has_node && (take_tail(me, cpu) || pvs_take_from(node)))
 		return true;
 	/* It may be that no task of the node may run here. */
 	if (has_own && pvs_take_from(own))

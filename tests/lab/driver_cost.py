@@ -22,7 +22,7 @@ _INIT = "count-switches"
 _ROUNDS = 3
 _TIMEOUT_S = 600
 
-# The guest's file goes out over the console; QEMU's own complaints follow it.
+# QEMU's own complaints are in between what the guest says on its console.
 _RUN = """
 build/bin/pvsched-device --socket /run/pvsched.sock --name counted 2>/run/device.log &
 device=$!

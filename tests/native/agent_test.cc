@@ -37,11 +37,9 @@ namespace {
 class AgentTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
-    auto vm = MiniVm::Create(1);
-    if (!vm.ok()) GTEST_SKIP() << "no KVM guest can run here: " << vm.status();
+    auto vm = RunningVm(1);
+    if (!vm.ok()) GTEST_SKIP() << vm.status().message();
     vm_ = *std::move(vm);
-    vm_->Run();
     auto programs = Programs::Load("");
     ASSERT_TRUE(programs.ok()) << programs.status();
     programs_ = *std::move(programs);

@@ -10,6 +10,7 @@
 #include "host-policy/loader/programs.h"
 #include "tests/native/host_daemon.h"
 #include "tests/native/mini_vm.h"
+#include "tests/native/pvschedd_fixture.h"
 
 // Debian 13's header forgets to tell C++ that these are C functions.
 extern "C" {
@@ -23,10 +24,8 @@ namespace {
 // watched. If nobody is boosted any more when the actuator looks, the watch must still
 // end: else the next boost, of which nobody tells, would not end by time.
 TEST(KernelActuatorTest, WatchEndsThoughTheBoostWasOverAtTheFirstLook) {
-  if (std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
-  auto vm = MiniVm::Create(1);
-  if (!vm.ok()) GTEST_SKIP() << "no KVM guest can run here: " << vm.status();
-  (*vm)->Run();
+  auto vm = RunningVm(1);
+  if (!vm.ok()) GTEST_SKIP() << vm.status().message();
   auto programs = Programs::Load("");
   ASSERT_TRUE(programs.ok()) << programs.status();
   ASSERT_TRUE((*programs)->SetTunables(0, ToPolicy(DefaultTunables())).ok());

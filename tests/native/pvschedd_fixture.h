@@ -4,12 +4,15 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "host-policy/daemon/sched_params.h"
 #include "tests/native/host_daemon.h"
@@ -34,15 +37,24 @@ inline size_t OpenDescriptors(pid_t pid) {
   return static_cast<size_t>(std::distance(begin(files), end(files)));
 }
 
+// A guest that runs; or why this host can have none, or pvschedd.
+inline absl::StatusOr<std::unique_ptr<MiniVm>> RunningVm(int vcpus) {
+  if (std::string why = WhyNoHost(); !why.empty()) return absl::UnavailableError(why);
+  auto vm = MiniVm::Create(vcpus);
+  if (!vm.ok()) {
+    return absl::UnavailableError("no KVM guest can run here: " + vm.status().ToString());
+  }
+  (*vm)->Run();
+  return vm;
+}
+
 // A real pvschedd, and a real guest with two vCPUs.
 class PvscheddTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
-    auto vm = MiniVm::Create(2);
-    if (!vm.ok()) GTEST_SKIP() << "no KVM guest can run here: " << vm.status();
+    auto vm = RunningVm(2);
+    if (!vm.ok()) GTEST_SKIP() << vm.status().message();
     vm_ = *std::move(vm);
-    vm_->Run();
     ASSERT_TRUE(daemon_.Start());
   }
 
@@ -75,6 +87,14 @@ class PvscheddTest : public testing::Test {
   }
   bool IsBoosted(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_RR, 8); }
   bool IsOrdinary(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_NORMAL, 0); }
+  bool IsThrottled(int vcpu) { return GrantFlags(*vm_, vcpu) == PVSCHED_GRANT_THROTTLED; }
+
+  // vCPU 0 is urgent without end, for as long as its budget lasts.
+  bool SpinsUntilThrottled() {
+    vm_->SetPause(std::chrono::microseconds(0));
+    vm_->SetIntent(0, kUrgent);
+    return Eventually([&] { return IsBoosted(0); }) && Eventually([&] { return IsThrottled(0); });
+  }
 
   HostDaemon daemon_;
   std::unique_ptr<MiniVm> vm_;

@@ -148,11 +148,7 @@ TEST_F(PvscheddTest, HostLeavesAWithdrawnRecordAlone) {
 
 TEST_F(PvscheddTest, SpinningBoostedGuestIsThrottledAndRecovers) {
   auto connection = ConnectAndBind();
-  vm_->SetPause(std::chrono::microseconds(0));
-  vm_->SetIntent(0, kUrgent);
-  auto throttled = [&] { return GrantFlags(*vm_, 0) == PVSCHED_GRANT_THROTTLED; };
-  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
-  ASSERT_TRUE(Eventually(throttled));
+  ASSERT_TRUE(SpinsUntilThrottled());
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
   EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
   EXPECT_GE(vm_->record(0).throttle_count, 1u);

@@ -35,17 +35,13 @@ using PvscheddThreatTest = PvscheddTest;
 TEST_F(PvscheddThreatTest, RegistrationAnewIsNoNewBudget) {
   daemon_.Ctl("tunable set throttle 10000");
   auto connection = ConnectAndBind();
-  vm_->SetPause(std::chrono::microseconds(0));
-  vm_->SetIntent(0, kUrgent);
-  auto throttled = [&] { return GrantFlags(*vm_, 0) == PVSCHED_GRANT_THROTTLED; };
-  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
-  ASSERT_TRUE(Eventually(throttled));
+  ASSERT_TRUE(SpinsUntilThrottled());
   auto stays_throttled = [&](uint32_t id) {
     vm_->record(0).grant = 0;
     EXPECT_EQ(connection->Register(id, vm_->memory(), MiniVm::record_offset(0)), 0);
     EXPECT_EQ(connection->Thread(id, vm_->tid(0)), 0);
     EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) != 0; }));
-    return throttled() && IsOrdinary(0);
+    return IsThrottled(0) && IsOrdinary(0);
   };
   ASSERT_EQ(connection->Withdraw(0), 0);
   EXPECT_TRUE(stays_throttled(0));

@@ -23,13 +23,13 @@ boot_measure() {
       ;;
   esac
   for_long_boots "$policy" || return 1
-  [ "$1" != busy ] || start_load $((2 * boot_limit))
+  [ "$1" != busy ] || start_load
   # A kernel that panics ends QEMU, too: it has not told of its user space.
   { pvsched-boot --json -- timeout $boot_limit lab-guest boot --append "$append" -- "${options[@]}" \
     </dev/null >"$round/boot.json" 2>"$round/boot.log" &&
     jq -e '.commands[0].runs | all(.[]; .ms.exec_to_userspace)' "$round/boot.json" >/dev/null; } ||
     wrong "a VM did not boot to its end in $boot_limit s: $(tail -n 1 "$round/boot.log")" || status=1
   [ "$1" != huge-pages ] || sysctl -qw vm.nr_hugepages=0
-  [ "$1" != busy ] || stop "$stress"
+  [ "$1" != busy ] || end_load
   return $status
 }

@@ -13,11 +13,8 @@ vcpu_s() {
 }
 
 latency_measure() {
-  local vcpus=${1##*x} jobs=() from before host job g status=0
-  stress=
-  # Load and host's measurement end when the guests' do: on a busy host a guest begins
-  # late, and what it measures then would be of a host that is idle again.
-  if [ "${1%%-*}" = busy ]; then start_load $((seconds + 300)); fi
+  local kind=${1%%-*} vcpus=${1##*x} jobs=() from before host job g status=0
+  [ "$kind" = idle ] || start_load
   from=$(now) before=$(vcpu_s)
   $in_host --json="$round/host.json" >/dev/null 2>"$round/host.err" &
   host=$!
@@ -29,7 +26,7 @@ latency_measure() {
   [ $status = 0 ] || why="the guest's measurement did not come to its end"
   echo "$(calc "$(vcpu_s) - $before") $(calc "$(now) - $from")" >"$round/guest_cpu"
   stop $host || wrong "cyclictest failed on the host: $(tail -1 "$round/host.err")" || status=1
-  [ -z "$stress" ] || stop "$stress" || wrong "stress-ng failed: $(tail -1 "$round/work")" || status=1
+  [ "$kind" = idle ] || end_load || wrong "stress-ng failed: $(tail -1 "$round/work")" || status=1
   for g in "${guests[@]}"; do
     [ $status != 0 ] || result_of "$g" || wrong "the guest did not hand its measurement out" || status=1
   done

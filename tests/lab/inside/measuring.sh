@@ -23,13 +23,18 @@ now() { echo "$EPOCHREALTIME"; }
 # cpu_s TID...: CPU time of threads, in s.
 cpu_s() { for tid in "$@"; do cut -d' ' -f1 "/proc/$tid/schedstat"; done | jq -s '(add // 0) / 1e9'; }
 
-# start_load SECONDS: in the background, as $stress; returns when it is under way.
+# start_load: in the background; returns when it is under way. Ended by who measures, when
+# that has been done: on a busy host a guest begins late, and what it measured after the
+# end of a load of so many seconds would be of a host that is idle again.
+load_limit=900 # s, should nobody end it
 start_load() {
   # shellcheck disable=SC2086 # a list of options
-  stress-ng $load --temp-path /var/tmp --timeout "$1" --metrics >"$round/work" 2>&1 &
+  stress-ng $load --temp-path /var/tmp --timeout $load_limit --metrics >"$round/work" 2>&1 &
   stress=$!
   sleep 3
 }
+
+end_load() { stop "$stress"; }
 
 # stop PID: ends a job; its exit status.
 stop() { kill "$1" 2>/dev/null; wait "$1"; }

@@ -67,7 +67,7 @@ end_daemon() {
   kill -TERM $daemon 2>/dev/null
   wait $daemon || wrong "$name ended with status $?: $(tail -1 "$log")" || return 1
   [ "$is_scheduler" = no ] || [ "$state" = enabled ] ||
-    wrong "$ejected: its scheduler was $state: $(dmesg | grep sched_ext | tail -1)"
+    wrong "$ejected: its scheduler was $state: $(dmesg | grep -A 1 'sched_ext: .*disabled' | tail -2 | sed 's/.*sched_ext: //' | paste -sd ' ')"
 }
 
 on_eevdf() { :; }

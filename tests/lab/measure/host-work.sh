@@ -26,14 +26,14 @@ setup() { hackbench -g 2 -l 50 >/dev/null && build; }
 
 one() {
   local ordinary host
-  start_load $((seconds + 6))
+  start_load
   # The host's urgent work, and its ordinary work, beside the load.
   ${in_host/-p 8 --policy=rr/--policy=other} -D "$seconds" --json="$round/other.json" >/dev/null 2>&1 &
   ordinary=$!
   $in_host -D "$seconds" --json="$round/rr.json" >/dev/null 2>&1 &
   host=$!
   { wait $ordinary && wait $host; } || die "cyclictest failed"
-  wait "$stress" || die "stress-ng failed: $(tail -1 "$round/work")"
+  end_load || die "stress-ng failed: $(tail -1 "$round/work")"
   figure work "$(work "$round/work")"
   figure rr.p99 "$(percentile "$round/rr.json" 0.99)"
   figure ordinary.p99 "$(percentile "$round/other.json" 0.99)"

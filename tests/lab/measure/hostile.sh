@@ -29,14 +29,15 @@ stranger_s() { cpu_s $(lab-guest threads stranger); }
 one() {
   local used cpu start took host
   serves 3
-  start_load $((seconds + 6))
+  start_load
   used=$(boosted_s) cpu=$(stranger_s) start=$(now)
   $in_host -D "$seconds" --json="$round/host.json" >/dev/null &
   host=$!
-  latency_in neighbour "$seconds" || return 1
+  run_in neighbour "$seconds" || { end_load; stop $host; return 1; }
   wait $host || die "cyclictest failed"
   used="($(boosted_s) - $used)" cpu="($(stranger_s) - $cpu)" took=$(calc "$(now) - $start")
-  wait "$stress" || die "stress-ng failed: $(tail -1 "$round/work")"
+  end_load || die "stress-ng failed: $(tail -1 "$round/work")"
+  result_of neighbour || return 1
   figure host.p99 "$(percentile "$round/host.json" 0.99)"
   figure work "$(work "$round/work")"
   figure neighbour.p99 "$(percentile "$round/neighbour.json" 0.99)"
