@@ -25,6 +25,9 @@
 
 #define PVS_PF_KTHREAD 0x00200000
 
+/* How often a kernel thread stays on its CPU though a real-time task takes that. */
+#define PVS_GIVEN_BACK_AT 64
+
 /* Between looks at the end of a queue, for one that was put there when time was slower. */
 #define PVS_TAIL_GAP_NS (100 * 1000000ull)
 /* Of two queues no more than so many count: so no task waits for more slices. */
@@ -85,16 +88,33 @@ static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency,
 	return found;
 }
 
-/*
- * To the queue of its CPU, if it may use no other; for a kernel thread at
- * once, as others wait for what it does.
- */
-static __always_inline __u64 ordinary_queue(struct task_struct *p, __s32 cpu)
+/* Whether it is a kernel thread of one CPU. */
+static __always_inline bool is_bound_kthread(struct task_struct *p)
 {
-	if (p->nr_cpus_allowed > 1)
-		return PVS_NODE_DSQ(node_of(cpu));
-	return p->flags & PVS_PF_KTHREAD ? PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL) :
-					   PVS_CPU_DSQ(cpu);
+	return p->flags & PVS_PF_KTHREAD && p->nr_cpus_allowed == 1;
+}
+
+/*
+ * A kernel thread of one CPU that wakes goes to it at once, as others wait for what it
+ * does, for a slice; then it is one among others. What a real-time task takes the CPU
+ * from, or keeps from it, comes here again, and goes on with what is left of that slice;
+ * but so often and no more before it runs: a kernel ends the scheduler at 256 times.
+ */
+static __always_inline bool enqueue_kthread(struct task_struct *p,
+					    struct pvs_task *task, bool is_woken,
+					    __u64 enq_flags)
+{
+	__u64 slice = PVS_SLICE_MIN_NS;
+
+	if (!is_woken) {
+		if (!(enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_REENQ)) ||
+		    task->given_back == PVS_GIVEN_BACK_AT)
+			return false;
+		task->given_back++;
+		slice = 0; /* as it is */
+	}
+	pvs_insert(p, PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL), slice, enq_flags);
+	return true;
 }
 
 /*

@@ -97,10 +97,11 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
 	__u64 queue, until, *vnow;
+	bool is_woken = task && !task->is_awake;
 	__u32 urgency = 0, waiting;
 
 	/* One that has no choice of CPU comes here first. */
-	if (task && !task->is_awake)
+	if (is_woken)
 		wake(p, task);
 	until = parked_until(p);
 	if (until) {
@@ -122,11 +123,8 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 			return;
 		}
 	}
-	queue = ordinary_queue(p, cpu);
-	if (queue == local) {
-		pvs_insert(p, queue, PVS_SLICE_MIN_NS, enq_flags);
+	if (is_bound_kthread(p) && enqueue_kthread(p, task, is_woken, enq_flags))
 		return;
-	}
 	count(&me->counts.queued);
 	waiting = enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP) ?
 			  task->waiting :
@@ -134,8 +132,11 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	vnow = clock_of(p, cpu);
 	if (vnow)
 		pvs_fair_bound(&task->fair, *vnow, waiting);
-	if (p->nr_cpus_allowed == 1)
+	queue = PVS_NODE_DSQ(node_of(cpu));
+	if (p->nr_cpus_allowed == 1) {
+		queue = PVS_CPU_DSQ(cpu);
 		me->has_own = 1;
+	}
 	pvs_insert_by(p, queue, pvs_fair_slice(waiting),
 		      pvs_fair_order(&task->fair, waiting), enq_flags);
 	/* One that became idle since select_cpu() has not seen this task. */
@@ -295,6 +296,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	task->ran_at = p->se.sum_exec_runtime;
 	/* The kernel tells the end of a task whose parameters change as a sleep's. */
 	task->is_awake = 1;
+	task->given_back = 0;
 	if (thread) {
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
@@ -314,7 +316,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 		return;
 	}
 	/* A kernel thread of this CPU is nobody whom urgent vCPUs keep waiting. */
-	if (!(p->flags & PVS_PF_KTHREAD && p->nr_cpus_allowed == 1))
+	if (!is_bound_kthread(p))
 		me->urgent_since = 0;
 	if (pvs_before(*vnow, task->fair.vruntime))
 		*vnow = task->fair.vruntime;

@@ -23,6 +23,7 @@ enum scx_dsq_id_flags {
 enum scx_enq_flags {
 	SCX_ENQ_WAKEUP = 0x1ull,
 	SCX_ENQ_PREEMPT = 0x100000000ull,
+	SCX_ENQ_REENQ = 0x10000000000ull,
 	SCX_ENQ_LAST = 0x20000000000ull,
 };
 

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 #include <system_error>
 
@@ -136,6 +137,29 @@ absl::Status CheckScheduler() {
         "switch SMT off"));
   }
   return absl::OkStatus();
+}
+
+uint64_t SchedulerFlag(const btf& kernel, std::string_view name) {
+  auto is_it = [&](__u32 offset) { return name == btf__name_by_offset(&kernel, offset); };
+  // Wide since there are flags beyond bit 31.
+  if (const int id = btf__find_by_name_kind(&kernel, "scx_ops_flags", BTF_KIND_ENUM64); id >= 0) {
+    const btf_type* flags = btf__type_by_id(&kernel, static_cast<__u32>(id));
+    for (const auto& flag : std::span(btf_enum64(flags), btf_vlen(flags))) {
+      if (is_it(flag.name_off)) return btf_enum64_value(&flag);
+    }
+  }
+  if (const int id = btf__find_by_name_kind(&kernel, "scx_ops_flags", BTF_KIND_ENUM); id >= 0) {
+    const btf_type* flags = btf__type_by_id(&kernel, static_cast<__u32>(id));
+    for (const auto& flag : std::span(btf_enum(flags), btf_vlen(flags))) {
+      if (is_it(flag.name_off)) return static_cast<uint64_t>(flag.val);
+    }
+  }
+  return 0;
+}
+
+uint64_t SchedulerFlag(std::string_view name) {
+  const BtfPtr kernel = KernelBtf();
+  return kernel == nullptr ? 0 : SchedulerFlag(*kernel, name);
 }
 
 std::vector<std::string> DropUnknownCallbacks(bpf_map& scheduler, const btf& object) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,6 +32,10 @@ bool HasSmt();
 // Takes out of a struct_ops map's initial value every callback that the kernel
 // does not know, so that it loads; returns their names. Before the load.
 std::vector<std::string> DropUnknownCallbacks(bpf_map& scheduler, const btf& object);
+
+// The value of a flag of sched_ext_ops that not every kernel has; 0 where it is not known.
+uint64_t SchedulerFlag(const btf& kernel, std::string_view name);
+uint64_t SchedulerFlag(std::string_view name);  // of this host's kernel
 
 // What is configured: one more than the highest CPU's and node's number.
 uint32_t PossibleCpus();

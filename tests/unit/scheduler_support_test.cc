@@ -50,6 +50,28 @@ TEST(SchedulerSupportTest, KernelWithoutSchedExt) {
   EXPECT_THAT(KernelBtf().AllFunctions().Check().message(), HasSubstr("has no sched_ext"));
 }
 
+TEST(SchedulerSupportTest, FlagsOfBothWidths) {
+  for (const bool wide : {false, true}) {
+    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__new_empty(), btf__free);
+    if (wide) {
+      btf__add_enum64(kernel.get(), "scx_ops_flags", 8, false);
+      btf__add_enum64_value(kernel.get(), "SCX_OPS_ENQ_LAST", 2);
+      btf__add_enum64_value(kernel.get(), "SCX_OPS_HIGH", 1ull << 40);
+      EXPECT_EQ(SchedulerFlag(*kernel, "SCX_OPS_HIGH"), 1ull << 40);
+    } else {
+      btf__add_enum(kernel.get(), "scx_ops_flags", 4);
+      btf__add_enum_value(kernel.get(), "SCX_OPS_ENQ_LAST", 2);
+    }
+    EXPECT_EQ(SchedulerFlag(*kernel, "SCX_OPS_ENQ_LAST"), 2u);
+    EXPECT_EQ(SchedulerFlag(*kernel, "SCX_OPS_ENQ"), 0u);
+  }
+}
+
+TEST(SchedulerSupportTest, FlagOfAKernelWithoutSchedExt) {
+  const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__new_empty(), btf__free);
+  EXPECT_EQ(SchedulerFlag(*kernel, "SCX_OPS_ENQ_LAST"), 0u);
+}
+
 TEST(SchedulerSupportTest, KernelThatHasIt) {
   EXPECT_EQ(KernelBtf().SchedExt().AllFunctions().Check(), absl::OkStatus());
 }
