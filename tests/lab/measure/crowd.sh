@@ -33,7 +33,7 @@ cpu_times() {
 
 one() {
   local start took
-  serves 8
+  serves 8 || return 1
   sleep 1 # what the change of policy stirred up is over
   cpu_times >"$round/before" || return 1
   start=$(now)

@@ -3,9 +3,12 @@
 #
 # What a guest that lies costs the others: ./lab exec tests/lab/measure/hostile.sh
 # [ROUNDS [SECONDS [ACTUATOR]]]. A stranger's VM claims SCHED_FIFO 99 on both vCPUs for
-# ever and spins, on a busy host, beside a neighbour's VM: at EEVDF, and under pvsched
-# with a stranger's caps.
+# ever and spins, on a busy host, beside a neighbour's VM, under pvsched with a
+# stranger's caps. The base is the same without the stranger being listened to, so that
+# its vCPUs are at EEVDF: what the neighbour's boosts cost the host is not the stranger's.
+base="a stranger at EEVDF"
 default_policies=agent
+actuator=${3:-$default_policies}
 . "${0%/*}/lib.sh"
 seconds=${2:-20} budget=50 window=1000
 
@@ -19,16 +22,19 @@ setup() {
     for cpu in 0 1; do taskset -c \$cpu sh -c 'while :; do :; done' >/dev/null 2>&1 & done" || die "hostile.ko does not load"
 }
 
-boosted_s() {
-  [ "$policy" != eevdf ] || { echo 0; return; }
-  pvschedctl --json stats | jq '[.vcpus[] | select(.vm == "stranger") | .boosted_ns] | add / 1e9'
+on() {
+  policy_on "$actuator" || die "$why"
+  [ "$policy" != eevdf ] || pvschedctl tunable set --vm stranger mode off >/dev/null || die "the stranger is listened to"
 }
+off() { policy_off "$actuator" || die "$why"; }
+
+boosted_s() { pvschedctl --json stats | jq '[.vcpus[] | select(.vm == "stranger") | .boosted_ns] | add / 1e9'; }
 # shellcheck disable=SC2046 # a list of threads
 stranger_s() { cpu_s $(lab-guest threads stranger); }
 
 one() {
   local used cpu start took host
-  serves 3
+  served 3 || return 1
   start_load
   used=$(boosted_s) cpu=$(stranger_s) start=$(now)
   $in_host -D "$seconds" --json="$round/host.json" >/dev/null &

@@ -22,7 +22,7 @@ run() {
 
 one() {
   local start took left
-  serves 4
+  serves 4 || return 1
   start=$(now)
   run left &
   left=$!
