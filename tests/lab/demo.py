@@ -31,14 +31,14 @@ def _title(policy):
 def run(number, seconds, actuators, json_path, plot_path):
     compared = policies(actuators)
     plan = schedule.blocks(list(compared.values()), [_CASE], number, seed=1)
-    image.host_image()  # may take long, and says so itself
+    host = image.host_image()  # may take long, and says so itself
     with step(f"the demo: {number} rounds of {', '.join(compared)}", prints=True):
         measured = rounds.run(plan, seconds, OUT / "demo", machine.why_no_kvm() is not None)
     if measured.trouble:
         raise LabError(f"the demo failed: {measured.trouble}")
     result = evaluate(measured.raw, number, compared)
     result["emulated"] = measured.emulated
-    result["host_kernel"] = measured.kernel
+    result["host_kernel"] = host.kernel
     result["actuators"] = list(actuators)
     for path, text in ((json_path, json.dumps(result, indent=1) + "\n"),
                        (plot_path, plot.svg(_curves(measured.raw, number, compared),
