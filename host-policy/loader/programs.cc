@@ -192,8 +192,8 @@ void Programs::Choose(pvsched_bpf& skeleton, const char* kick_hook) {
   if (std::erase(missing_callbacks_, "cpu_release") != 0) {
     bpf_program__set_autoload(skeleton.progs.pvs_cpu_taken, true);
   }
-  // Else the kernel gives such a task its CPU's head, and a new slice, each time that a
-  // real-time task was there: one that is busy would let nobody else run.
+  // Else the kernel puts a task that must not migrate at its CPU's head, with a new slice,
+  // each time that a real-time task was there: one that is busy would let nobody else run.
   skeleton.struct_ops.pvs_scheduler->flags |= SchedulerFlag("SCX_OPS_ENQ_MIGRATION_DISABLED");
   skeleton.rodata->pvs_nr_cpus = PossibleCpus();
   skeleton.rodata->pvs_nr_nodes = PossibleNodes();

@@ -37,7 +37,7 @@ figure() {
 on() { policy_on "$policy" || die "$why"; }
 off() { policy_off "$policy" || die "$why"; }
 
-# serves NUMBER: waits until pvschedd serves so many vCPUs; at EEVDF there is no pvschedd.
+# serves NUMBER: waits until pvschedd serves so many vCPUs, or fails; at EEVDF there is no pvschedd.
 serves() { [ "$policy" = eevdf ] || served "$1"; }
 
 setup() { :; }

@@ -9,8 +9,8 @@
 
 need_scx
 rt= sender=
-modprobe dummy && modprobe pktgen || skip "this kernel has no pktgen: no kernel thread that never sleeps"
-trap 'echo stop >/proc/net/pktgen/pgctrl; kill -KILL $rt 2>/dev/null; wait $sender; rmmod pktgen dummy' EXIT
+modprobe pktgen && modprobe dummy || skip "this kernel has no pktgen: no kernel thread that never sleeps"
+trap 'echo stop >/proc/net/pktgen/pgctrl; kill -KILL $rt 2>/dev/null; [ -z "$sender" ] || wait $sender; rmmod pktgen dummy' EXIT
 # SIOCSIFFLAGS with IFF_UP: this host has no ip(8).
 perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0) && ioctl(S, 0x8914, my $up = pack("a16 s x14", "dummy0", 1)) or die $!' ||
   fail "there is no interface to send to"
