@@ -26,6 +26,7 @@ struct sched_ext_entity {
 	__u32 flags;
 	__u64 slice;
 	__u64 dsq_vtime;
+	__u32 reenq_cnt; /* kernels that end a scheduler by it have it */
 };
 
 struct thread_info {

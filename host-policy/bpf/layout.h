@@ -139,7 +139,7 @@ struct pvs_task {
 	__u32 is_awake; /* woken since it last slept */
 	__u32 waiting; /* tasks that waited for each CPU then */
 	__u32 counted_in; /* the VM, + 1, of which it is a vCPU that runs; 0: none */
-	__u32 given_back; /* times that its CPU was taken before it ran */
+	__u32 reserved;
 };
 
 #define PVS_MAX_CPUS 1024

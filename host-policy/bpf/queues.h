@@ -100,17 +100,16 @@ static __always_inline bool is_bound_kthread(struct task_struct *p)
  * from, or keeps from it, comes here again, and goes on with what is left of that slice;
  * but so often and no more before it runs: a kernel ends the scheduler at 256 times.
  */
-static __always_inline bool enqueue_kthread(struct task_struct *p,
-					    struct pvs_task *task, bool is_woken,
+static __always_inline bool enqueue_kthread(struct task_struct *p, bool is_woken,
 					    __u64 enq_flags)
 {
 	__u64 slice = PVS_SLICE_MIN_NS;
 
 	if (!is_woken) {
 		if (!(enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_REENQ)) ||
-		    task->given_back == PVS_GIVEN_BACK_AT)
+		    (bpf_core_field_exists(p->scx.reenq_cnt) &&
+		     p->scx.reenq_cnt > PVS_GIVEN_BACK_AT))
 			return false;
-		task->given_back++;
 		slice = 0; /* as it is */
 	}
 	pvs_insert(p, PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL), slice, enq_flags);

@@ -123,7 +123,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 			return;
 		}
 	}
-	if (is_bound_kthread(p) && enqueue_kthread(p, task, is_woken, enq_flags))
+	if (is_bound_kthread(p) && enqueue_kthread(p, is_woken, enq_flags))
 		return;
 	count(&me->counts.queued);
 	waiting = enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP) ?
@@ -296,7 +296,6 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	task->ran_at = p->se.sum_exec_runtime;
 	/* The kernel tells the end of a task whose parameters change as a sleep's. */
 	task->is_awake = 1;
-	task->given_back = 0;
 	if (thread) {
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
