@@ -111,7 +111,7 @@ class Collection:
                 if name != "p99.9" or distribution.total >= _FOR_A_THOUSANDTH:
                     yield f"{side} {name}", "us", _LOWER, value
         # A cycle that comes too late for the next one leaves that out: who stalls is measured less often.
-        yield "guest wake-ups a second", "1", _HIGHER, measured.guest.total / measured.window_s
+        yield "guest wake-ups a second", "1", _HIGHER, measured.guest.total / self._seconds
         if measured.rates:
             yield "load's work", "bogo-ops/s", _HIGHER, latency.work_figure(measured.rates)
         # A guest that waits less does more: neither is better.

@@ -64,6 +64,13 @@ class LatencyTest(unittest.TestCase):
         self.assertAlmostEqual(values["load's work"], 20.0)
         self.assertAlmostEqual(values["CPU time a wake-up"], 1e6 * 0.5 * 5 / 101, places=3)
 
+    def test_how_often_a_guest_was_measured_does_not_depend_on_how_long_its_start_took(self):
+        raw = _Raw()
+        raw.latency(1, "eevdf", 100)
+        raw.put("round-1/latency/busy-1x4/eevdf/guest_cpu", "2.5 60\n")
+        values = _values(raw.collected(_block(1, "latency", "busy-1x4", "eevdf")), policy="eevdf")
+        self.assertAlmostEqual(values["guest wake-ups a second"], 100 / 5)
+
     def test_a_curve_holds_all_rounds(self):
         raw = _Raw()
         for n in (1, 2):

@@ -163,10 +163,11 @@ class WordsTest(unittest.TestCase):
         place = {"suite": "latency", "case": "c"}
         case = stats.cases(synthetic.results([sample(1, policy="scx")], missing=[
             {**place, "policy": "rr", "why": "it has no vCPU."}, {**place, "policy": "nice", "why": "it has no vCPU."},
-            {**place, "policy": "scx", "why": "round 2: it died"}, {**place, "policy": "scx", "why": "round 3: too"}]))
+            {**place, "policy": "scx", "why": "round 2: it died"}, {**place, "policy": "scx", "why": "round 3: too"},
+            {**place, "policy": "scx", "why": "round 4: it died"}]))
         self.assertEqual(words.missing(case[0], synthetic.POLICIES),
                          ["Not measured: nice -20; static SCHED_RR. The reason: it has no vCPU.",
-                          "Not measured in all rounds: pvsched, scx. The reason: round 2: it died; round 3: too."])
+                          "Not measured in all rounds: pvsched, scx. The reason: rounds 2, 4: it died; round 3: too."])
 
     def test_numbers_are_short_and_without_exponent(self):
         self.assertEqual([words.number(v) for v in (0, 12345.6, 99.94, 1.5, 2, 0.25, 0.00004)],

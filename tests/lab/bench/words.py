@@ -2,6 +2,7 @@
 """The figures in words: what the report and the Markdown summary both say."""
 
 import fnmatch
+import re
 import tomllib
 
 from bench import stats
@@ -144,10 +145,19 @@ def missing(case, policies):
     groups = {}
     for policy in policies:
         if policy in case.missing:
-            key = "; ".join(case.missing[policy]), stats.measured(case, policy)
+            key = _in_rounds(case.missing[policy]), stats.measured(case, policy)
             groups.setdefault(key, []).append(policies[policy])
     return [f"Not measured{' in all rounds' if partly else ''}: {'; '.join(titles)}. The reason: {why.rstrip('.')}."
             for (why, partly), titles in groups.items()]
+
+
+def _in_rounds(reasons):
+    """What is the same in several rounds ("round 2: it hung") is said once."""
+    rounds = {}
+    for reason in reasons:
+        found = re.fullmatch(r"round (\d+): (.*)", reason, re.S)
+        rounds.setdefault(found[2] if found else reason, []).extend([found[1]] if found else [])
+    return "; ".join(f"round{'s' * (len(ns) > 1)} {', '.join(ns)}: {why}" if ns else why for why, ns in rounds.items())
 
 
 def again(case, policies):
