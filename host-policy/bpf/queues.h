@@ -331,18 +331,25 @@ static __noinline bool pull(__s32 cpu, __u64 queue)
 	return is_found;
 }
 
-/* An interrupt made this vCPU urgent: if it waits, a CPU is to look for it. */
+/*
+ * An interrupt made this vCPU urgent: if it waits, a CPU is to look for it at once, and its
+ * last one when it schedules or at its tick: no other may be free to be taken just now,
+ * or the other is held up by a real-time task or its hypervisor.
+ */
 static __always_inline void kick(struct task_struct *p, struct pvs_thread *thread)
 {
 	__u32 urgency = urgency_of(granted(thread));
 	struct pvs_task *task = task_of(p);
-	struct pvs_cpu *chosen;
+	struct pvs_cpu *last, *chosen;
 	__s32 cpu;
 
 	/* One whose group has used its quota up is not looked for. */
 	if (!task || urgency <= PVS_RANK_RT || scx_bpf_task_running(p) ||
 	    !is_queued(p) || is_parked(task, bpf_ktime_get_ns()))
 		return;
+	last = cpu_of(task_cpu(p));
+	if (last)
+		__sync_lock_test_and_set(&last->to_pull, 1);
 	cpu = least_urgent(p, urgency, pvs_fair_deadline(&task->fair));
 	chosen = cpu_of(cpu);
 	if (cpu < 0 || !chosen)

@@ -275,8 +275,8 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 	}
 	if (now < me->spared_until)
 		return;
-	/* Its boost has ended; or a vCPU waits that is more urgent. */
-	if (urgency_of(had) > PVS_RANK_RT ||
+	/* Its boost has ended; or a vCPU waits that is more urgent, or may. */
+	if (urgency_of(had) > PVS_RANK_RT || me->to_pull ||
 	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))
 		pvs_set_slice(p, 0);
 }
