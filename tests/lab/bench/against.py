@@ -18,7 +18,7 @@ import dataclasses
 import math
 import statistics
 
-from bench import stats
+from bench import native, stats
 from bench.results import OWN
 
 THRESHOLD = 0.10
@@ -30,7 +30,8 @@ _MEDIAN = math.pi / 2  # the variance of a median to that of a mean
 _DIMENSIONLESS = ("1", "ratio", "x", "%")
 _NEVER = 100  # times as bad
 _PROGRAMS = "program "  # how their metrics begin
-_SAME_PLACE = ("machine", "emulated", "host_kernel", "own_kernel")
+_OWN_PLACE = ("machine", "own_kernel")
+_SAME_PLACE = (*_OWN_PLACE, "emulated", "host_kernel")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +145,7 @@ def report(new, old, path, threshold=THRESHOLD):
     if seconds := _other_seconds(new, old):
         lines.append(seconds)
     if differing := _differing(new, old):
-        lines.append(f"they differ in {', '.join(differing)}: figures without a base are left out")
+        lines.append(f"they differ in {', '.join(differing)}: figures without a base that depend on it are left out")
     lines += [f"  {'worse' if f.metric else 'lost'}: {f.text}" for f in findings]
     if not compared:
         lines.append("nothing can be compared: run the same suites with at least two rounds in one of the runs")
@@ -170,7 +171,7 @@ def _differing(new, old):
 
 def _changes(new, old):
     """Every figure, other than the base's, that both have and that can be compared."""
-    same_place = not _differing(new, old)
+    differing = _differing(new, old)
     before = {(r.suite, r.case, r.metric): r for c in stats.cases(old) for r in c.rows}
     groups = collections.defaultdict(list)
     for case in stats.cases(new):
@@ -178,7 +179,9 @@ def _changes(new, old):
             was = before.get((row.suite, row.case, row.metric))
             if was is None or row.better == "neither" or (was.unit, was.better) != (row.unit, row.better):
                 continue
-            if row.relative != was.relative or not (row.relative or same_place or row.unit in _DIMENSIONLESS):
+            place = _OWN_PLACE if native.has(row.suite, row.case) else _SAME_PLACE
+            elsewhere = any(k in differing for k in place)
+            if row.relative != was.relative or (elsewhere and not row.relative and row.unit not in _DIMENSIONLESS):
                 continue
             for policy in row.rounds:
                 runs = was.compared(policy), row.compared(policy)

@@ -129,6 +129,15 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(self._metrics(self._run(new, unit="ratio", machine="other"), self._run(old, unit="ratio")),
                          ["cost"])
 
+    def test_a_run_on_the_own_kernel_alone_is_compared_with_one_that_had_a_host_under_test(self):
+        old, new = ({"values": [100 * k, 101 * k, 99 * k], "policy": "agent"} for k in (1, 9))
+        alone = {"emulated": False, "host_kernel": "6.18", "own_kernel": "6.18"}
+        for suite, metrics in (("scale", ["cost"]), ("overhead", [])):
+            self.assertEqual(self._metrics(self._run(**new, suite=suite, **alone),
+                                           self._run(**old, suite=suite, own_kernel="6.18")), metrics)
+        self.assertEqual(self._metrics(self._run(**new, suite="scale", **{**alone, "own_kernel": "6.19"}),
+                                       self._run(**old, suite="scale", own_kernel="6.18")), [])
+
     def test_a_policy_that_cannot_be_measured_any_more_is_a_finding(self):
         missing = [{"suite": "overhead", "case": "c", "policy": "scx", "why": "it was ejected"}]
         findings = against.compare(synthetic.results(missing=missing), self._run([100, 101]))

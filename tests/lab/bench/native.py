@@ -125,3 +125,8 @@ def cases_of(part):
     return {"exits": ("overhead", f"exits, {_HERE}"), "programs": ("overhead", f"BPF programs, {_HERE}"),
             "guest-hooks": ("overhead", "the driver's own code"), "scale": ("scale", "1000 vCPUs"), "vms": ("scale", "100 VMs of one vCPU"),
             "decisions": ("scale", "one agent")}[part]
+
+
+def has(suite, case):
+    """Whether it is measured here, so that the host under test has no part in it."""
+    return not suites.cases([suite]) or (suite, case) in map(cases_of, PARTS)
