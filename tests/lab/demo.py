@@ -36,12 +36,13 @@ def run(number, seconds, actuators, json_path, plot_path):
         measured = rounds.run(plan, seconds, OUT / "demo", machine.why_no_kvm() is not None)
     if measured.trouble:
         raise LabError(f"the demo failed: {measured.trouble}")
-    result = evaluate(measured.raw, number, compared)
+    whole = _whole(measured, number, compared)
+    result = evaluate(measured.raw, whole, compared)
     result["emulated"] = measured.emulated
     result["host_kernel"] = host.kernel
     result["actuators"] = list(actuators)
     for path, text in ((json_path, json.dumps(result, indent=1) + "\n"),
-                       (plot_path, plot.svg(_curves(measured.raw, number, compared),
+                       (plot_path, plot.svg(_curves(measured.raw, whole, compared),
                                            {name: _title(policy) for name, policy in compared.items()}))):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -52,23 +53,44 @@ def run(number, seconds, actuators, json_path, plot_path):
 
 def _measurement(out, n, policy):
     folder = collect.folder(out, n, _CASE.suite, _CASE.name, policy)
+    if not folder.exists():
+        raise LabError(f"round {n} has no figures for {policy}")
     if (folder / "missing").exists():
         raise LabError(f"round {n} has no figures for {policy}: {(folder / 'missing').read_text().strip()}")
     return collect.Latency(folder)
 
 
-def _curves(out, number, compared):
+def _whole(measured, number, compared):
+    """The rounds in which every policy was measured; says what the others lack. A policy is given
+    up when emulated hosts die under it, one after another."""
+    found, why = [], []
+    for n in range(1, number + 1):
+        try:
+            for policy in compared.values():
+                _measurement(measured.raw, n, policy)
+            found.append(n)
+        except LabError as error:
+            why.append(str(error))
+    why += [f"{policy} was given up: {end}" for (*_, policy), end in measured.given_up.items()]
+    if not found:
+        raise LabError(f"the demo has no round in which everything was measured: {'; '.join(why)}")
+    if why:
+        say(f"of {number} rounds {len(found)} count: {'; '.join(why)}")
+    return found
+
+
+def _curves(out, whole, compared):
     """side -> name -> the latencies of all rounds together."""
-    found = {name: [dict(_measurement(out, n, policy).sides()) for n in range(1, number + 1)]
+    found = {name: [dict(_measurement(out, n, policy).sides()) for n in whole]
              for name, policy in compared.items()}
     return {side: {name: latency.merged([r[side] for r in rounds_of]) for name, rounds_of in found.items()}
             for side, _ in _SIDES}
 
 
-def evaluate(out, number, compared):
+def evaluate(out, whole, compared):
     """Figures of each round, their medians, and the medians of each round's ratio to EEVDF."""
     raw = [{name: _figures(_measurement(out, n, policy)) for name, policy in compared.items()}
-           for n in range(1, number + 1)]
+           for n in whole]
     medians, ratios = {}, {}
     for policy in compared:
         mine = [r[policy] for r in raw]
@@ -101,7 +123,7 @@ def table(result, compared):
     lines = ["", f"Wake-up latency on a busy host, kernel {result['host_kernel']}: each figure as a "
              "ratio to EEVDF's (and in us).",
              f"cyclictest at SCHED_RR 8 in the guest and on the host at once; medians of "
-             f"{len(result['rounds'])} rounds."]
+             f"{len(result['rounds'])} round{'s' * (len(result['rounds']) > 1)}."]
     for side, key in _SIDES:
         lines += ["", f"{side:18}" + "".join(f"{name:>18}" for name in latency.FIGURES)]
         for policy, title in ((name, _title(p)) for name, p in compared.items()):

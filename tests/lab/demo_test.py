@@ -50,6 +50,22 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(result["ratios"]["rr"]["guest_us"]["p99"], 0.2)
         self.assertIn("<svg", (self.top / "demo.svg").read_text())
 
+    def test_a_round_that_lacks_a_policy_is_left_out_and_not_all_is_lost(self):
+        for n, policies in ((1, ("eevdf", "agent", "rr")), (2, ("eevdf", "rr"))):
+            for policy in policies:
+                _recorded(self.top, n, policy, 500)
+        measured = rounds.Measured(self.top, True)
+        measured.deaths[("latency", "busy-1x1", "agent")] = ["silence", "silence"]
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            said = self._run(measured)
+        self.assertIn("medians of 1 round.", said)
+        self.assertRegex(told.getvalue(), "of 2 rounds 1 count: round 2 has no figures for agent; agent was given up: .*silence")
+
+    def test_without_any_whole_round_it_says_why(self):
+        _recorded(self.top, 1, "eevdf", 500)
+        with self.assertRaisesRegex(LabError, "no round in which everything was measured: round 1 has no figures for agent"):
+            self._run(rounds.Measured(self.top, True))
+
     def test_what_could_not_be_measured_is_said(self):
         with self.assertRaisesRegex(LabError, "the host died"):
             self._run(rounds.Measured(self.top, trouble="the host died"))
