@@ -57,6 +57,7 @@ for what in aggressive races hotplug hog reload; do
   scx_healthy " after $what"
   echo "$what: done, $SECONDS s"
 done
+lab-guest pid pair >/dev/null || fail "the guest has ended meanwhile: $(tail -n 3 /run/lab/guest/pair/{console,qemu}.log)"
 eventually 30 "pvschedd knows both threads at the end" has_bound pair 2
 eventually 20 "vCPU 1 is boosted at the end" holds '[ "$(vcpu pair 1 .boosts)" -gt 0 ]'
 unspin pair
