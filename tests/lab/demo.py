@@ -37,12 +37,12 @@ def run(number, seconds, actuators, json_path, plot_path):
     if measured.trouble:
         raise LabError(f"the demo failed: {measured.trouble}")
     whole = _whole(measured, number, compared)
-    result = evaluate(measured.raw, whole, compared)
+    result = evaluate(whole, compared)
     result["emulated"] = measured.emulated
     result["host_kernel"] = host.kernel
     result["actuators"] = list(actuators)
     for path, text in ((json_path, json.dumps(result, indent=1) + "\n"),
-                       (plot_path, plot.svg(_curves(measured.raw, whole, compared),
+                       (plot_path, plot.svg(_curves(whole, compared),
                                            {name: _title(policy) for name, policy in compared.items()}))):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -61,14 +61,12 @@ def _measurement(out, n, policy):
 
 
 def _whole(measured, number, compared):
-    """The rounds in which every policy was measured; says what the others lack. A policy is given
-    up when emulated hosts die under it, one after another."""
+    """name -> measurement, of each round in which every policy was measured; says what the others
+    lack. A policy is given up when emulated hosts die under it, one after another."""
     found, why = [], []
     for n in range(1, number + 1):
         try:
-            for policy in compared.values():
-                _measurement(measured.raw, n, policy)
-            found.append(n)
+            found.append({name: _measurement(measured.raw, n, policy) for name, policy in compared.items()})
         except LabError as error:
             why.append(str(error))
     why += [f"{policy} was given up: {end}" for (*_, policy), end in measured.given_up.items()]
@@ -79,18 +77,15 @@ def _whole(measured, number, compared):
     return found
 
 
-def _curves(out, whole, compared):
+def _curves(whole, compared):
     """side -> name -> the latencies of all rounds together."""
-    found = {name: [dict(_measurement(out, n, policy).sides()) for n in whole]
-             for name, policy in compared.items()}
-    return {side: {name: latency.merged([r[side] for r in rounds_of]) for name, rounds_of in found.items()}
+    return {side: {name: latency.merged([dict(r[name].sides())[side] for r in whole]) for name in compared}
             for side, _ in _SIDES}
 
 
-def evaluate(out, whole, compared):
+def evaluate(whole, compared):
     """Figures of each round, their medians, and the medians of each round's ratio to EEVDF."""
-    raw = [{name: _figures(_measurement(out, n, policy)) for name, policy in compared.items()}
-           for n in whole]
+    raw = [{name: _figures(measurement) for name, measurement in r.items()} for r in whole]
     medians, ratios = {}, {}
     for policy in compared:
         mine = [r[policy] for r in raw]

@@ -41,7 +41,7 @@ one() {
   host=$!
   run_in neighbour "$seconds" || { end_load; stop $host; return 1; }
   wait $host || die "cyclictest failed"
-  lab-guest pid stranger >/dev/null || { why="the stranger is gone" && end_load; return 1; }
+  lab-guest pid stranger >/dev/null || { why="the stranger is gone"; end_load; return 1; }
   used="($(boosted_s) - $used)" cpu="($(stranger_s) - $cpu)" took=$(calc "$(now) - $start")
   end_load || die "stress-ng failed: $(tail -1 "$round/work")"
   result_of neighbour || return 1
