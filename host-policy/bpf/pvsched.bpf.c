@@ -167,11 +167,13 @@ static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 	if (!task)
 		return 0;
 	thread = bpf_task_storage_get(&threads, task, 0, 0);
-	if (thread) {
+	if (thread && pvs_applier == PVS_BY_SCHEDULER &&
+	    bpf_ksym_exists(scx_bpf_kick_cpu)) {
+		/* Nothing tells the scheduler of it later. */
+		on_event(task, thread, PVS_INJECT);
+		kick(task, thread);
+	} else if (thread) {
 		on_event(task, thread, PVS_KICK);
-		if (pvs_applier == PVS_BY_SCHEDULER &&
-		    bpf_ksym_exists(scx_bpf_kick_cpu))
-			kick(task, thread);
 	}
 	bpf_task_release(task);
 	return 0;

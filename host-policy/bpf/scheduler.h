@@ -290,6 +290,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	struct pvs_cpu *me = cpu_of(cpu);
 	__u64 *vnow = clock_of(p, cpu);
 	__u32 urgency = urgency_of(0);
+	struct pvs_slot *slot;
 
 	if (!task || !me || !vnow)
 		return;
@@ -297,6 +298,10 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	/* The kernel tells the end of a task whose parameters change as a sleep's. */
 	task->is_awake = 1;
 	if (thread) {
+		slot = slot_of(thread);
+		/* Only now can the guest take its interrupt. */
+		if (slot && slot->vcpu.injected)
+			judge(p, thread, PVS_ENTER);
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
 		on_switch(thread, 0);

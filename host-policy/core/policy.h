@@ -152,7 +152,10 @@ PVS_INLINE int pvs_throttle(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	return 0;
 }
 
-/* Tickets: which injection the guest has not acknowledged, since when. */
+/*
+ * Tickets: which injection the guest has not acknowledged, and since when it could
+ * have: not while its thread waits for a CPU.
+ */
 PVS_INLINE void pvs_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 {
 	if (in->event == PVS_INJECT) {
@@ -163,6 +166,8 @@ PVS_INLINE void pvs_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 		}
 	} else if (!in->acks || in->irq_ack == v->irq_ticket) {
 		v->injected = 0;
+	} else if (v->injected && in->event == PVS_ENTER) {
+		v->injected_at = in->now;
 	}
 }
 

@@ -13,7 +13,7 @@
 #include "host-policy/core/words.h"
 
 enum pvs_event {
-	PVS_ENTER = 0, /* the vCPU enters the guest */
+	PVS_ENTER = 0, /* its thread has a CPU again, or it enters the guest */
 	PVS_EXIT = 1, /* it left the guest; the guest's words are current */
 	PVS_HALT = 2, /* its thread goes to sleep */
 	PVS_INJECT = 3, /* an interrupt is injected into it */
@@ -45,8 +45,8 @@ struct pvs_view {
 	__u64 demand;
 	__u64 grant; /* what the vCPU has now, PVSCHED_GRANT_* flags included */
 	__u64 last_urgent; /* when a real-time demand was last seen; 0: never */
-	__u64 injected_at; /* the oldest interrupt that the guest has not
-			    * acknowledged; 0: none, or it never does */
+	__u64 injected_at; /* since when the guest could have acknowledged its
+			    * oldest interrupt; 0: none, or it never does */
 	/*
 	 * Not 0: in an interrupt; or with preemption off, which is looked at
 	 * when the vCPU is preempted and while it is boosted as PVS_CRITICAL.

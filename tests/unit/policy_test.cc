@@ -317,6 +317,26 @@ TEST_F(PolicyTest, UnacknowledgedInterruptKeepsItsBoostForAWhile) {
   EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, tunables_.inject_hold_ns), 0u);
 }
 
+TEST_F(PolicyTest, InterruptsBoostIsHeldFromWhenTheVcpuHasACpu) {
+  acks_ = 1;
+  On(PVS_EXIT, kRr3);
+  On(PVS_PREEMPT, kOrdinary);
+  On(PVS_INJECT, kOrdinary);
+  EXPECT_EQ(On(PVS_ENTER, kOrdinary, 0, 3 * tunables_.inject_hold_ns),
+            Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_TICK, kOrdinary, 0, tunables_.inject_hold_ns / 2), Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_TICK, kOrdinary, 0, tunables_.inject_hold_ns), 0u);
+}
+
+TEST_F(PolicyTest, AcknowledgedInterruptIsNotHeldAnew) {
+  acks_ = 1;
+  On(PVS_EXIT, kRr3);
+  On(PVS_INJECT, kOrdinary);
+  irq_ack_ = vcpu_.irq_ticket;
+  On(PVS_ENTER, kOrdinary);
+  EXPECT_EQ(On(PVS_TICK, kOrdinary, 0, 1000), 0u);
+}
+
 TEST_F(PolicyTest, AcknowledgementWithoutUrgentWorkEndsTheInterruptsBoost) {
   acks_ = 1;
   On(PVS_EXIT, kRr3);
