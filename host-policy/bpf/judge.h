@@ -154,7 +154,7 @@ static __always_inline void on_switch(struct pvs_thread *thread, __u32 flag)
 static __u64 decide(struct pvs_thread *thread, struct pvsched_record *record,
 		    struct pvs_slot *slot, struct pvs_input *in)
 {
-	__u64 before = slot->vcpu.grant, grant;
+	__u64 before = slot->vcpu.grant, had_ns = slot->vcpu.cpu_ns, grant;
 	const struct pvs_tunables *tunables;
 	struct pvs_view view = {};
 	__u32 vm = thread->vm;
@@ -168,6 +168,9 @@ static __u64 decide(struct pvs_thread *thread, struct pvsched_record *record,
 	if (pvs_begin(tunables, &slot->vcpu, in, &view))
 		pvs_finish(tunables, &slot->vcpu, pvs_policy(&view));
 	grant = slot->vcpu.grant;
+	if (pvs_applier == PVS_BY_SCHEDULER &&
+	    pvs_rank(pvs_bare(slot->wanted)) > PVS_RANK_RT)
+		slot->urgent_ns += slot->vcpu.cpu_ns - had_ns;
 
 	if (in->event == PVS_INJECT)
 		PVS_STORE(record->irq_ticket, slot->vcpu.irq_ticket);

@@ -71,6 +71,7 @@ struct pvs_slot {
 	__u32 reserved;
 	__u64 lost; /* events that came while one was being handled */
 	__u64 woken_at; /* 0: not waiting for a CPU after a wake-up */
+	__u64 urgent_ns; /* CPU time used while urgent, under the scheduler */
 	/* From wake-up to running, by whether it was boosted. */
 	__u64 wakeup_us[2][PVS_BUCKETS];
 } __attribute__((aligned(64)));
@@ -129,17 +130,16 @@ struct pvs_scheduler_counts {
 /* A task under the scheduler. */
 struct pvs_task {
 	struct pvs_fair fair;
-	__u64 ran_at; /* its CPU time when it was last charged */
+	__u64 ran_at; /* its CPU time when it was last charged, */
+	__u64 urgent_ns; /* and how much of it was a vCPU's that was urgent */
 	__u64 young_until; /* in the boot profile till then; 0: it is not */
 	__u64 parked_until; /* by its groups' quotas, as of then; 0: it may run */
 	__u32 weights; /* what group_weight was made from: pvs_weights */
 	__u32 group_weight;
-	__u32 weight; /* at which it was last charged: all together */
 	__u32 no_vcpu; /* it was none after pvs_binds + 1 of them; 0: unknown */
 	__u32 is_awake; /* woken since it last slept */
 	__u32 waiting; /* tasks that waited for each CPU then */
 	__u32 counted_in; /* the VM, + 1, of which it is a vCPU that runs; 0: none */
-	__u32 reserved;
 };
 
 #define PVS_MAX_CPUS 1024

@@ -186,24 +186,43 @@ static __always_inline void pass(struct task_struct *p, __u64 scaled)
 	me->passed_ns = 0;
 }
 
+/* How much of what a task has used since the last look it used while it was urgent. */
+static __always_inline __u64 urgent_part(struct pvs_task *task,
+					 struct pvs_thread *thread, __u64 used)
+{
+	struct pvs_slot *slot = thread ? slot_of(thread) : NULL;
+	__u64 had = task->urgent_ns, part;
+
+	if (!slot)
+		return 0;
+	task->urgent_ns = slot->urgent_ns;
+	part = task->urgent_ns - had;
+	/* Registered anew it begins at 0. */
+	if (task->urgent_ns < had)
+		return 0;
+	return part < used ? part : used;
+}
+
 /*
  * For the CPU time since the last look, used under `grant`; returns until when
- * its groups wait.
+ * its groups wait. What a vCPU used while it was urgent is as a real-time task's:
+ * the budget bounds it, and nobody owes it.
  */
 static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
-			       __u64 grant)
+			       struct pvs_thread *thread, __u64 grant)
 {
-	__u64 used;
+	__u64 used, owed;
+	__u32 weight;
 
 	if (!task)
 		return 0;
 	used = p->se.sum_exec_runtime - task->ran_at;
 	task->ran_at = p->se.sum_exec_runtime;
-	/* As a real-time task's: the budget bounds it, and nobody owes it. */
-	if (urgency_of(grant) <= PVS_RANK_RT) {
-		task->weight = weight_of(p, task, grant);
-		pvs_fair_charge(&task->fair, used, task->weight);
-		pass(p, pvs_virtual(used, task->weight));
+	owed = used - urgent_part(task, thread, used);
+	if (owed) {
+		weight = weight_of(p, task, urgency_of(grant) > PVS_RANK_RT ? 0 : grant);
+		pvs_fair_charge(&task->fair, owed, weight);
+		pass(p, pvs_virtual(owed, weight));
 	}
 	task->parked_until = 0;
 	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))

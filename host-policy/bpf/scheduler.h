@@ -161,18 +161,24 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 
-/* What prev, a vCPU that could go on, is granted now; 0: it is none. */
+/*
+ * Of prev, which could go on: it pays for what it has used; a vCPU's grant of now, 0 of
+ * others.
+ */
 static __always_inline __u64 judge_prev(struct task_struct *prev,
 					struct pvs_task *task)
 {
 	struct pvs_thread *thread = vcpu_of(prev, task);
+	__u64 had = 0, grant = 0;
 
-	if (!thread)
-		return 0;
-	/* Only the tick ends a boost, only a preemption begins a critical one. */
-	return judge(prev, thread,
-		     urgency_of(granted(thread)) > PVS_RANK_RT ? PVS_TICK :
-								 PVS_PREEMPT);
+	if (thread) {
+		had = granted(thread);
+		/* Only the tick ends a boost, only a preemption begins a critical one. */
+		grant = judge(prev, thread,
+			      urgency_of(had) > PVS_RANK_RT ? PVS_TICK : PVS_PREEMPT);
+	}
+	charge(prev, task, thread, had);
+	return grant;
 }
 
 SEC("struct_ops/pvs_dispatch")
@@ -264,7 +270,7 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 		urgency = urgency_of(judge(p, thread, PVS_TICK));
 		me->urgency = urgency;
 	}
-	if (pvs_limited && charge(p, task, had)) {
+	if (pvs_limited && charge(p, task, thread, had)) {
 		pvs_set_slice(p, 0);
 		return;
 	}
@@ -367,7 +373,7 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 		on_switch(thread, runnable ? PVSCHED_GRANT_PREEMPTED :
 					     PVSCHED_GRANT_HALTED);
 	}
-	charge(p, task, had);
+	charge(p, task, thread, had);
 	together_end(task);
 	if (runnable)
 		return;
