@@ -45,8 +45,9 @@ static __always_inline __u32 urgency_in_order(__u64 order)
 }
 
 /*
- * The CPU, among those it may use, whose task is the least urgent, of ordinary
- * ones the one with the latest deadline; -1: all go before this one.
+ * The CPU, among those it may use, whose task is the least urgent; of equal ones an
+ * urgent vCPU's last CPU, for others the one whose task has the latest deadline; -1:
+ * all go before this one.
  */
 static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency,
 				     __u64 deadline)
@@ -72,7 +73,7 @@ static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency,
 			continue;
 		/* Among urgent ones the first to come keeps its CPU. */
 		if (cpu->urgency == lowest &&
-		    (lowest > PVS_RANK_RT || !pvs_before(latest, cpu->deadline)))
+		    (urgency > PVS_RANK_RT || !pvs_before(latest, cpu->deadline)))
 			continue;
 		lowest = cpu->urgency;
 		latest = cpu->deadline;
@@ -117,32 +118,46 @@ static __always_inline bool enqueue_kthread(struct task_struct *p, bool is_woken
 }
 
 /*
- * Into the queue that every CPU looks into first, with one CPU told to look now:
- * should that be held up, by a real-time task or its hypervisor, another one comes.
+ * To the CPU that this runs on, if that is its own and to be taken, as it is if its timer
+ * has just expired there: at once, and nobody has to look. Else into the queue that every
+ * CPU looks into first, with one CPU told to look now: should that be held up, by a
+ * real-time task or its hypervisor, another one comes.
  */
 static __noinline int enqueue_urgent(struct task_struct *p,
 				     struct pvs_task *task, __u32 urgency,
 				     __u64 enq_flags)
 {
 	struct pvs_cpu *me = cpu_of(task_cpu(p));
+	__s32 idle, cpu = -1;
 	__u64 deadline;
-	__s32 cpu;
 
 	if (!me || !task)
 		return 0;
 	deadline = pvs_fair_deadline(&task->fair);
+	idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	if (idle < 0) {
+		cpu = least_urgent(p, urgency, deadline);
+		if (cpu == task_cpu(p) && cpu == (__s32)bpf_get_smp_processor_id()) {
+			count(&me->counts.preempted);
+			pvs_insert(p, PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL),
+				   PVS_URGENT_SLICE_NS,
+				   enq_flags | PVS_SCX(scx_enq_flags, SCX_ENQ_PREEMPT));
+			return 0;
+		}
+	}
 	pvs_insert_by(p, PVS_URGENT_DSQ, PVS_URGENT_SLICE_NS,
 		      urgent_order(urgency, deadline), enq_flags);
-	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
-	if (cpu >= 0) {
-		count(&me->counts.urgent_idle);
-		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
-		return 0;
-	}
-	cpu = least_urgent(p, urgency, deadline);
 	if (cpu >= 0) {
 		count(&me->counts.preempted);
 		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
+		return 0;
+	}
+	/* One that became idle before it was in the queue has not seen it. */
+	if (idle < 0)
+		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	if (idle >= 0) {
+		count(&me->counts.urgent_idle);
+		scx_bpf_kick_cpu(idle, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
 		return 0;
 	}
 	count(&me->counts.urgent_queued);
