@@ -22,28 +22,39 @@ setup() {
   done
 }
 
-# "GUEST TID CPU-TIME" for each vCPU.
-cpu_times() {
+# "GUEST TID" for each vCPU.
+vcpus() {
   local guest tid tids
   for guest in urgent $crowd; do
     tids=$(lab-guest threads $guest) || return 1
-    for tid in $tids; do echo "$guest $tid $(cpu_s "$tid")"; done
+    for tid in $tids; do echo "$guest $tid"; done
   done
+}
+
+# "GUEST TID CPU-TIME" for each; starts no program, which takes a busy host long.
+cpu_times() {
+  local guest tid ns
+  while read -r guest tid; do
+    read -r ns _ <"/proc/$tid/schedstat" || return 1 # a guest that an emulated host lost
+    echo "$guest $tid $ns"
+  done <"$round/vcpus"
 }
 
 one() {
   local start took
   serves 8 || return 1
+  vcpus >"$round/vcpus" || return 1
   sleep 1 # what the change of policy stirred up is over
-  cpu_times >"$round/before" || return 1
   start=$(now)
-  latency_in urgent "$seconds" || return 1
+  cpu_times >"$round/before" || return 1
+  run_in urgent "$seconds" || return 1
+  cpu_times >"$round/after" || return 1
   took=$(calc "$(now) - $start")
-  cpu_times >"$round/after" || return 1 # a guest that an emulated host lost
+  result_of urgent || return 1
   figure urgent.p50 "$(percentile "$round/urgent.json" 0.5)"
   figure urgent.p99 "$(percentile "$round/urgent.json" 0.99)"
   join -j 2 <(sort -k 2 "$round/before") <(sort -k 2 "$round/after") |
-    awk -v took="$took" '{ used = ($5 - $3) / took; sum[$2] += used
+    awk -v took="$took" '{ used = ($5 - $3) / took / 1e9; sum[$2] += used
         if ($2 != "urgent" && (least == "" || used < least)) least = used }
       END { for (g in sum) print g ".cpu", sum[g]; print "least.vcpu", least }' | sort >"$round/cpu"
   while read -r name value; do figure "$name" "$value"; done <"$round/cpu"
