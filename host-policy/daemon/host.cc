@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "host-policy/daemon/agent.h"
 #include "host-policy/daemon/kernel_actuator.h"
+#include "host-policy/loader/host_check.h"
 #include "host-policy/loader/scheduler_support.h"
 
 namespace pvsched {
@@ -84,6 +85,11 @@ absl::StatusOr<Host> ChooseHost(absl::string_view names, const std::string& poli
     passed_over = std::string(name);
   }
   if (!host.ok()) return host.status();
+  if (const std::string why =
+          WhyInterruptsAreUnseen(host->programs->has_kick_hook(), "/sys/module");
+      !why.empty()) {
+    LOG(WARNING) << why;
+  }
   if (absl::Status status = host->actuator->Start(agent_priority); !status.ok()) return status;
   return host;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -47,6 +48,21 @@ absl::Status CheckCanTrace(absl::string_view program) {
         "KVM is not there (/dev/kvm): load kvm_amd or kvm_intel, then start ", program));
   }
   return absl::OkStatus();
+}
+
+std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules) {
+  if (!has_kick_hook) {
+    return "this kernel lets no BPF program see interrupts for a vCPU that waits for a CPU: it is "
+           "boosted for them only when it runs again";
+  }
+  // KVM keeps such a timer in the VMCS, and turns it into one of the host's own only when the
+  // vCPU halts: while it is preempted nobody is told that it expires.
+  std::ifstream preemption_timer(modules + "/kvm_intel/parameters/preemption_timer");
+  if (preemption_timer.get() == 'Y') {
+    return "kvm_intel keeps a vCPU's timer from the host while it waits for a CPU: for it to be "
+           "boosted then, load kvm_intel with preemption_timer=0";
+  }
+  return "";
 }
 
 absl::Status CheckHost() {

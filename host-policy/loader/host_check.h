@@ -16,6 +16,11 @@ absl::Status CheckHost();
 // The part of it that any program with BPF on KVM needs, which `program` names.
 absl::Status CheckCanTrace(absl::string_view program);
 
+// Why, on this host, a vCPU that waits for a CPU is not boosted for its interrupt before it
+// runs again, and what to do about it; empty if it is. `has_kick_hook` as of Programs;
+// `modules` is /sys/module.
+std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules);
+
 // Whether a kernel of this release ("6.18.15+deb13-amd64") is new enough.
 absl::Status CheckKernelRelease(absl::string_view release);
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host-policy/loader/host_check.h"
 
+#include <filesystem>
+#include <fstream>
+
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace pvsched {
@@ -22,6 +26,34 @@ TEST(HostCheck, OlderKernelIsToldWhatIsNeeded) {
 
 TEST(HostCheck, UnreadableReleaseIsNamed) {
   EXPECT_NE(CheckKernelRelease("linux").message().find("'linux'"), absl::string_view::npos);
+}
+
+// A /sys/module where kvm_intel has this preemption_timer; empty: it is not loaded.
+class InterruptsUnseen : public testing::Test {
+ protected:
+  void SetUp() override { modules_ = std::filesystem::path(testing::TempDir()) / "module"; }
+  void TearDown() override { std::filesystem::remove_all(modules_); }
+  void SetPreemptionTimer(char value) {
+    const std::filesystem::path parameters = modules_ / "kvm_intel" / "parameters";
+    std::filesystem::create_directories(parameters);
+    std::ofstream(parameters / "preemption_timer") << value << '\n';
+  }
+  std::filesystem::path modules_;
+};
+
+TEST_F(InterruptsUnseen, NothingIsSaidWhereAllAreSeen) {
+  EXPECT_EQ(WhyInterruptsAreUnseen(true, modules_), "");
+  SetPreemptionTimer('N');
+  EXPECT_EQ(WhyInterruptsAreUnseen(true, modules_), "");
+}
+
+TEST_F(InterruptsUnseen, PreemptionTimerIsNamedWithItsRemedy) {
+  SetPreemptionTimer('Y');
+  EXPECT_THAT(WhyInterruptsAreUnseen(true, modules_), testing::HasSubstr("preemption_timer=0"));
+}
+
+TEST_F(InterruptsUnseen, KernelThatLetsNobodySeeThemIsNamed) {
+  EXPECT_THAT(WhyInterruptsAreUnseen(false, modules_), testing::HasSubstr("this kernel"));
 }
 
 }  // namespace
