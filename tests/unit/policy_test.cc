@@ -322,8 +322,7 @@ TEST_F(PolicyTest, InterruptsBoostIsHeldFromWhenTheVcpuHasACpu) {
   On(PVS_EXIT, kRr3);
   On(PVS_PREEMPT, kOrdinary);
   On(PVS_INJECT, kOrdinary);
-  EXPECT_EQ(On(PVS_ENTER, kOrdinary, 0, 3 * tunables_.inject_hold_ns),
-            Boost(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(On(PVS_ENTER, kOrdinary, 0, 3 * tunables_.inject_hold_ns), Boost(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(On(PVS_TICK, kOrdinary, 0, tunables_.inject_hold_ns / 2), Boost(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(On(PVS_TICK, kOrdinary, 0, tunables_.inject_hold_ns), 0u);
 }
