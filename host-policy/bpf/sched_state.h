@@ -191,16 +191,16 @@ static __always_inline __u64 urgent_part(struct pvs_task *task,
 					 struct pvs_thread *thread, __u64 used)
 {
 	struct pvs_slot *slot = thread ? slot_of(thread) : NULL;
-	__u64 had = task->urgent_ns, part;
+	__u64 had = task->urgent_ns, now;
 
 	if (!slot)
 		return 0;
-	task->urgent_ns = slot->urgent_ns;
-	part = task->urgent_ns - had;
+	now = slot->urgent_ns;
+	task->urgent_ns = now;
 	/* Registered anew it begins at 0. */
-	if (task->urgent_ns < had)
+	if (now < had)
 		return 0;
-	return part < used ? part : used;
+	return now - had < used ? now - had : used;
 }
 
 /*
