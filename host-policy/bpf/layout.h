@@ -136,10 +136,12 @@ struct pvs_task {
 	__u64 parked_until; /* by its groups' quotas, as of then; 0: it may run */
 	__u32 weights; /* what group_weight was made from: pvs_weights */
 	__u32 group_weight;
+	__u32 weight; /* at which it was last charged: all together */
 	__u32 no_vcpu; /* it was none after pvs_binds + 1 of them; 0: unknown */
 	__u32 is_awake; /* woken since it last slept */
 	__u32 waiting; /* tasks that waited for each CPU then */
 	__u32 counted_in; /* the VM, + 1, of which it is a vCPU that runs; 0: none */
+	__u32 reserved;
 };
 
 #define PVS_MAX_CPUS 1024

@@ -27,6 +27,7 @@ void BPF_PROG(pvs_enable, struct task_struct *p)
 	if (!task || !vnow)
 		return;
 	task->fair.vruntime = *vnow;
+	task->weight = p->scx.weight;
 }
 
 SEC("struct_ops/pvs_cpu_online")

@@ -264,7 +264,10 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 		if (!task || (!has_own && !has_node))
 			return false;
 		is_own = prev->nr_cpus_allowed == 1;
-		deadline = pvs_fair_deadline(&task->fair);
+		/* What it used of its slice is charged only when it stops. */
+		deadline = pvs_fair_deadline(&task->fair) +
+			   2 * pvs_virtual(owed(prev, task, vcpu_of(prev, task)),
+					   task->weight);
 	}
 	if ((has_own || is_own) &&
 	    ((!has_node && !(prev && !is_own)) || own_goes_first(me, cpu))) {

@@ -186,43 +186,48 @@ static __always_inline void pass(struct task_struct *p, __u64 scaled)
 	me->passed_ns = 0;
 }
 
-/* How much of what a task has used since the last look it used while it was urgent. */
-static __always_inline __u64 urgent_part(struct pvs_task *task,
-					 struct pvs_thread *thread, __u64 used)
+static __always_inline __u64 urgent_ns(struct pvs_thread *thread)
 {
 	struct pvs_slot *slot = thread ? slot_of(thread) : NULL;
-	__u64 had = task->urgent_ns, now;
 
-	if (!slot)
-		return 0;
-	now = slot->urgent_ns;
-	task->urgent_ns = now;
-	/* Registered anew it begins at 0. */
-	if (now < had)
-		return 0;
-	return now - had < used ? now - had : used;
+	return slot ? slot->urgent_ns : 0;
 }
 
 /*
- * For the CPU time since the last look, used under `grant`; returns until when
- * its groups wait. What a vCPU used while it was urgent is as a real-time task's:
- * the budget bounds it, and nobody owes it.
+ * The CPU time that the task owes since it was last charged. What a vCPU used while it
+ * was urgent is as a real-time task's: the budget bounds it, and nobody owes it.
+ */
+static __always_inline __u64 owed(struct task_struct *p, struct pvs_task *task,
+				  struct pvs_thread *thread)
+{
+	__u64 used = p->se.sum_exec_runtime - task->ran_at;
+	__u64 urgent = urgent_ns(thread);
+
+	/* Registered anew it begins at 0. */
+	urgent = urgent > task->urgent_ns ? urgent - task->urgent_ns : 0;
+	return urgent < used ? used - urgent : 0;
+}
+
+/*
+ * For the CPU time since the last look, used under `grant`; returns until when its
+ * groups wait. Of the task that an operation is about only: the kernel tells of no
+ * other's groups, and ends the scheduler.
  */
 static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 			       struct pvs_thread *thread, __u64 grant)
 {
-	__u64 used, owed;
-	__u32 weight;
+	__u64 used, ordinary;
 
 	if (!task)
 		return 0;
 	used = p->se.sum_exec_runtime - task->ran_at;
+	ordinary = owed(p, task, thread);
 	task->ran_at = p->se.sum_exec_runtime;
-	owed = used - urgent_part(task, thread, used);
-	if (owed) {
-		weight = weight_of(p, task, urgency_of(grant) > PVS_RANK_RT ? 0 : grant);
-		pvs_fair_charge(&task->fair, owed, weight);
-		pass(p, pvs_virtual(owed, weight));
+	task->urgent_ns = urgent_ns(thread);
+	if (ordinary) {
+		task->weight = weight_of(p, task, urgency_of(grant) > PVS_RANK_RT ? 0 : grant);
+		pvs_fair_charge(&task->fair, ordinary, task->weight);
+		pass(p, pvs_virtual(ordinary, task->weight));
 	}
 	task->parked_until = 0;
 	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))

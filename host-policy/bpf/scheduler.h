@@ -161,24 +161,18 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 
-/*
- * Of prev, which could go on: it pays for what it has used; a vCPU's grant of now, 0 of
- * others.
- */
+/* What prev, a vCPU that could go on, is granted now; 0: it is none. */
 static __always_inline __u64 judge_prev(struct task_struct *prev,
 					struct pvs_task *task)
 {
 	struct pvs_thread *thread = vcpu_of(prev, task);
-	__u64 had = 0, grant = 0;
 
-	if (thread) {
-		had = granted(thread);
-		/* Only the tick ends a boost, only a preemption begins a critical one. */
-		grant = judge(prev, thread,
-			      urgency_of(had) > PVS_RANK_RT ? PVS_TICK : PVS_PREEMPT);
-	}
-	charge(prev, task, thread, had);
-	return grant;
+	if (!thread)
+		return 0;
+	/* Only the tick ends a boost, only a preemption begins a critical one. */
+	return judge(prev, thread,
+		     urgency_of(granted(thread)) > PVS_RANK_RT ? PVS_TICK :
+								 PVS_PREEMPT);
 }
 
 SEC("struct_ops/pvs_dispatch")
@@ -308,6 +302,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 		/* Only now can the guest take its interrupt. */
 		if (slot && slot->vcpu.injected)
 			judge(p, thread, PVS_ENTER);
+		task->urgent_ns = urgent_ns(thread);
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);
 		on_switch(thread, 0);
