@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 
+import emulator
 import image
 import machine
 import payload
@@ -89,7 +90,8 @@ def _boot(disk, emulated, job, out, write, kept):
         (folder / "status").touch()
         with open(folder / "results.tar", "wb") as file:
             file.truncate(_RESULTS_BYTES)
-        argv = machine.qemu(disk, emulated, job.interactive)
+        program = emulator.program(roots.build_root()) if emulated else "qemu-system-x86_64"
+        argv = machine.qemu(program, disk, emulated, job.interactive)
         watch = _Watch(folder)
         try:
             outcome = _attend(argv, disk, folder, watch, job, write)

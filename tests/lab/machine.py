@@ -46,14 +46,14 @@ def accelerator(emulated):
     return ["-accel", "tcg,thread=multi", "-cpu", "EPYC-Milan,+svm"]
 
 
-def qemu(image, emulated, interactive):
+def qemu(program, image, emulated, interactive):
     """QEMU's command line in the build root; /images and /run/lab-job are bound there."""
     append = ("root=/dev/nvme0n1 rootwait rw init=/usr/local/sbin/lab-init console=ttyS0 "
               "quiet loglevel=4 nowatchdog panic=-1 oops=panic "
               # Work that only costs time under emulation: probing 255 absent buses, self-tests ...
               "pci=lastbus=0 cryptomgr.notests=1 mitigations=off nokaslr init_on_alloc=0")
     job = "/run/lab-job"
-    return ["qemu-system-x86_64", "-M", "q35,sata=off,smbus=off,vmport=off", *accelerator(emulated), "-smp", "2", "-m", "3G",
+    return [program, "-M", "q35,sata=off,smbus=off,vmport=off", *accelerator(emulated), "-smp", "2", "-m", "3G",
             "-nodefaults", "-display", "none", "-no-reboot", "-name", "pvsched-host",
             "-kernel", f"/images/{image.vmlinux.name}", "-append", append,
             "-serial", f"file:{job}/console.log",
