@@ -45,10 +45,18 @@ static struct pvsched_record *pvsched_own_record(void)
 	return &pvsched_records[smp_processor_id()];
 }
 
-/* Apart, so that a hook's way with plain and with real-time tasks is short. */
-static noinline u64 pvsched_translate(u32 policy, s32 prio, s32 static_prio,
-				      u32 flags)
+/* A CPU's stopper, migration/N; its scheduling class is not shown to modules. */
+static bool pvsched_is_stopper(const struct task_struct *p, s32 prio)
 {
+	return !prio && p->flags & PF_KTHREAD && p->nr_cpus_allowed == 1;
+}
+
+/* Apart, so that a hook's way with plain and with real-time tasks is short. */
+static noinline u64 pvsched_translate(const struct task_struct *p, u32 policy,
+				      s32 prio, s32 static_prio, u32 flags)
+{
+	if (pvsched_is_stopper(p, prio))
+		return pvsched_stopper_word(flags);
 	return pvsched_task_word(policy, prio, static_prio, flags);
 }
 
@@ -60,9 +68,10 @@ static __always_inline u64 pvsched_word_of(const struct task_struct *p,
 
 	if (likely(pvsched_is_plain(policy, prio, static_prio)))
 		return pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
-	if ((u32)prio < PVSCHED_PRIO_FAIR - 1)
+	/* 1 to 98: what has 0 may be a stopper. */
+	if ((u32)prio - 1 < PVSCHED_PRIO_FAIR - 2)
 		return pvsched_rt_word(policy, prio, flags);
-	return pvsched_translate(policy, prio, static_prio, flags);
+	return pvsched_translate(p, policy, prio, static_prio, flags);
 }
 
 static __always_inline u64 pvsched_intent_of(const struct task_struct *p, u32 irq_flags)

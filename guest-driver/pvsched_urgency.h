@@ -65,6 +65,16 @@ static inline __u64 pvsched_task_word(__u32 policy, __s32 prio,
 }
 
 /*
+ * Of a CPU's stopper, by which a kernel moves running tasks, and more. It goes before all
+ * others of its CPU, but nobody's latency is at stake: a guest that only balances its load
+ * has no urgent work.
+ */
+static inline __u64 pvsched_stopper_word(__u32 flags)
+{
+	return pvsched_word(PVSCHED_POLICY_NORMAL, -20, 0, flags);
+}
+
+/*
  * The higher, the more urgent: DEADLINE, then FIFO and RR by priority, then
  * NORMAL, BATCH and EXT by nice, then IDLE. Flags do not count. The idle task
  * needs no place of its own, since it never waits.

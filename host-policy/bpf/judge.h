@@ -168,8 +168,10 @@ static __u64 decide(struct pvs_thread *thread, struct pvsched_record *record,
 	if (pvs_begin(tunables, &slot->vcpu, in, &view))
 		pvs_finish(tunables, &slot->vcpu, pvs_policy(&view));
 	grant = slot->vcpu.grant;
+	/* A critical section is part of what is ordinary otherwise. */
 	if (pvs_applier == PVS_BY_SCHEDULER &&
-	    pvs_rank(pvs_bare(slot->wanted)) > PVS_RANK_RT)
+	    pvs_rank(pvs_bare(slot->wanted)) > PVS_RANK_RT &&
+	    !(pvsched_word_flags(slot->wanted) & PVSCHED_GRANT_CRITICAL))
 		slot->urgent_ns += slot->vcpu.cpu_ns - had_ns;
 
 	if (in->event == PVS_INJECT)

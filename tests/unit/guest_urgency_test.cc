@@ -41,6 +41,12 @@ TEST(TaskWord, RealTimeTaskHasItsPriority) {
   EXPECT_EQ(Rt(PVSCHED_POLICY_FIFO, 99), pvsched_word(PVSCHED_POLICY_FIFO, 0, 99, 0));
 }
 
+TEST(TaskWord, StopperIsNoRealTimeTask) {
+  const uint64_t stopper = pvsched_stopper_word(0);
+  EXPECT_LT(pvsched_urgency(stopper), pvsched_urgency(Rt(PVSCHED_POLICY_FIFO, 1)));
+  EXPECT_GE(pvsched_urgency(stopper), pvsched_urgency(Fair(PVSCHED_POLICY_NORMAL, -20)));
+}
+
 TEST(TaskWord, DeadlineTaskHasItsPolicyOnly) {
   EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_DEADLINE, -1, kNice0, 0),
             pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0));

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # No ordinary task starves under the scheduler: not one that is bound to a CPU, whose time
-# is not that of those which are not; nor an old one beside new ones that end soon.
+# is not that of those which are not; nor an old one beside new ones that end soon; nor one
+# beside vCPUs, which have no more than others for their ordinary work.
 . /lab/tests/lib.sh
 
 need_scx
@@ -42,4 +43,25 @@ had=$(($(used "${free[0]}") - before))
 echo "one busy task beside four chains of short ones had $had ms in 12 s"
 [ $had -ge 1500 ] || fail "an old task is starved by new ones"
 sleep 4
+kill "${free[0]}"
+
+# The guest's kernel has its interrupts and critical sections, and moves a task about.
+use_pair
+eventually 10 "pvschedd knows both threads" has_bound pair 2
+for _ in 1 2 3 4; do
+  host_spin 0-1
+  beside+=("$hog")
+done
+lab-guest exec pair 'spin() { taskset -c $1 sh -c "while :; do :; done" >/dev/null 2>&1 & echo $!; }
+  one=$(spin 0) two=$(spin 1) moved=$(spin 0)
+  sh -c "while :; do taskset -p 2 $moved; usleep 100000; taskset -p 1 $moved; usleep 100000; done" >/dev/null 2>&1 &
+  echo $one $two $moved $! >/tmp/busy' || fail "the guest is not busy"
+mapfile -t shares < <(cpu_shares 15 $(lab-guest threads pair) "${beside[@]}")
+echo "shares of a CPU in 15 s: two busy vCPUs ${shares[*]:0:2}, four busy tasks ${shares[*]:2}"
+for share in "${shares[@]:0:2}"; do
+  for other in "${shares[@]:2}"; do
+    [ $((4 * share)) -le $((5 * other)) ] || fail "a vCPU has $share % of a CPU for ordinary work, a task $other %"
+  done
+done
+lab-guest exec pair 'kill -9 $(cat /tmp/busy)' || fail "the guest was not busy to the end"
 scx_healthy ""
