@@ -6,8 +6,8 @@ guest on it has nested paging) in one word, its CPU's own, without locks. But wh
 CPU restores its FPU's state, that is, at each switch to a user process, it clears IGNNE#,
 a bit in that word of CPU 0, by an `and` to memory that is not atomic. What CPU 0 changes at
 that moment is lost: an interrupt comes where the host must have none, or no interrupt comes
-any more, or a guest goes on without nested paging and is reset. Seen in 10.0.13 and 11.1.3:
-about once a minute with two hosts' CPUs full of guests.
+any more, or a guest goes on without nested paging and is reset. 10.0.13 and 11.1.3 have it: with
+eight busy vCPUs a host lived for one or two minutes.
 
 That one instruction is made atomic here, in a copy: a shorter form of it (the bit is in
 the word's lowest byte) leaves room for the prefix.
