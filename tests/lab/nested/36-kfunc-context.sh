@@ -12,7 +12,7 @@ eventually 10 "pvschedd knows both threads" has_bound pair 2
 others() { ps -eL -o tid=,cls=,ni=,rtprio= | grep -v "^ *\($(thread pair 0)\|$(thread pair 1)\) " | grep -c ' FF \| RR '; }
 before=$(others)
 
-# On each switch of any thread: a boost and its end in turn, for every slot up to 63.
+# On each switch of any thread a boost for one slot of 64, then for each the end of it.
 bpftool prog load /lab/policies/apply_locked.bpf.o /sys/fs/bpf/apply_locked autoattach || fail "the program is refused"
 stress-ng --cpu 2 --switch 2 --timeout 10 --quiet &
 for _ in {1..100}; do

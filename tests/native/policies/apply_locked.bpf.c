@@ -15,9 +15,10 @@ int apply_locked(void *context)
 {
 	__u64 boost = pvsched_word(PVSCHED_POLICY_RR, 0, 3,
 				   PVSCHED_GRANT_BOOSTED);
-	__u32 slot = turn++ >> 1 & 63;
+	/* Between a boost and its end lie 64 switches: who applies it has its turn. */
+	__u64 at = turn++;
 
-	pvsched_host_apply(slot, turn & 1 ? boost : 0);
+	pvsched_host_apply(at & 63, at & 64 ? 0 : boost);
 	return 0;
 }
 
