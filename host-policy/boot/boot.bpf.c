@@ -171,19 +171,23 @@ int BPF_PROG(pvs_boot_end, int sig)
 
 /*
  * Each vCPU gets its offset when it is made. The VMM's reset writes 0 to the TSC once
- * more: KVM takes that for a vCPU made in step with others, and leaves the offset as
- * it is, unless more than a second has passed.
+ * more: KVM takes that for a vCPU made in step with others, and leaves the offset as it
+ * is, or nearly, where it does not trust the host's TSC; unless more than a second has
+ * passed: then the offset falls by what the TSC counted since, at more than 250 MHz.
  */
 SEC("raw_tp/kvm_write_tsc_offset")
 int pvs_boot_vcpu(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct pvs_boot_process *process = current_process();
+	__u64 now = bpf_ktime_get_ns(), fallen = ctx->args[1] - ctx->args[2];
 
 	if (!process)
 		return 0;
 	note_once(&process->made_ns);
-	if (!(__u32)ctx->args[0] && ctx->args[1] != ctx->args[2] && !process->entered_ns)
-		process->tsc_ns = bpf_ktime_get_ns();
+	if ((__u32)ctx->args[0] || process->entered_ns)
+		return 0;
+	if (!process->tsc_ns || (__s64)fallen > (__s64)((now - process->tsc_ns) >> 2))
+		process->tsc_ns = now;
 	return 0;
 }
 
