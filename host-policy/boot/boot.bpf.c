@@ -179,13 +179,14 @@ SEC("raw_tp/kvm_write_tsc_offset")
 int pvs_boot_vcpu(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct pvs_boot_process *process = current_process();
-	__u64 now = bpf_ktime_get_ns(), fallen = ctx->args[1] - ctx->args[2];
+	__u64 now, fallen = ctx->args[1] - ctx->args[2];
 
 	if (!process)
 		return 0;
 	note_once(&process->made_ns);
 	if ((__u32)ctx->args[0] || process->entered_ns)
 		return 0;
+	now = bpf_ktime_get_ns();
 	if (!process->tsc_ns || (__s64)fallen > (__s64)((now - process->tsc_ns) >> 2))
 		process->tsc_ns = now;
 	return 0;
