@@ -42,9 +42,11 @@ def mend(code):
 
 def program(root):
     """The emulator's path in the build root: the mended copy, or else the plain one."""
-    copy = root.path / _MENDED
-    if not copy.exists():
-        code = mend((root.path / _PLAIN).read_bytes())
+    copy, plain = root.path / _MENDED, root.path / _PLAIN
+    # The change time, as a package's files have the modification time of their build.
+    made_from = max(plain.stat().st_ctime, os.stat(__file__).st_mtime)
+    if not copy.exists() or copy.stat().st_mtime < made_from:
+        code = mend(plain.read_bytes())
         if code is None:
             say("this QEMU is not known to the lab (see tests/lab/emulator.py): its emulated hosts may die")
             return f"/{_PLAIN}"

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import os
+import tempfile
+import types
 import unittest
+from pathlib import Path
 
 import emulator
 
@@ -19,6 +23,36 @@ class MendTest(unittest.TestCase):
         self.assertIsNone(emulator.mend(b"nothing"))
         self.assertIsNone(emulator.mend(_CLEAR))
         self.assertIsNone(emulator.mend(_CLEAR + _CLEAR + _SET))
+
+
+class ProgramTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = types.SimpleNamespace(path=Path(folder.name))
+        self.plain = self.root.path / "usr/bin/qemu-system-x86_64"
+        self.plain.parent.mkdir(parents=True)
+        self.plain.write_bytes(b"one" + _CLEAR + _SET)
+
+    def copy(self):
+        return self.root.path / emulator.program(self.root).lstrip("/")
+
+    def test_a_mended_copy_is_made_once(self):
+        first = self.copy()
+        self.assertEqual(first.read_bytes(), emulator.mend(self.plain.read_bytes()))
+        before = first.stat().st_ino
+        self.assertEqual(self.copy().stat().st_ino, before)
+
+    def test_another_emulator_gets_a_copy_of_its_own(self):
+        first = self.copy()
+        os.utime(first, (1, 1))  # made before what follows, beyond doubt
+        self.plain.write_bytes(b"two" + _CLEAR + _SET)
+        os.utime(self.plain, (0, 0))  # as a package's
+        self.assertTrue(self.copy().read_bytes().startswith(b"two"))
+
+    def test_one_that_is_not_recognized_runs_as_it_is(self):
+        self.plain.write_bytes(b"unknown")
+        self.assertEqual(self.copy(), self.plain)
 
 
 if __name__ == "__main__":
