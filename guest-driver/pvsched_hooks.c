@@ -45,17 +45,21 @@ static struct pvsched_record *pvsched_own_record(void)
 	return &pvsched_records[smp_processor_id()];
 }
 
-/* A CPU's stopper, migration/N; its scheduling class is not shown to modules. */
-static bool pvsched_is_stopper(const struct task_struct *p, s32 prio)
+/*
+ * A CPU's stopper, migration/N; its scheduling class is not shown to modules. One that
+ * only inherits its priority holds a lock for somebody's latency.
+ */
+static bool pvsched_is_stopper(const struct task_struct *p, u32 policy, s32 prio)
 {
-	return !prio && p->flags & PF_KTHREAD && p->nr_cpus_allowed == 1;
+	return policy == SCHED_FIFO && !prio && p->flags & PF_KTHREAD &&
+	       p->nr_cpus_allowed == 1;
 }
 
 /* Apart, so that a hook's way with plain and with real-time tasks is short. */
 static noinline u64 pvsched_translate(const struct task_struct *p, u32 policy,
 				      s32 prio, s32 static_prio, u32 flags)
 {
-	if (pvsched_is_stopper(p, prio))
+	if (pvsched_is_stopper(p, policy, prio))
 		return pvsched_stopper_word(flags);
 	return pvsched_task_word(policy, prio, static_prio, flags);
 }
