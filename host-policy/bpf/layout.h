@@ -104,9 +104,9 @@ struct pvs_decision {
 
 #define PVS_SCHEDULER_ENDED 0xffffffffu
 
-/* Why the kernel ended the scheduler: its own words. */
+/* Why the scheduler ended: the kernel's words. */
 struct pvs_scheduler_end {
-	__u32 kind; /* of struct scx_exit_info; 0: it runs, or never did */
+	__u32 is_detached; /* by pvschedd: to stop, or for another in its place */
 	__u32 reserved;
 	__s64 code;
 	char reason[128];
@@ -162,8 +162,7 @@ struct pvs_cpu {
 	__s32 yields_to; /* pid; -1: to anybody, 0: to nobody */
 	__u32 has_own; /* tasks may wait in its own queue */
 	__u32 last_is_due; /* of the urgent vCPUs */
-	__u32 reserved;
-	__u32 to_pull; /* a vCPU became urgent while it waited: look for it */
+	__u32 to_pull; /* 1 + the node where a vCPU became urgent while it waited; 0: none */
 	struct pvs_scheduler_counts counts;
 } __attribute__((aligned(64)));
 

@@ -37,6 +37,7 @@ void BPF_PROG(pvs_cpu_online, __s32 cpu)
 
 	if (me)
 		me->is_taken = 0;
+	pvs_online_cpus++;
 }
 
 SEC("struct_ops/pvs_cpu_offline")
@@ -46,6 +47,7 @@ void BPF_PROG(pvs_cpu_offline, __s32 cpu)
 
 	if (me)
 		me->is_taken = 1;
+	pvs_online_cpus--;
 }
 
 /* A real-time task takes the CPU: what waits for it may find another. */
@@ -77,12 +79,38 @@ int BPF_PROG(pvs_cpu_taken, bool preempt, struct task_struct *prev,
 	return 0;
 }
 
+/* CPUs that come and go from now on tell so: cpu_online(), cpu_offline(). */
+static __always_inline void count_online(void)
+{
+	const struct cpumask *online = scx_bpf_get_online_cpumask();
+	__u64 nodes = 0;
+	struct pvs_cpu *me;
+	__u32 i;
+
+	pvs_online_cpus = 0;
+	pvs_online_nodes = 0;
+	bpf_for(i, 0, pvs_nr_cpus) {
+		me = cpu_of(i);
+		if (!me)
+			break;
+		me->is_taken = !bpf_cpumask_test_cpu(i, online);
+		if (me->is_taken)
+			continue;
+		pvs_online_cpus++;
+		nodes |= 1ull << node_of(i);
+	}
+	scx_bpf_put_cpumask(online);
+	bpf_for(i, 0, PVS_MAX_NODES)
+		pvs_online_nodes += nodes >> i & 1;
+}
+
 SEC("struct_ops.s/pvs_init")
 __s32 BPF_PROG(pvs_init)
 {
 	__s32 error;
 	__u32 i;
 
+	count_online();
 	bpf_for(i, 0, pvs_nr_cpus) {
 		error = scx_bpf_create_dsq(PVS_CPU_DSQ(i), -1);
 		if (error)
@@ -107,7 +135,7 @@ void BPF_PROG(pvs_exit, struct scx_exit_info *info)
 	bpf_probe_read_kernel_str(end->message, sizeof(end->message),
 				  info->msg);
 	end->code = info->exit_code;
-	PVS_STORE(end->kind, (__u32)info->kind);
+	end->is_detached = info->kind == PVS_SCX(scx_exit_kind, SCX_EXIT_UNREG);
 	tell(PVS_SCHEDULER_ENDED);
 }
 

@@ -84,7 +84,7 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } trace SEC(".maps");
 
-/* Of the scheduler. */
+/* Of the scheduler: one more than the number of the last that the host may have. */
 const volatile __u32 pvs_nr_cpus;
 const volatile __u32 pvs_nr_nodes;
 

@@ -353,6 +353,7 @@ static __noinline bool pull(__s32 cpu, __u64 queue)
 static __always_inline void kick(struct task_struct *p, struct pvs_thread *thread)
 {
 	__u32 urgency = urgency_of(granted(thread));
+	__u32 in = 1 + node_of(task_cpu(p));
 	struct pvs_task *task = task_of(p);
 	struct pvs_cpu *last, *chosen;
 	__s32 cpu;
@@ -363,12 +364,12 @@ static __always_inline void kick(struct task_struct *p, struct pvs_thread *threa
 		return;
 	last = cpu_of(task_cpu(p));
 	if (last)
-		__sync_lock_test_and_set(&last->to_pull, 1);
+		__sync_lock_test_and_set(&last->to_pull, in);
 	cpu = least_urgent(p, urgency, pvs_fair_deadline(&task->fair));
 	chosen = cpu_of(cpu);
 	if (cpu < 0 || !chosen)
 		return;
-	__sync_lock_test_and_set(&chosen->to_pull, 1);
+	__sync_lock_test_and_set(&chosen->to_pull, in);
 	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 

@@ -75,9 +75,16 @@ static __always_inline __u32 node_of(__s32 cpu)
 	return node < PVS_MAX_NODES ? node : 0;
 }
 
+/* Those that are online, not all that the host may have; and the nodes that have some. */
+__u32 pvs_online_cpus;
+__u32 pvs_online_nodes;
+
 static __always_inline __u32 cpus_of_node(void)
 {
-	return pvs_nr_nodes > 1 ? pvs_nr_cpus / pvs_nr_nodes : pvs_nr_cpus;
+	__u32 nodes = PVS_LOAD(pvs_online_nodes);
+	__u32 cpus = PVS_LOAD(pvs_online_cpus);
+
+	return nodes && cpus > nodes ? cpus / nodes : 1;
 }
 
 /*
@@ -132,13 +139,17 @@ static __always_inline __u32 urgency_of(__u64 grant)
 static __always_inline __u32 weight_of(struct task_struct *p,
 				       struct pvs_task *task, __u64 grant)
 {
-	__u32 weight = p->scx.weight;
+	__u32 flags = pvsched_word_flags(grant);
+	__u32 weight = p->scx.weight, granted;
 
-	if (pvsched_word_flags(grant) &
-	    (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_LOWERED))
-		weight = pvsched_word_policy(grant) == PVSCHED_POLICY_IDLE ?
-				 1 :
-				 pvs_weight_of_nice(pvsched_word_nice(grant));
+	if (flags & (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_LOWERED)) {
+		granted = pvsched_word_policy(grant) == PVSCHED_POLICY_IDLE ?
+				  1 :
+				  pvs_weight_of_nice(pvsched_word_nice(grant));
+		/* One that its admin set apart is not lowered by a boost, nor the reverse. */
+		if (flags & PVSCHED_GRANT_BOOSTED ? granted > weight : granted < weight)
+			weight = granted;
+	}
 	if (task->young_until) {
 		if (bpf_ktime_get_ns() < task->young_until)
 			weight *= PVS_BOOT_WEIGHT;
@@ -158,9 +169,8 @@ static __always_inline __u32 weight_of(struct task_struct *p,
 static __always_inline __u32 waiting_at(__s32 cpu)
 {
 	__s32 queued = scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu)));
-	__u32 shared = cpus_of_node();
 
-	return queued > 0 && shared ? (__u32)queued / shared : 0;
+	return queued > 0 ? (__u32)queued / cpus_of_node() : 0;
 }
 
 /* Virtual time passes; not each time, as that is a look at queues. */

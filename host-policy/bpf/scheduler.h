@@ -181,7 +181,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_task *task = NULL;
 	__u64 now = 0, order, grant = 0;
-	__u32 urgency;
+	__u32 urgency, in;
 	__s32 yields_to;
 	bool is_critical, others_first;
 
@@ -201,11 +201,10 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	is_critical = pvsched_word_flags(grant) & PVSCHED_GRANT_CRITICAL;
 	yields_to = me->yields_to;
 	me->yields_to = 0;
-	if (me->to_pull) {
-		__sync_lock_test_and_set(&me->to_pull, 0);
-		if (urgency <= PVS_RANK_RT &&
-		    (pull(cpu, PVS_CPU_DSQ(cpu)) ||
-		     pull(cpu, PVS_NODE_DSQ(node_of(cpu))))) {
+	if (me->to_pull && urgency <= PVS_RANK_RT) {
+		in = __sync_lock_test_and_set(&me->to_pull, 0);
+		if (in && (pull(cpu, PVS_CPU_DSQ(cpu)) ||
+			   pull(cpu, PVS_NODE_DSQ(in - 1)))) {
 			count(&me->counts.pulled);
 			return;
 		}

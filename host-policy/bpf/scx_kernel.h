@@ -17,7 +17,6 @@
 
 enum scx_dsq_id_flags {
 	SCX_DSQ_LOCAL = 0x8000000000000002ull,
-	SCX_DSQ_LOCAL_ON = 0xc000000000000000ull,
 };
 
 enum scx_enq_flags {
@@ -49,9 +48,7 @@ enum scx_ent_flags {
 
 struct scx_cpu_release_args;
 
-struct cgroup {
-	int level;
-};
+struct cgroup;
 
 struct scx_cgroup_init_args {
 	__u32 weight;
@@ -64,7 +61,7 @@ struct scx_init_task_args {
 };
 
 enum scx_exit_kind {
-	SCX_EXIT_NONE,
+	SCX_EXIT_UNREG = 64,
 };
 
 struct scx_exit_info {
@@ -82,10 +79,8 @@ struct sched_ext_ops {
 	void (*enqueue)(struct task_struct *p, __u64 enq_flags);
 	void (*dispatch)(__s32 cpu, struct task_struct *prev);
 	void (*tick)(struct task_struct *p);
-	void (*runnable)(struct task_struct *p, __u64 enq_flags);
 	void (*running)(struct task_struct *p);
 	void (*stopping)(struct task_struct *p, bool runnable);
-	void (*quiescent)(struct task_struct *p, __u64 deq_flags);
 	bool (*yield)(struct task_struct *from, struct task_struct *to);
 	__s32 (*init_task)(struct task_struct *p, struct scx_init_task_args *args);
 	void (*enable)(struct task_struct *p);
@@ -117,6 +112,8 @@ struct scx_bpf_dsq_insert_vtime_args {
 } __attribute__((preserve_access_index));
 
 extern bool bpf_cpumask_test_cpu(__u32 cpu, const struct cpumask *mask) __ksym __weak;
+extern const struct cpumask *scx_bpf_get_online_cpumask(void) __ksym __weak;
+extern void scx_bpf_put_cpumask(const struct cpumask *mask) __ksym __weak;
 extern __s32 scx_bpf_create_dsq(__u64 dsq, __s32 node) __ksym __weak;
 extern __s32 scx_bpf_select_cpu_dfl(struct task_struct *p, __s32 prev_cpu,
 				    __u64 wake_flags, bool *is_idle) __ksym __weak;

@@ -106,8 +106,9 @@ absl::Status Run(const Options& options) {
   bool has_scheduler_ended = false;
   if (host->scheduler != nullptr) {
     absl::Status status = loop.Add(host->scheduler->EndFd(), [&] {
-      has_scheduler_ended = true;
-      loop.Stop();
+      host->scheduler->TakeEnd();
+      has_scheduler_ended = host->programs->has_scheduler_ended();
+      if (has_scheduler_ended) loop.Stop();
     });
     if (!status.ok()) return status;
   }

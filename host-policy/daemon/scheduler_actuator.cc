@@ -54,6 +54,11 @@ Actuator::Applied SchedulerActuator::applied(uint32_t slot) {
   return applied;
 }
 
+void SchedulerActuator::TakeEnd() {
+  uint64_t ends = 0;
+  if (read(ended_.get(), &ends, sizeof(ends)) < 0) PLOG(ERROR) << "eventfd";
+}
+
 bool SchedulerActuator::OnDecision(uint32_t slot) {
   const uint64_t one = 1;
   if (slot == PVS_SCHEDULER_ENDED && write(ended_.get(), &one, sizeof(one)) < 0) {

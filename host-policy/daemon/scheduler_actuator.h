@@ -33,8 +33,10 @@ class SchedulerActuator : public Actuator {
   Applied applied(uint32_t slot) override;
   Counts counts() override { return {}; }
 
-  // Readable once the kernel has ended the scheduler: Programs::scheduler_end().
+  // Readable once a scheduler has ended; TakeEnd() has heard of it. It may be that
+  // another policy's took its place: Programs::has_scheduler_ended().
   int EndFd() const { return ended_.get(); }
+  void TakeEnd();
 
  private:
   SchedulerActuator(Programs& programs, UniqueFd ended)

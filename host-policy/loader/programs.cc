@@ -58,6 +58,9 @@ pvsched_bpf* OpenSkeletonOf(const std::string& linked) {
     pvsched_bpf__destroy(skeleton);
     return nullptr;
   }
+  // As pvsched_bpf__open() does, and nothing else in libbpf.
+  skeleton->struct_ops.pvs_scheduler = static_cast<decltype(skeleton->struct_ops.pvs_scheduler)>(
+      bpf_map__initial_value(skeleton->maps.pvs_scheduler, nullptr));
   return skeleton;
 }
 SkeletonPtr OpenSkeleton(const std::string& linked) { return SkeletonPtr(OpenSkeletonOf(linked)); }
@@ -90,6 +93,13 @@ void ReuseMaps(const bpf_object& from, const bpf_object& to) {
     bpf_map* old = bpf_object__find_map_by_name(&from, bpf_map__name(map));
     if (old != nullptr && bpf_map__fd(old) >= 0) bpf_map__reuse_fd(map, bpf_map__fd(old));
   }
+}
+
+// From 1.5 on libbpf leaves the image of a reused map's variables apart from the map.
+int ShareVariables(pvsched_bpf& skeleton) {
+  void* shared = mmap(skeleton.bss, bpf_map__value_size(skeleton.maps.bss), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_FIXED, bpf_map__fd(skeleton.maps.bss), 0);
+  return shared == MAP_FAILED ? -errno : 0;
 }
 
 absl::Status BpfError(const char* what, int error) {
@@ -141,6 +151,7 @@ absl::Status Programs::SetPolicy(const std::string& policy_path) {
     // The same maps under new programs: nothing that is registered is lost.
     if (skeleton_ != nullptr) ReuseMaps(*skeleton_->obj, *skeleton->obj);
     error = pvsched_bpf__load(skeleton.get());
+    if (error == 0 && skeleton_ != nullptr) error = ShareVariables(*skeleton);
     if (error == 0) error = Attach(*skeleton);
     if (error == 0) {
       if (absl::Status status = TakeTimer(bpf_program__fd(skeleton->progs.pvs_timer));
@@ -238,6 +249,10 @@ pvs_scheduler_counts Programs::scheduler_counts() const {
     }
   }
   return sum;
+}
+
+bool Programs::has_scheduler_ended() const {
+  return scheduler_ == nullptr || skeleton_->bss->pvs_scheduler_end.is_detached == 0;
 }
 
 pvs_scheduler_end Programs::scheduler_end() const { return skeleton_->bss->pvs_scheduler_end; }

@@ -97,10 +97,11 @@ class Programs {
 
   // Of Applier::kScheduler: a VM up to this age is in its boot profile.
   void SetBootTime(uint64_t ns);
-  // Of Applier::kScheduler: what it did, on all CPUs; why the kernel ended it, in
-  // which case Decisions() has told PVS_SCHEDULER_ENDED; callbacks that this
-  // kernel does not have.
+  // Of Applier::kScheduler: what it did, on all CPUs; when Decisions() tells
+  // PVS_SCHEDULER_ENDED, whether it did, or another policy's took its place; why;
+  // callbacks that this kernel does not have.
   pvs_scheduler_counts scheduler_counts() const;
+  bool has_scheduler_ended() const;
   pvs_scheduler_end scheduler_end() const;
   const std::vector<std::string>& missing_callbacks() const { return missing_callbacks_; }
 

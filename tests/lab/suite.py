@@ -19,7 +19,7 @@ from settings import BUILD, CHECKOUT, LAB, OUT, LabError
 
 TIERS = ("unit", "native", "nested")
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
-_POLICIES = ("apply_locked",)
+_POLICIES = ("apply_locked", "critical_only")
 _TRIES = 3  # of a nested test on emulated hosts
 _MOST_AGAIN = 5
 _PASSED_ON = ("LAB_STRESS_SECONDS",)  # from the environment to the nested tests

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # pvschedd as the host's scheduler: a guest's urgent work gets its vCPU more than a fair
-# share, only while it is urgent; EEVDF is back when pvschedd stops.
+# share, only while it is urgent; another policy takes its place while it runs; EEVDF is
+# back when pvschedd stops.
 . /lab/tests/lib.sh
 
 need_scx
@@ -30,6 +31,24 @@ echo "urgent work: $share %"
 unspin pair
 eventually 10 "vCPU 1 is boosted no longer" holds '[ "$(vcpu pair 1 .state)" = normal ]'
 scx_healthy ""
+
+# One that does not know of tasks, then the default one again. Time for pvschedd to hear
+# of a scheduler's end, if it takes it for one.
+still_scx() {
+  sleep 2
+  expect "the actuator $1" "$(pvschedctl --json stats | jq -r .actuator.name)" scx
+  expect "the scheduler $1" "$(cat $scx/state)" enabled
+  expect "the scheduler's last end $1" "$(pvschedctl --json scheduler status | jq -r .last_end)" ""
+}
+pvschedctl policy load /lab/policies/critical_only.bpf.o || fail "the policy is refused"
+still_scx "with another policy"
+spin pair 1
+sleep 2
+expect "vCPU 1 under a policy that ignores tasks" "$(vcpu pair 1 .state)" normal
+pvschedctl policy reset || fail "policy reset"
+still_scx "with the default policy again"
+eventually 5 "vCPU 1 is boosted by the default policy again" holds '[ "$(vcpu pair 1 .state)" = boosted ]'
+unspin pair
 
 stop_pvschedd TERM || fail "pvschedd's exit status is $?"
 eventually 10 "the scheduler is gone" scx_is disabled
