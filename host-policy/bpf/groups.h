@@ -181,7 +181,7 @@ void BPF_PROG(pvs_cgroup_set_bandwidth, struct cgroup *cgroup,
 		group_set_quota(group, period_us, quota_us);
 }
 
-/* Its new groups' weights count from its next wake-up on. */
+/* Its new groups' weights count from when it is next charged. */
 SEC("struct_ops/pvs_cgroup_move")
 void BPF_PROG(pvs_cgroup_move, struct task_struct *p, struct cgroup *from,
 	      struct cgroup *to)

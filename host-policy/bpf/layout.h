@@ -121,8 +121,8 @@ struct pvs_scheduler_counts {
 	__u64 preempted; /* that took a less urgent task's, */
 	__u64 urgent_queued; /* that found none */
 	__u64 kept; /* urgent vCPUs that went on at the end of their slice, */
-	__u64 critical_kept; /* for a critical section's sake */
-	__u64 starved; /* ordinary tasks that went before an urgent vCPU */
+	__u64 critical_kept; /* and others, for a critical section's sake */
+	__u64 starved; /* tasks that went before an urgent vCPU, as they starved */
 	__u64 pulled; /* vCPUs that became urgent in a queue */
 	__u64 young; /* wake-ups in the boot profile */
 };
@@ -149,11 +149,13 @@ struct pvs_task {
 /* A CPU of the scheduler: what runs there, for others to compare with. */
 struct pvs_cpu {
 	__u32 urgency; /* pvs_rank() of it, or of what was sent there */
-	__u16 is_taken; /* by a real-time task, or offline */
+	__u8 is_taken; /* by a real-time task */
+	__u8 is_offline;
 	__u16 turn; /* of those that starve: 0 is that of the last */
 	__u64 deadline; /* of its task when that began to run, or was sent there */
 	__u64 taken_at; /* when a vCPU last took it from another task */
-	__u64 urgent_since; /* since when only urgent vCPUs ran; 0: others do */
+	__u64 urgent_since; /* since when urgent vCPUs left others too little; 0: they do not */
+	__u64 ordinary_ns; /* what they did leave them since then */
 	__u64 spared_until; /* no urgent vCPU takes it before */
 	__u64 vnow; /* virtual time of its own tasks */
 	__u64 passed_ns; /* used, by weight: what virtual time is still to pass by */

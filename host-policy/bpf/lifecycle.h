@@ -9,7 +9,11 @@
 
 #define PVS_RT_PRIO 100 /* task_struct's prio: below it, real-time */
 
-SEC("struct_ops/pvs_init_task")
+/* Tasks looked at in one queue of a CPU that goes. */
+#define PVS_GIVEN_UP_AT 65536
+
+/* May sleep: one that may not is refused memory in a burst of forks. */
+SEC("struct_ops.s/pvs_init_task")
 __s32 BPF_PROG(pvs_init_task, struct task_struct *p,
 	       struct scx_init_task_args *args)
 {
@@ -36,8 +40,29 @@ void BPF_PROG(pvs_cpu_online, __s32 cpu)
 	struct pvs_cpu *me = cpu_of(cpu);
 
 	if (me)
-		me->is_taken = 0;
+		me->is_offline = 0;
 	pvs_online_cpus++;
+}
+
+/* What is tied to a CPU that goes: the kernel finds another one for it there. */
+static __noinline int give_up(__s32 cpu, __u64 queue)
+{
+	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	__u32 i;
+
+	bpf_iter_scx_dsq_new(&it, queue, 0);
+	bpf_for(i, 0, PVS_GIVEN_UP_AT) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (!p)
+			break;
+		if (task_cpu(p) == cpu &&
+		    (p->nr_cpus_allowed == 1 || is_migration_disabled(p)))
+			scx_bpf_dsq_move(&it, p, local, 0);
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return 0;
 }
 
 SEC("struct_ops/pvs_cpu_offline")
@@ -46,8 +71,13 @@ void BPF_PROG(pvs_cpu_offline, __s32 cpu)
 	struct pvs_cpu *me = cpu_of(cpu);
 
 	if (me)
-		me->is_taken = 1;
+		me->is_offline = 1;
 	pvs_online_cpus--;
+	/* Nobody else takes what only this CPU may run, and the kernel waits for it to leave. */
+	give_up(cpu, PVS_CPU_DSQ(cpu));
+	give_up(cpu, PVS_NODE_DSQ(node_of(cpu)));
+	give_up(cpu, PVS_URGENT_DSQ);
+	give_up(cpu, PVS_PARKED_DSQ);
 }
 
 /* A real-time task takes the CPU: what waits for it may find another. */
@@ -70,8 +100,11 @@ int BPF_PROG(pvs_cpu_taken, bool preempt, struct task_struct *prev,
 
 	if (!next || next->prio >= PVS_RT_PRIO)
 		return 0;
+	/* Real-time tasks in a row; it may be idle in between, and be given tasks then. */
+	if (prev && prev->prio < PVS_RT_PRIO)
+		return 0;
 	me = cpu_of(bpf_get_smp_processor_id());
-	if (!me || me->is_taken)
+	if (!me)
 		return 0;
 	me->is_taken = 1;
 	if (bpf_ksym_exists(scx_bpf_reenqueue_local___v2___new))
@@ -93,8 +126,9 @@ static __always_inline void count_online(void)
 		me = cpu_of(i);
 		if (!me)
 			break;
-		me->is_taken = !bpf_cpumask_test_cpu(i, online);
-		if (me->is_taken)
+		me->is_taken = 0;
+		me->is_offline = !bpf_cpumask_test_cpu(i, online);
+		if (me->is_offline)
 			continue;
 		pvs_online_cpus++;
 		nodes |= 1ull << node_of(i);

@@ -81,6 +81,8 @@ static int parked_wake(void *map, int *key, struct pvs_wake *wake)
 	 * on this one is counted, though the task may not be in the queue yet.
 	 */
 	__sync_lock_test_and_set(&pvs_wake_at, 0);
+	/* Kernels before 6.18.2 take it for one that may sleep, as its starter may. */
+	bpf_rcu_read_lock();
 	parks = PVS_LOAD(pvs_parks);
 	if (pvs_head(PVS_PARKED_DSQ, &due))
 		wake_by(wake, due > now ? due : now + PVS_LOOK_AGAIN_NS);
@@ -97,6 +99,7 @@ static int parked_wake(void *map, int *key, struct pvs_wake *wake)
 			scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
 	}
 	bpf_iter_scx_dsq_destroy(&it);
+	bpf_rcu_read_unlock();
 	return 0;
 }
 

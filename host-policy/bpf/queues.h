@@ -18,13 +18,6 @@
 #define PVS_CRITICAL_SLICE_NS (1 * 1000000ull)
 /* No CPU is taken from its task twice within this: a bound to the storm. */
 #define PVS_TAKE_GAP_NS (50 * 1000ull)
-/* Urgent vCPUs leave an ordinary task without a CPU for no longer than this. */
-#define PVS_STARVED_NS (50 * 1000000ull)
-/* The ordinary task that goes first then keeps the CPU for so long. */
-#define PVS_SPARED_NS (2 * 1000000ull)
-
-#define PVS_PF_KTHREAD 0x00200000
-
 /* How often a kernel thread stays on its CPU though a real-time task takes that. */
 #define PVS_GIVEN_BACK_AT 64
 
@@ -52,21 +45,23 @@ static __always_inline __u32 urgency_in_order(__u64 order)
 static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency,
 				     __u64 deadline)
 {
-	__u32 lowest = urgency, looked_at = pvs_nr_cpus, i, at;
+	__u32 lowest = urgency, looked_at = 0, i, at;
 	__u64 now = bpf_ktime_get_ns();
 	/* For less than a slice, a switch costs more than it gives. */
 	__u64 latest = deadline + PVS_SLICE_MIN_NS;
 	__s32 last = task_cpu(p), found = -1;
 	struct pvs_cpu *cpu;
 
-	if (looked_at > PVS_LOOKED_AT)
-		looked_at = PVS_LOOKED_AT;
-	bpf_for(i, 0, looked_at) {
+	bpf_for(i, 0, pvs_nr_cpus) {
 		at = (__u32)last + i;
 		if (at >= pvs_nr_cpus)
 			at -= pvs_nr_cpus;
 		cpu = cpu_of(at);
-		if (!cpu || cpu->is_taken || cpu->urgency > lowest ||
+		if (!cpu || cpu->is_offline)
+			continue;
+		if (looked_at++ == PVS_LOOKED_AT)
+			break;
+		if (cpu->is_taken || cpu->urgency > lowest ||
 		    now - cpu->taken_at < PVS_TAKE_GAP_NS ||
 		    now < cpu->spared_until ||
 		    !bpf_cpumask_test_cpu(at, p->cpus_ptr))
@@ -87,12 +82,6 @@ static __noinline __s32 least_urgent(struct task_struct *p, __u32 urgency,
 	cpu->deadline = deadline;
 	cpu->taken_at = now;
 	return found;
-}
-
-/* Whether it is a kernel thread of one CPU. */
-static __always_inline bool is_bound_kthread(struct task_struct *p)
-{
-	return p->flags & PVS_PF_KTHREAD && p->nr_cpus_allowed == 1;
 }
 
 /*
@@ -152,7 +141,7 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 		return 0;
 	}
-	/* One that became idle before it was in the queue has not seen it. */
+	/* One that became idle since; later ones a tick finds. */
 	if (idle < 0)
 		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	if (idle >= 0) {
@@ -247,10 +236,11 @@ static __noinline bool take_tail(struct pvs_cpu *me, __s32 cpu)
 static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 {
 	__u64 own = PVS_CPU_DSQ(cpu), node = PVS_NODE_DSQ(node_of(cpu));
-	__u64 at_own = 0, at_node = 0, deadline = 0;
+	__u64 at_own = 0, at_node = 0, deadline = 0, used, *vnow;
 	bool has_own, has_node = true, is_own = false;
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_task *task;
+	struct pvs_fair fair;
 	int found;
 
 	if (!me)
@@ -265,9 +255,14 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 			return false;
 		is_own = prev->nr_cpus_allowed == 1;
 		/* What it used of its slice is charged only when it stops. */
-		deadline = pvs_fair_deadline(&task->fair) +
-			   2 * pvs_virtual(owed(prev, task, vcpu_of(prev, task)),
-					   task->weight);
+		used = pvs_virtual(owed(prev, task, vcpu_of(prev, task)), task->weight);
+		fair = task->fair;
+		fair.vruntime += used;
+		vnow = clock_of(prev, cpu);
+		/* As it will be then: those that wait are not further from the time. */
+		if (vnow)
+			pvs_fair_bound(&fair, *vnow, waiting_at(cpu));
+		deadline = pvs_fair_deadline(&fair) + used;
 	}
 	if ((has_own || is_own) &&
 	    ((!has_node && !(prev && !is_own)) || own_goes_first(me, cpu))) {
@@ -318,8 +313,8 @@ static __noinline bool take_yielded(__s32 cpu, __s32 pid)
 	return is_taken;
 }
 
-/* A vCPU that became urgent in an ordinary queue, by a kick. */
-static __noinline bool pull(__s32 cpu, __u64 queue)
+/* A vCPU that became urgent in an ordinary queue, by a kick, more than `urgency`. */
+static __noinline bool pull(__s32 cpu, __u64 queue, __u32 urgency)
 {
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
 	struct pvs_thread *thread;
@@ -334,7 +329,7 @@ static __noinline bool pull(__s32 cpu, __u64 queue)
 		if (!p)
 			break;
 		thread = vcpu_of(p, task_of(p));
-		if (!thread || urgency_of(granted(thread)) <= PVS_RANK_RT ||
+		if (!thread || urgency_of(granted(thread)) <= urgency ||
 		    !may_run(p, cpu))
 			continue;
 		is_found = scx_bpf_dsq_move(&it, p, local, 0);

@@ -12,6 +12,12 @@
 #include "host-policy/bpf/scx_kernel.h"
 
 #define PVS_MAX_NODES 64
+#define PVS_PF_KTHREAD 0x00200000
+
+/* Urgent vCPUs leave ordinary tasks without a CPU for no longer than this, */
+#define PVS_STARVED_NS (50 * 1000000ull)
+/* that is, with less than this of it; and the one that goes first then keeps it so long. */
+#define PVS_SPARED_NS (2 * 1000000ull)
 
 /* Queues: of CPU n, of node n, of urgent vCPUs. */
 #define PVS_CPU_DSQ(cpu) ((__u64)(cpu))
@@ -196,6 +202,27 @@ static __always_inline void pass(struct task_struct *p, __u64 scaled)
 	me->passed_ns = 0;
 }
 
+/* Whether it is a kernel thread of one CPU. */
+static __always_inline bool is_bound_kthread(struct task_struct *p)
+{
+	return p->flags & PVS_PF_KTHREAD && p->nr_cpus_allowed == 1;
+}
+
+/*
+ * Urgent vCPUs have left others so much of this CPU that those do not starve. A kernel
+ * thread of this CPU is nobody whom they keep waiting.
+ */
+static __always_inline void spare(struct task_struct *p, __u64 ordinary)
+{
+	struct pvs_cpu *me = cpu_of(task_cpu(p));
+
+	if (!me || !me->urgent_since || is_bound_kthread(p))
+		return;
+	me->ordinary_ns += ordinary;
+	if (me->ordinary_ns >= PVS_SPARED_NS)
+		me->urgent_since = 0;
+}
+
 static __always_inline __u64 urgent_ns(struct pvs_thread *thread)
 {
 	struct pvs_slot *slot = thread ? slot_of(thread) : NULL;
@@ -226,7 +253,7 @@ static __always_inline __u64 owed(struct task_struct *p, struct pvs_task *task,
 static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 			       struct pvs_thread *thread, __u64 grant)
 {
-	__u64 used, ordinary;
+	__u64 used, ordinary, scaled;
 
 	if (!task)
 		return 0;
@@ -237,7 +264,14 @@ static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 	if (ordinary) {
 		task->weight = weight_of(p, task, urgency_of(grant) > PVS_RANK_RT ? 0 : grant);
 		pvs_fair_charge(&task->fair, ordinary, task->weight);
-		pass(p, pvs_virtual(ordinary, task->weight));
+		/*
+		 * By less than its weight makes of it, if that is a small one: else one that
+		 * runs alone would take the time years ahead of all that wait elsewhere.
+		 */
+		scaled = pvs_virtual(ordinary, task->weight);
+		pass(p, scaled < ordinary ? scaled : ordinary);
+		if (urgency_of(grant) <= PVS_RANK_RT)
+			spare(p, ordinary);
 	}
 	task->parked_until = 0;
 	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))

@@ -139,7 +139,10 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	}
 	pvs_insert_by(p, queue, pvs_fair_slice(waiting),
 		      pvs_fair_order(&task->fair, waiting), enq_flags);
-	/* One that became idle since select_cpu() has not seen this task. */
+	/*
+	 * One that became idle since select_cpu() has not seen this task; one that does
+	 * before this returns, which is when the task is queued, is found by a tick.
+	 */
 	if (p->nr_cpus_allowed > 1)
 		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	else if (scx_bpf_test_and_clear_cpu_idle(cpu))
@@ -181,7 +184,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	struct pvs_cpu *me = cpu_of(cpu);
 	struct pvs_task *task = NULL;
 	__u64 now = 0, order, grant = 0;
-	__u32 urgency, in;
+	__u32 urgency, in, least;
 	__s32 yields_to;
 	bool is_critical, others_first;
 
@@ -201,13 +204,17 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	is_critical = pvsched_word_flags(grant) & PVSCHED_GRANT_CRITICAL;
 	yields_to = me->yields_to;
 	me->yields_to = 0;
-	if (me->to_pull && urgency <= PVS_RANK_RT) {
+	if (me->to_pull) {
 		in = __sync_lock_test_and_set(&me->to_pull, 0);
-		if (in && (pull(cpu, PVS_CPU_DSQ(cpu)) ||
-			   pull(cpu, PVS_NODE_DSQ(in - 1)))) {
+		least = urgency > PVS_RANK_RT ? urgency : PVS_RANK_RT;
+		if (in && (pull(cpu, PVS_CPU_DSQ(cpu), least) ||
+			   pull(cpu, PVS_NODE_DSQ(in - 1), least))) {
 			count(&me->counts.pulled);
 			return;
 		}
+		/* It may be prev's turn for now, but is not for long. */
+		if (in && least > PVS_RANK_RT)
+			__sync_val_compare_and_swap(&me->to_pull, 0, in);
 	}
 	if (is_starved(me, cpu, now) && take_starved(me, cpu, now)) {
 		/* If the last of the urgent: the next one's turn is as far away. */
@@ -244,6 +251,8 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 		return;
 	if (prev)
 		pvs_set_slice(prev, pvs_fair_slice(waiting_at(cpu)));
+	else
+		me->urgent_since = 0; /* Nobody waits: it goes idle. */
 }
 
 SEC("struct_ops/pvs_tick")
@@ -255,9 +264,16 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 	struct pvs_thread *thread = vcpu_of(p, task);
 	__u64 now = bpf_ktime_get_ns(), had = 0;
 	__u32 urgency = 0;
+	__s32 idle;
 
 	if (!me)
 		return;
+	if (scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))) ||
+	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ)) {
+		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+		if (idle >= 0)
+			scx_bpf_kick_cpu(idle, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
+	}
 	if (thread) {
 		had = granted(thread);
 		urgency = urgency_of(judge(p, thread, PVS_TICK));
@@ -315,13 +331,14 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	if (task->parked_until)
 		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 	if (urgency > PVS_RANK_RT) {
-		if (!me->urgent_since)
+		if (!me->urgent_since) {
 			me->urgent_since = bpf_ktime_get_ns();
+			me->ordinary_ns = 0;
+		}
 		return;
 	}
-	/* A kernel thread of this CPU is nobody whom urgent vCPUs keep waiting. */
-	if (!is_bound_kthread(p))
-		me->urgent_since = 0;
+	/* It may come from where time goes faster. */
+	pvs_fair_bound(&task->fair, *vnow, 0);
 	if (pvs_before(*vnow, task->fair.vruntime))
 		*vnow = task->fair.vruntime;
 }

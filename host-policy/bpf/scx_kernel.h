@@ -111,6 +111,8 @@ struct scx_bpf_dsq_insert_vtime_args {
 	__u64 enq_flags;
 } __attribute__((preserve_access_index));
 
+extern void bpf_rcu_read_lock(void) __ksym __weak;
+extern void bpf_rcu_read_unlock(void) __ksym __weak;
 extern bool bpf_cpumask_test_cpu(__u32 cpu, const struct cpumask *mask) __ksym __weak;
 extern const struct cpumask *scx_bpf_get_online_cpumask(void) __ksym __weak;
 extern void scx_bpf_put_cpumask(const struct cpumask *mask) __ksym __weak;
@@ -199,11 +201,16 @@ static __always_inline __s32 task_cpu(const struct task_struct *p)
 	return p->thread_info.cpu;
 }
 
-/* Whether it may be moved there: cpus_ptr tells of a disabled migration late. */
+/* cpus_ptr tells of it late. */
+static __always_inline bool is_migration_disabled(const struct task_struct *p)
+{
+	return bpf_core_field_exists(p->migration_disabled) && p->migration_disabled;
+}
+
+/* Whether it may be moved there. */
 static __always_inline bool may_run(struct task_struct *p, __s32 cpu)
 {
-	if (bpf_core_field_exists(p->migration_disabled) &&
-	    p->migration_disabled && task_cpu(p) != cpu)
+	if (is_migration_disabled(p) && task_cpu(p) != cpu)
 		return false;
 	return bpf_cpumask_test_cpu(cpu, p->cpus_ptr);
 }

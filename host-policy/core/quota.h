@@ -63,9 +63,13 @@ PVS_INLINE __u64 pvs_quota_charge(struct pvs_quota *q, __u64 used, __u64 now)
 	if (!quota || !period)
 		return 0;
 	most = PVS_OWED_NS / period;
-	/* More is not paid before it is forgotten. */
+	/*
+	 * More is not paid before it is forgotten. Nor is more added at once: it may be of
+	 * before there was a quota.
+	 */
 	if (q->used_ns < quota * most)
-		__sync_fetch_and_add(&q->used_ns, used);
+		__sync_fetch_and_add(&q->used_ns,
+				     used < quota * most ? used : quota * most);
 	if (gone > 0 && (__u64)gone >= period) {
 		periods = (__u64)gone / period;
 		if (__sync_val_compare_and_swap(&q->start, start,

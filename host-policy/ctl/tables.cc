@@ -120,8 +120,8 @@ std::string SchedulerTable(const Json& status) {
         {"preempted", "vCPUs that took a less urgent or a later task's CPU"},
         {"urgent_queued", "urgent vCPUs that found none"},
         {"kept", "slices after which an urgent vCPU went on"},
-        {"critical_kept", "of a vCPU in a critical section"},
-        {"starved", "ordinary tasks that went before an urgent vCPU"},
+        {"critical_kept", "and others, for the sake of a critical section"},
+        {"starved", "tasks that went before an urgent vCPU, as they starved"},
         {"pulled", "vCPUs that became urgent in a queue"},
         {"young", "wake-ups in a VM's boot profile"}};
     const Json counts = status.value("counts", Json::object());

@@ -272,6 +272,9 @@ TEST_F(PolicyNativeTest, BoostOfASilentThreadEndsByTime) {
 
 TEST_F(PolicyNativeTest, TraceIsWrittenForPerfetto) {
   auto connection = ConnectAndBind();
+  // It is the programs of now that are told to trace, not the first.
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/by_weight.bpf.o");
+  daemon_.Ctl("policy reset");
   const std::string file = daemon_.path("trace.json");
   std::thread tracer([&] { daemon_.Ctl("trace --seconds 1 --output " + file + " 2>/dev/null"); });
   std::this_thread::sleep_for(std::chrono::milliseconds(300));

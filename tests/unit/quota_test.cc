@@ -70,6 +70,13 @@ TEST(Quota, NoWaitIsLongerThanTasksMayWait) {
   }
 }
 
+// As of a task that ran alone since long before there was a quota.
+TEST(Quota, MuchAtOnceIsPaidWithinTheLongestWaitTwice) {
+  pvs_quota quota = Quota(10 * kMs, 100 * kMs);
+  EXPECT_NE(pvs_quota_charge(&quota, 4000 * kMs, kStart + kMs), 0u);
+  EXPECT_EQ(pvs_quota_charge(&quota, 0, kStart + 2 * PVS_OWED_NS), 0u);
+}
+
 TEST(Quota, NewOneForgetsAndLiftedOneLetsGo) {
   pvs_quota quota = Quota(20 * kMs, 100 * kMs);
   EXPECT_NE(pvs_quota_charge(&quota, 500 * kMs, kStart + kMs), 0u);

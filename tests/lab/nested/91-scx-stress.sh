@@ -13,16 +13,25 @@ stress() { stress-ng "$@" --timeout $phase --temp-path /var/tmp --quiet || fail 
 aggressive() { stress --aggressive -c 2 -f 1 --affinity 1 --affinity-delay 1 --affinity-pin; }
 races() { stress --race-sched 2 --sleep 1 --sleep-max 256; }
 
-# Where a scheduler does not follow CPUs itself the kernel unregisters it, and pvschedd
-# has to load it anew.
+# Busy tasks that may run nowhere else wait for the CPU that goes. Where a scheduler does
+# not follow CPUs itself the kernel unregisters it, and pvschedd has to load it anew.
 hotplug() {
-  local cpu=/sys/devices/system/cpu/cpu1/online
+  local cpu=/sys/devices/system/cpu/cpu1/online bound=() begun
+  for _ in 1 2 3; do
+    host_spin 1
+    bound+=("$hog")
+  done
   while [ $SECONDS -lt $end ]; do
+    begun=$SECONDS
     echo 0 >$cpu || fail "CPU 1 does not go offline"
+    [ $((SECONDS - begun)) -le 5 ] || fail "CPU 1 took $((SECONDS - begun)) s to go offline"
     sleep 0.3
     echo 1 >$cpu || fail "CPU 1 does not come back"
+    # Off it, they may run anywhere.
+    for hog in "${bound[@]}"; do taskset -p -c 1 "$hog" >/dev/null || fail "taskset"; done
     sleep 0.3
   done
+  kill -KILL "${bound[@]}"
   eventually 20 "the scheduler is enabled after hot-plug" scx_is enabled
   scx_seq=$(cat $scx/enable_seq)
 }
