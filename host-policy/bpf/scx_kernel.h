@@ -48,7 +48,10 @@ enum scx_ent_flags {
 
 struct scx_cpu_release_args;
 
-struct cgroup;
+/* With a member: of a type that is only declared no function of the kernel's is found. */
+struct cgroup {
+	int level;
+};
 
 struct scx_cgroup_init_args {
 	__u32 weight;
