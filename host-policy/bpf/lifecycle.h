@@ -9,7 +9,7 @@
 
 #define PVS_RT_PRIO 100 /* task_struct's prio: below it, real-time */
 
-/* Tasks looked at in one queue of a CPU that goes. */
+/* A loop needs an end; those beyond it, if they have no other CPU, hold up hot-plug. */
 #define PVS_GIVEN_UP_AT 65536
 
 /* May sleep: one that may not is refused memory in a burst of forks. */
@@ -44,7 +44,7 @@ void BPF_PROG(pvs_cpu_online, __s32 cpu)
 	pvs_online_cpus++;
 }
 
-/* What is tied to a CPU that goes: the kernel finds another one for it there. */
+/* Who was on the CPU that goes: from its local queue the kernel takes them elsewhere. */
 static __noinline int give_up(__s32 cpu, __u64 queue)
 {
 	__u64 local = PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL);
@@ -57,8 +57,8 @@ static __noinline int give_up(__s32 cpu, __u64 queue)
 		p = bpf_iter_scx_dsq_next(&it);
 		if (!p)
 			break;
-		if (task_cpu(p) == cpu &&
-		    (p->nr_cpus_allowed == 1 || is_migration_disabled(p)))
+		/* Its other CPUs, if it has any, may be offline too. */
+		if (task_cpu(p) == cpu)
 			scx_bpf_dsq_move(&it, p, local, 0);
 	}
 	bpf_iter_scx_dsq_destroy(&it);

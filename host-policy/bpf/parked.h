@@ -84,7 +84,8 @@ static int parked_wake(void *map, int *key, struct pvs_wake *wake)
 	/* Kernels before 6.18.2 take it for one that may sleep, as its starter may. */
 	bpf_rcu_read_lock();
 	parks = PVS_LOAD(pvs_parks);
-	if (pvs_head(PVS_PARKED_DSQ, &due))
+	/* Of the scheduler before this one it may come before the queue does. */
+	if (pvs_first(PVS_PARKED_DSQ, &due))
 		wake_by(wake, due > now ? due : now + PVS_LOOK_AGAIN_NS);
 	if (parks != pvs_parks_seen)
 		wake_by(wake, now + PVS_LOOK_AGAIN_NS);

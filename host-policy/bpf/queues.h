@@ -153,6 +153,24 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 	return 0;
 }
 
+/* An idle CPU looks for the first in a queue, if it may run there. */
+static __noinline int kick_idle_for(__u64 queue)
+{
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	__s32 idle;
+
+	if (!scx_bpf_dsq_nr_queued(queue))
+		return 0;
+	bpf_iter_scx_dsq_new(&it, queue, 0);
+	p = bpf_iter_scx_dsq_next(&it);
+	idle = p ? scx_bpf_pick_idle_cpu(p->cpus_ptr, 0) : -1;
+	bpf_iter_scx_dsq_destroy(&it);
+	if (idle >= 0)
+		scx_bpf_kick_cpu(idle, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
+	return 0;
+}
+
 static __always_inline __s32 balanced(__s32 tasks)
 {
 	return tasks < 1 ? 1 : tasks > PVS_BALANCED_AT ? PVS_BALANCED_AT : tasks;
@@ -408,7 +426,7 @@ static __always_inline bool is_starved(struct pvs_cpu *me, __s32 cpu, __u64 now)
 	    scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))) ||
 	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ) || is_parked_due(now))
 		return true;
-	me->urgent_since = now;
+	begin_urgent(me, now);
 	return false;
 }
 

@@ -16,7 +16,7 @@
 
 /* Urgent vCPUs leave ordinary tasks without a CPU for no longer than this, */
 #define PVS_STARVED_NS (50 * 1000000ull)
-/* that is, with less than this of it; and the one that goes first then keeps it so long. */
+/* that is, with less than this of it; nor is it taken from the one that goes first then. */
 #define PVS_SPARED_NS (2 * 1000000ull)
 
 /* Queues: of CPU n, of node n, of urgent vCPUs. */
@@ -81,7 +81,7 @@ static __always_inline __u32 node_of(__s32 cpu)
 	return node < PVS_MAX_NODES ? node : 0;
 }
 
-/* Those that are online, not all that the host may have; and the nodes that have some. */
+/* Those that are online, not all that the host may have; and nodes that had some at first. */
 __u32 pvs_online_cpus;
 __u32 pvs_online_nodes;
 
@@ -223,6 +223,13 @@ static __always_inline void spare(struct task_struct *p, __u64 ordinary)
 		me->urgent_since = 0;
 }
 
+/* Urgent vCPUs keep others from this CPU from now on. */
+static __always_inline void begin_urgent(struct pvs_cpu *me, __u64 now)
+{
+	me->urgent_since = now;
+	me->ordinary_ns = 0;
+}
+
 static __always_inline __u64 urgent_ns(struct pvs_thread *thread)
 {
 	struct pvs_slot *slot = thread ? slot_of(thread) : NULL;
@@ -277,6 +284,21 @@ static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 	if (pvs_limited && bpf_ksym_exists(scx_bpf_task_cgroup))
 		task->parked_until = groups_charge(p, used);
 	return task->parked_until;
+}
+
+/* As spare(), of the task that the CPU is still at: it is charged only when it stops. */
+static __noinline int look_at_spared(struct task_struct *prev)
+{
+	struct pvs_cpu *me = cpu_of(task_cpu(prev));
+	struct pvs_task *task = task_of(prev);
+	struct pvs_thread *thread = vcpu_of(prev, task);
+
+	if (!me || !task || is_bound_kthread(prev) ||
+	    (thread && urgency_of(granted(thread)) > PVS_RANK_RT))
+		return 0;
+	if (me->ordinary_ns + owed(prev, task, thread) >= PVS_SPARED_NS)
+		me->urgent_since = 0;
+	return 0;
 }
 
 /* Whether its groups' quotas were used up when it was last charged. */

@@ -190,6 +190,8 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 
 	if (!me)
 		return;
+	if (prev && me->urgent_since)
+		look_at_spared(prev);
 	/* It sleeps, or is gone. */
 	if (prev && !is_queued(prev))
 		prev = NULL;
@@ -218,7 +220,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	}
 	if (is_starved(me, cpu, now) && take_starved(me, cpu, now)) {
 		/* If the last of the urgent: the next one's turn is as far away. */
-		me->urgent_since = now;
+		begin_urgent(me, now);
 		/* Else the vCPU that has just made room would take it again. */
 		me->spared_until = now + PVS_SPARED_NS;
 		count(&me->counts.starved);
@@ -264,16 +266,11 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 	struct pvs_thread *thread = vcpu_of(p, task);
 	__u64 now = bpf_ktime_get_ns(), had = 0;
 	__u32 urgency = 0;
-	__s32 idle;
 
 	if (!me)
 		return;
-	if (scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))) ||
-	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ)) {
-		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
-		if (idle >= 0)
-			scx_bpf_kick_cpu(idle, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
-	}
+	kick_idle_for(PVS_URGENT_DSQ);
+	kick_idle_for(PVS_NODE_DSQ(node_of(cpu)));
 	if (thread) {
 		had = granted(thread);
 		urgency = urgency_of(judge(p, thread, PVS_TICK));
@@ -284,6 +281,9 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 		return;
 	}
 	if (urgency > PVS_RANK_RT) {
+		/* It may be so only since now. */
+		if (!me->urgent_since)
+			begin_urgent(me, now);
 		if (is_starved(me, cpu, now))
 			pvs_set_slice(p, 0);
 		return;
@@ -323,6 +323,9 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 		on_switch(thread, 0);
 		together_begin(task, thread);
 	}
+	/* It may come from where time goes faster. */
+	if (urgency <= PVS_RANK_RT)
+		pvs_fair_bound(&task->fair, *vnow, 0);
 	me->urgency = urgency;
 	me->deadline = pvs_fair_deadline(&task->fair);
 	me->is_taken = 0;
@@ -331,14 +334,10 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	if (task->parked_until)
 		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
 	if (urgency > PVS_RANK_RT) {
-		if (!me->urgent_since) {
-			me->urgent_since = bpf_ktime_get_ns();
-			me->ordinary_ns = 0;
-		}
+		if (!me->urgent_since)
+			begin_urgent(me, bpf_ktime_get_ns());
 		return;
 	}
-	/* It may come from where time goes faster. */
-	pvs_fair_bound(&task->fair, *vnow, 0);
 	if (pvs_before(*vnow, task->fair.vruntime))
 		*vnow = task->fair.vruntime;
 }

@@ -218,23 +218,33 @@ static __always_inline bool may_run(struct task_struct *p, __s32 cpu)
 	return bpf_cpumask_test_cpu(cpu, p->cpus_ptr);
 }
 
-/* The order of the first in a queue; false if it is empty. */
-static __always_inline bool pvs_head(__u64 dsq, __u64 *vtime)
+/*
+ * The order of the first in a queue; false if it is empty, or if there is none: to peek
+ * at that would end the scheduler.
+ */
+static __always_inline bool pvs_first(__u64 dsq, __u64 *vtime)
 {
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
 
-	if (bpf_ksym_exists(scx_bpf_dsq_peek)) {
-		p = scx_bpf_dsq_peek(dsq);
-		if (p)
-			*vtime = p->scx.dsq_vtime;
-		return p;
-	}
 	bpf_iter_scx_dsq_new(&it, dsq, 0);
 	p = bpf_iter_scx_dsq_next(&it);
 	if (p)
 		*vtime = p->scx.dsq_vtime;
 	bpf_iter_scx_dsq_destroy(&it);
+	return p;
+}
+
+/* The same of a queue that there is, without its lock where the kernel can. */
+static __always_inline bool pvs_head(__u64 dsq, __u64 *vtime)
+{
+	struct task_struct *p;
+
+	if (!bpf_ksym_exists(scx_bpf_dsq_peek))
+		return pvs_first(dsq, vtime);
+	p = scx_bpf_dsq_peek(dsq);
+	if (p)
+		*vtime = p->scx.dsq_vtime;
 	return p;
 }
 
