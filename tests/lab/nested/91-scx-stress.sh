@@ -13,12 +13,15 @@ stress() { stress-ng "$@" --timeout $phase --temp-path /var/tmp --quiet || fail 
 aggressive() { stress --aggressive -c 2 -f 1 --affinity 1 --affinity-delay 1 --affinity-pin; }
 races() { stress --race-sched 2 --sleep 1 --sleep-max 256; }
 
+only_cpu() { awk '/^Cpus_allowed_list/ { print $2 }' "/proc/$1/status"; }
+
 # Busy tasks that may run nowhere else wait for the CPU that goes. Where a scheduler does
 # not follow CPUs itself the kernel unregisters it, and pvschedd has to load it anew.
 hotplug() {
   local cpu=/sys/devices/system/cpu/cpu1/online bound=() begun
   for _ in 1 2 3; do
     host_spin 1
+    eventually 10 "a busy task is bound to CPU 1" holds '[ "$(only_cpu $hog)" = 1 ]'
     bound+=("$hog")
   done
   while [ $SECONDS -lt $end ]; do
