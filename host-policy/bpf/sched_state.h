@@ -273,7 +273,7 @@ static __noinline __u64 charge(struct task_struct *p, struct pvs_task *task,
 		pvs_fair_charge(&task->fair, ordinary, task->weight);
 		/*
 		 * By less than its weight makes of it, if that is a small one: else one that
-		 * runs alone would take the time years ahead of all that wait elsewhere.
+		 * runs alone would take the time far ahead of all that wait elsewhere.
 		 */
 		scaled = pvs_virtual(ordinary, task->weight);
 		pass(p, scaled < ordinary ? scaled : ordinary);

@@ -48,7 +48,7 @@ enum scx_ent_flags {
 
 struct scx_cpu_release_args;
 
-/* With a member: of a type that is only declared no function of the kernel's is found. */
+/* With a member: when it was only declared, quotas did not count (95-scx-quota). */
 struct cgroup {
 	int level;
 };
@@ -204,16 +204,11 @@ static __always_inline __s32 task_cpu(const struct task_struct *p)
 	return p->thread_info.cpu;
 }
 
-/* cpus_ptr tells of it late. */
-static __always_inline bool is_migration_disabled(const struct task_struct *p)
-{
-	return bpf_core_field_exists(p->migration_disabled) && p->migration_disabled;
-}
-
-/* Whether it may be moved there. */
+/* Whether it may be moved there: cpus_ptr tells of a disabled migration late. */
 static __always_inline bool may_run(struct task_struct *p, __s32 cpu)
 {
-	if (is_migration_disabled(p) && task_cpu(p) != cpu)
+	if (bpf_core_field_exists(p->migration_disabled) &&
+	    p->migration_disabled && task_cpu(p) != cpu)
 		return false;
 	return bpf_cpumask_test_cpu(cpu, p->cpus_ptr);
 }

@@ -95,7 +95,7 @@ void ReuseMaps(const bpf_object& from, const bpf_object& to) {
   }
 }
 
-// libbpf shows the variables of a map that it made, but not of one that it was given.
+// Without it those of a reused map were not seen under the scheduler (90-scx).
 int ShareVariables(pvsched_bpf& skeleton) {
   void* shared = mmap(skeleton.bss, bpf_map__value_size(skeleton.maps.bss), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_FIXED, bpf_map__fd(skeleton.maps.bss), 0);
