@@ -153,19 +153,27 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 	return 0;
 }
 
+static __always_inline __s32 idle_for(struct task_struct *p)
+{
+	return p ? scx_bpf_pick_idle_cpu(p->cpus_ptr, 0) : -1;
+}
+
 /* An idle CPU looks for the first in a queue, if it may run there. */
 static __noinline int kick_idle_for(__u64 queue)
 {
 	struct bpf_iter_scx_dsq it;
-	struct task_struct *p;
 	__s32 idle;
 
 	if (!scx_bpf_dsq_nr_queued(queue))
 		return 0;
-	bpf_iter_scx_dsq_new(&it, queue, 0);
-	p = bpf_iter_scx_dsq_next(&it);
-	idle = p ? scx_bpf_pick_idle_cpu(p->cpus_ptr, 0) : -1;
-	bpf_iter_scx_dsq_destroy(&it);
+	/* Without its lock, as others' ticks look, too. */
+	if (bpf_ksym_exists(scx_bpf_dsq_peek)) {
+		idle = idle_for(scx_bpf_dsq_peek(queue));
+	} else {
+		bpf_iter_scx_dsq_new(&it, queue, 0);
+		idle = idle_for(bpf_iter_scx_dsq_next(&it));
+		bpf_iter_scx_dsq_destroy(&it);
+	}
 	if (idle >= 0)
 		scx_bpf_kick_cpu(idle, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
 	return 0;
