@@ -91,7 +91,10 @@ def _boot(disk, emulated, job, out, write, kept):
         with open(folder / "results.tar", "wb") as file:
             file.truncate(_RESULTS_BYTES)
         program = emulator.program(roots.build_root()) if emulated else "qemu-system-x86_64"
-        argv = machine.qemu(program, disk, emulated, job.interactive)
+        prefix = machine.punctual() if emulated else []
+        if emulated and not prefix:
+            say("the emulated host's timers expire late: this machine gives the emulator no real-time priority (chrt)")
+        argv = prefix + machine.qemu(program, disk, emulated, job.interactive)
         watch = _Watch(folder)
         try:
             outcome = _attend(argv, disk, folder, watch, job, write)
