@@ -56,7 +56,7 @@ def run(tiers, nested_pattern):
         root = build.everything()
     if "unit" in tiers:
         tally.check("format", lambda: _format(root))
-        tally.check("lab", _own_tests)
+        tally.check("lab", lambda: _own_tests(tally))
     for tier in ("unit", "native"):
         if tier in tiers:
             _ctest(root, "build", tier, tally)
@@ -82,12 +82,20 @@ def _format(root):
     build.logged(root, "checking the C++ format", ["clang-format", "--dry-run", "--Werror", *files])
 
 
-def _own_tests():
+def _own_tests(tally):
     """The lab's own unit tests, on the Python that runs the lab."""
-    done = subprocess.run([sys.executable, "-m", "unittest", "discover", "-s", str(LAB), "-p", "*_test.py"],
+    done = subprocess.run([sys.executable, "-m", "unittest", "discover", "-v", "-s", str(LAB), "-p", "*_test.py"],
                           capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(done.stderr)
+    for name, why in skipped(done.stderr):
+        tally.add("skip", f"lab: {name}")
+        print(f"skip lab: {name}: {why}", flush=True)
+
+
+def skipped(said):
+    """Of what unittest says of each test: the names of those that were skipped, and why."""
+    return re.findall(r"^(\S+) \(\S+\)(?:\n.*)? \.\.\. skipped ['\"](.*)['\"]$", said, re.M)
 
 
 def _ctest(root, folder, tier, tally):
