@@ -6,7 +6,7 @@
 # More is better for work, hackbench and forks; less is for the latencies.
 . "${0%/*}/lib.sh"
 seconds=${2:-15}
-messages=600 # of each of hackbench's 40 senders: 5 s, as shorter ones differ by a third
+messages=600 # of each of hackbench's 40 senders: some 5 s
 recipes=400  # of the "build"
 
 # took CMD...: in s.
