@@ -50,8 +50,8 @@ def accelerator(emulated):
 def punctual():
     """What a command line begins with so that an emulator's timers expire in time; [] where that is not allowed.
 
-    The emulator's first thread is its timers. As an ordinary thread it waits for its own
-    emulated CPUs, for milliseconds where there are as many as the machine has.
+    The emulator's first thread is its timers. As an ordinary thread it was late by
+    milliseconds, most likely waiting for its own emulated CPUs (docs/testing.md).
     """
     command = ["chrt", "--reset-on-fork", "--fifo", "1"]
     return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else []

@@ -88,7 +88,11 @@ def _own_tests(tally):
                           capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(done.stderr)
-    for name, why in skipped(done.stderr):
+    told = skipped(done.stderr)
+    count = re.search(r"^OK \(.*skipped=(\d+)", done.stderr, re.M)
+    if len(told) != (int(count[1]) if count else 0):
+        raise LabError(f"tests were skipped, but it is not seen which:\n{done.stderr}")
+    for name, why in told:
         tally.add("skip", f"lab: {name}")
         print(f"skip lab: {name}: {why}", flush=True)
 
