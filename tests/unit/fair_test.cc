@@ -116,6 +116,18 @@ TEST(Fair, DebtAndBurstsCountLessAsMoreTasksWait) {
   EXPECT_EQ(pvs_fair_order(&task, 0), task.vruntime + PVS_LAG_NS);
 }
 
+// Else tasks that write to each other are switched to for every message.
+TEST(Fair, BurstsDecideTheOrderInShortQueuesOnly) {
+  pvs_fair task = {};
+  pvs_fair_charge(&task, 5000 * kMs, PVS_WEIGHT);
+  const auto burst = [&task](uint32_t waiting) {
+    return pvs_fair_order(&task, waiting) - task.vruntime;
+  };
+  EXPECT_EQ(burst(PVS_BURSTS_AT - 1), pvs_fair_lag(PVS_BURSTS_AT - 1));
+  EXPECT_EQ(burst(PVS_BURSTS_AT), pvs_fair_lag(PVS_BURSTS_AT) / 2);
+  EXPECT_LT(burst(40), PVS_SLICE_MIN_NS);
+}
+
 // Each is put back by the virtual time of now: that takes nothing from who has more weight.
 TEST(Fair, VirtualTimePassesByWeight) {
   const std::array<uint32_t, 2> weights = {PVS_WEIGHT, 8 * PVS_WEIGHT};
