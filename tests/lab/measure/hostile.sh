@@ -28,21 +28,24 @@ on() {
 }
 off() { policy_off "$actuator" || die "$why"; }
 
-boosted_s() { pvschedctl --json stats | jq '[.vcpus[] | select(.vm == "stranger") | .boosted_ns] | add / 1e9'; }
+boosted_s() { jq '[.vcpus[] | select(.vm == "stranger") | .boosted_ns] | add / 1e9' <<<"$1"; }
 # shellcheck disable=SC2046 # a list of threads
 stranger_s() { cpu_s $(lab-guest threads stranger); }
 
 one() {
-  local used cpu start took host
+  local stats used cpu start took host
   served 3 || return 1
   start_load
-  used=$(boosted_s) cpu=$(stranger_s) start=$(now)
+  # The time right after each reading: on a busy host every program in between takes a second.
+  stats=$(pvschedctl --json stats) start=$EPOCHREALTIME cpu=$(stranger_s)
+  used=$(boosted_s "$stats")
   $in_host -D "$seconds" --json="$round/host.json" >/dev/null &
   host=$!
   run_in neighbour "$seconds" || { end_load; stop $host; return 1; }
   wait $host || die "cyclictest failed"
   lab-guest pid stranger >/dev/null || { why="the stranger is gone"; end_load; return 1; }
-  used="($(boosted_s) - $used)" cpu="($(stranger_s) - $cpu)" took=$(calc "$(now) - $start")
+  stats=$(pvschedctl --json stats) took="($EPOCHREALTIME - $start)" cpu="($(stranger_s) - $cpu)"
+  used="($(boosted_s "$stats") - $used)"
   end_load || die "stress-ng failed: $(tail -1 "$round/work")"
   result_of neighbour || return 1
   figure host.p99 "$(percentile "$round/host.json" 0.99)"
