@@ -284,11 +284,12 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 		used = pvs_virtual(owed(prev, task, vcpu_of(prev, task)), task->weight);
 		fair = task->fair;
 		fair.vruntime += used;
+		fair.awake += used;
 		vnow = clock_of(prev, cpu);
 		/* As it will be then: those that wait are not further from the time. */
 		if (vnow)
 			pvs_fair_bound(&fair, *vnow, waiting_at(cpu));
-		deadline = pvs_fair_deadline(&fair) + used;
+		deadline = pvs_fair_order(&fair, waiting_at(cpu));
 	}
 	if ((has_own || is_own) &&
 	    ((!has_node && !(prev && !is_own)) || own_goes_first(me, cpu))) {

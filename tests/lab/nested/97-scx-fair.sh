@@ -3,7 +3,8 @@
 #
 # No ordinary task starves under the scheduler: not one that is bound to a CPU, whose time
 # is not that of those which are not; nor an old one beside new ones that end soon; nor one
-# beside vCPUs, which have no more than others for their ordinary work.
+# beside vCPUs, which have no more than others for their ordinary work. And weights count
+# where many wait.
 . /lab/tests/lib.sh
 
 need_scx
@@ -44,6 +45,27 @@ echo "one busy task beside four chains of short ones had $had ms in 12 s"
 [ $had -ge 1500 ] || fail "an old task is starved by new ones"
 sleep 4
 kill "${free[0]}"
+
+# By the kernel's table 2864 of 2864 + 10 x 100 of each CPU.
+heavy=() light=()
+for _ in 1 2; do
+  host_spin 0-1
+  renice -n -15 -p "$hog" >/dev/null || fail "renice"
+  heavy+=("$hog")
+done
+for _ in {1..20}; do
+  host_spin 0-1
+  light+=("$hog")
+done
+sum() { used "$@" | awk '{ s += $1 } END { print s }'; }
+sleep 1
+before_heavy=$(sum "${heavy[@]}") before_light=$(sum "${light[@]}")
+sleep 12
+had_heavy=$(($(sum "${heavy[@]}") - before_heavy)) had_light=$(($(sum "${light[@]}") - before_light))
+share=$((100 * had_heavy / (had_heavy + had_light)))
+echo "two busy tasks of nice -15 beside twenty of nice 0 had $share %, 74 by their weights"
+[ $share -ge 66 ] && [ $share -le 82 ] || fail "weights do not count where many wait"
+kill "${heavy[@]}" "${light[@]}"
 
 # The guest's kernel has its interrupts and critical sections, and moves a task about.
 use_pair
