@@ -39,6 +39,7 @@ struct task_struct {
 	int tgid;
 	int prio;
 	unsigned int flags;
+	struct pid *thread_pid;
 	int nr_cpus_allowed;
 	unsigned short migration_disabled;
 	const struct cpumask *cpus_ptr;

@@ -154,8 +154,8 @@ int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
  */
 static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 {
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
 	struct pvs_thread *thread;
-	struct task_struct *task;
 	struct pid *pid;
 
 	if (!vcpu)
@@ -163,6 +163,11 @@ static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 	pid = vcpu->pid;
 	if (!pid)
 		return 0;
+	/* Its own timer, often: then it runs, and nobody has to look for it. */
+	if (task->thread_pid == pid) {
+		on_current(pvs_applier == PVS_BY_SCHEDULER ? PVS_INJECT : PVS_KICK, NULL);
+		return 0;
+	}
 	task = bpf_task_from_pid(BPF_CORE_READ(pid, numbers[0].nr));
 	if (!task)
 		return 0;

@@ -164,12 +164,12 @@ static __noinline int kick_idle_for(__u64 queue)
 	struct bpf_iter_scx_dsq it;
 	__s32 idle;
 
-	if (!scx_bpf_dsq_nr_queued(queue))
-		return 0;
 	/* Without its lock, as others' ticks look, too. */
 	if (bpf_ksym_exists(scx_bpf_dsq_peek)) {
 		idle = idle_for(scx_bpf_dsq_peek(queue));
 	} else {
+		if (!scx_bpf_dsq_nr_queued(queue))
+			return 0;
 		bpf_iter_scx_dsq_new(&it, queue, 0);
 		idle = idle_for(bpf_iter_scx_dsq_next(&it));
 		bpf_iter_scx_dsq_destroy(&it);
@@ -265,6 +265,7 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 	__u64 at_own = 0, at_node = 0, deadline = 0, used, *vnow;
 	bool has_own, has_node = true, is_own = false;
 	struct pvs_cpu *me = cpu_of(cpu);
+	__u32 waiting;
 	struct pvs_task *task;
 	struct pvs_fair fair;
 	int found;
@@ -286,10 +287,11 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 		fair.vruntime += used;
 		fair.awake += used;
 		vnow = clock_of(prev, cpu);
+		waiting = waiting_at(cpu);
 		/* As it will be then: those that wait are not further from the time. */
 		if (vnow)
-			pvs_fair_bound(&fair, *vnow, waiting_at(cpu));
-		deadline = pvs_fair_order(&fair, waiting_at(cpu));
+			pvs_fair_bound(&fair, *vnow, waiting);
+		deadline = pvs_fair_order(&fair, waiting);
 	}
 	if ((has_own || is_own) &&
 	    ((!has_node && !(prev && !is_own)) || own_goes_first(me, cpu))) {

@@ -63,6 +63,16 @@ static __noinline int wake(struct task_struct *p, struct pvs_task *task)
 	return 0;
 }
 
+/* A busy host has none, and need not look for the best one: enqueue() looks again. */
+static __always_inline bool some_idle(void)
+{
+	const struct cpumask *idle = scx_bpf_get_idle_cpumask();
+	bool none = bpf_cpumask_empty(idle);
+
+	scx_bpf_put_idle_cpumask(idle);
+	return !none;
+}
+
 /*
  * sched_ext's own choice of an idle CPU: the last one if it is idle with its
  * whole core, else an idle core that shares its cache, its node, and so on.
@@ -76,6 +86,8 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 	__s32 cpu;
 
 	wake(p, task_of(p));
+	if (!some_idle())
+		return prev_cpu;
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
 	if (!is_idle || parked_until(p))
 		return cpu;
@@ -314,9 +326,8 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	task->is_awake = 1;
 	if (thread) {
 		slot = slot_of(thread);
-		/* Only now can the guest take its interrupt. */
 		if (slot && slot->vcpu.injected)
-			judge(p, thread, PVS_ENTER);
+			pvs_enter(&slot->vcpu, bpf_ktime_get_ns());
 		task->urgent_ns = urgent_ns(thread);
 		urgency = urgency_of(granted(thread));
 		count_wakeup(thread);

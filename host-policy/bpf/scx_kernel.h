@@ -116,8 +116,11 @@ struct scx_bpf_dsq_insert_vtime_args {
 
 extern void bpf_rcu_read_lock(void) __ksym __weak;
 extern void bpf_rcu_read_unlock(void) __ksym __weak;
+extern bool bpf_cpumask_empty(const struct cpumask *mask) __ksym __weak;
 extern bool bpf_cpumask_test_cpu(__u32 cpu, const struct cpumask *mask) __ksym __weak;
 extern const struct cpumask *scx_bpf_get_online_cpumask(void) __ksym __weak;
+extern const struct cpumask *scx_bpf_get_idle_cpumask(void) __ksym __weak;
+extern void scx_bpf_put_idle_cpumask(const struct cpumask *mask) __ksym __weak;
 extern void scx_bpf_put_cpumask(const struct cpumask *mask) __ksym __weak;
 extern __s32 scx_bpf_create_dsq(__u64 dsq, __s32 node) __ksym __weak;
 extern __s32 scx_bpf_select_cpu_dfl(struct task_struct *p, __s32 prev_cpu,

@@ -80,6 +80,12 @@ static __noinline int take_together(__s32 cpu, __u64 queue, struct task_struct *
 	struct task_struct *p;
 	__u32 i;
 
+	/* Most often it is none, which takes no lock to see. */
+	if (bpf_ksym_exists(scx_bpf_dsq_peek)) {
+		p = scx_bpf_dsq_peek(queue);
+		if (!p || !vcpu_of(p, task_of(p)))
+			return PVS_NOBODY;
+	}
 	bpf_iter_scx_dsq_new(&it, queue, 0);
 	bpf_for(i, 0, PVS_TOGETHER_AT) {
 		p = bpf_iter_scx_dsq_next(&it);

@@ -3,7 +3,6 @@
  * The policy that pvsched has where nobody brings another.
  *
  *   event    condition                               proposal
- *   ENTER    any                                     as before
  *   any      real-time demand                        its own
  *   HALT     urgent lately                           halt_rt_prio
  *   INJECT, KICK  urgent lately                      irq_rt_prio
@@ -58,8 +57,6 @@ PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 				      PVSCHED_INTENT_IDLE;
 	__u32 ahead = pvs_ahead(view);
 
-	if (view->event == PVS_ENTER)
-		return pvs_propose_keep();
 	if (pvs_rank(demand) > PVS_RANK_RT)
 		return pvs_rank(demand) >= PVS_RANK_RT + ahead ? demand :
 								 PVS_RR(ahead);

@@ -92,6 +92,18 @@ struct pvs_input {
 };
 
 /*
+ * Whether an event adds nothing to the last one: nor does the wake-up that comes of an
+ * interrupt, unless a throttle may have ended in between.
+ */
+PVS_INLINE int pvs_is_same(const struct pvs_vcpu *v, __u32 event)
+{
+	if (event == PVS_WAKE && v->state != PVS_THROTTLED)
+		return v->event == PVS_WAKE || v->event == PVS_INJECT ||
+		       v->event == PVS_KICK;
+	return event == v->event && event != PVS_TIMER;
+}
+
+/*
  * Whether nothing that counts has changed since the last decision, so that it
  * still stands. The scheduler charges CPU time at each of the host's ticks and
  * at each switch; time alone changes nothing in between. Most exits end here,
@@ -99,8 +111,7 @@ struct pvs_input {
  */
 PVS_INLINE int pvs_stands(const struct pvs_vcpu *v, const struct pvs_input *in)
 {
-	return in->event == v->event && in->event != PVS_TIMER &&
-	       in->cpu_ns == v->cpu_ns && in->intent == v->intent &&
+	return pvs_is_same(v, in->event) && in->cpu_ns == v->cpu_ns && in->intent == v->intent &&
 	       in->waiting == v->waiting && !in->critical == !v->critical &&
 	       in->irq_ack == v->irq_ack;
 }
@@ -166,9 +177,13 @@ PVS_INLINE void pvs_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 		}
 	} else if (!in->acks || in->irq_ack == v->irq_ticket) {
 		v->injected = 0;
-	} else if (v->injected && in->event == PVS_ENTER) {
-		v->injected_at = in->now;
 	}
+}
+
+/* Its thread has a CPU again: only now can the guest take the interrupt. */
+PVS_INLINE void pvs_enter(struct pvs_vcpu *v, __u64 now)
+{
+	v->injected_at = now;
 }
 
 /*

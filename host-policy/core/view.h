@@ -13,7 +13,6 @@
 #include "host-policy/core/words.h"
 
 enum pvs_event {
-	PVS_ENTER = 0, /* its thread has a CPU again */
 	PVS_EXIT = 1, /* it left the guest; the guest's words are current */
 	PVS_HALT = 2, /* its thread goes to sleep */
 	PVS_INJECT = 3, /* an interrupt is injected into it */

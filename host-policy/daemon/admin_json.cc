@@ -23,7 +23,7 @@ const char* StateName(uint32_t state) {
 }
 
 const char* EventName(uint32_t event) {
-  static constexpr const char* kNames[] = {"enter",   "exit", "halt",  "inject", "wake",
+  static constexpr const char* kNames[] = {"?",       "exit", "halt",  "inject", "wake",
                                            "preempt", "tick", "timer", "kick"};
   return event < std::size(kNames) ? kNames[event] : "?";
 }

@@ -167,11 +167,6 @@ TEST_F(PolicyTest, InterruptBoostsOnlySoonAfterUrgentWork) {
   EXPECT_EQ(On(PVS_EXIT, kSoftirq), Boost(PVSCHED_POLICY_RR, 8));
 }
 
-TEST_F(PolicyTest, EnterChangesNothingWithinTheBudget) {
-  const uint64_t boost = On(PVS_EXIT, kRr80);
-  EXPECT_EQ(On(PVS_ENTER, kOrdinary), boost);
-}
-
 TEST_F(PolicyTest, OverBudgetIsThrottledThenRecovers) {
   On(PVS_EXIT, kRr80);
   EXPECT_EQ(On(PVS_EXIT, kRr80, 0, tunables_.budget_ns),
@@ -229,6 +224,23 @@ TEST_F(PolicyTest, DecisionStandsUntilAWordTheEventOrTheCpuTimeChanges) {
 TEST_F(PolicyTest, TimersDecisionNeverStands) {
   On(PVS_TIMER, kRr80);
   EXPECT_FALSE(Stands(PVS_TIMER, cpu_, kRr80, 0));
+}
+
+TEST_F(PolicyTest, WakeUpByAnInterruptAddsNothingToIt) {
+  for (uint32_t event : {PVS_INJECT, PVS_KICK}) {
+    On(event, kOrdinary);
+    EXPECT_TRUE(Stands(PVS_WAKE, cpu_, kOrdinary, 0));
+    EXPECT_FALSE(Stands(PVS_WAKE, cpu_, kRr3, 0));
+  }
+  On(PVS_HALT, kOrdinary);
+  EXPECT_FALSE(Stands(PVS_WAKE, cpu_, kOrdinary, 0));
+}
+
+TEST_F(PolicyTest, WakeUpMayEndAThrottle) {
+  On(PVS_EXIT, kRr80);
+  On(PVS_KICK, kRr80, 0, tunables_.budget_ns);
+  ASSERT_EQ(vcpu_.state, uint32_t{PVS_THROTTLED});
+  EXPECT_FALSE(Stands(PVS_WAKE, cpu_, kRr80, 0));
 }
 
 TEST_F(PolicyTest, NiceTaskLowersTheThread) {
@@ -322,7 +334,8 @@ TEST_F(PolicyTest, InterruptsBoostIsHeldFromWhenTheVcpuHasACpu) {
   On(PVS_EXIT, kRr3);
   On(PVS_PREEMPT, kOrdinary);
   On(PVS_INJECT, kOrdinary);
-  EXPECT_EQ(On(PVS_ENTER, kOrdinary, 0, 3 * tunables_.inject_hold_ns), Boost(PVSCHED_POLICY_RR, 8));
+  now_ += 3 * tunables_.inject_hold_ns;
+  pvs_enter(&vcpu_, now_);
   EXPECT_EQ(On(PVS_TICK, kOrdinary, 0, tunables_.inject_hold_ns / 2), Boost(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(On(PVS_TICK, kOrdinary, 0, tunables_.inject_hold_ns), 0u);
 }
@@ -332,7 +345,7 @@ TEST_F(PolicyTest, AcknowledgedInterruptIsNotHeldAnew) {
   On(PVS_EXIT, kRr3);
   On(PVS_INJECT, kOrdinary);
   irq_ack_ = vcpu_.irq_ticket;
-  On(PVS_ENTER, kOrdinary);
+  pvs_enter(&vcpu_, now_);
   EXPECT_EQ(On(PVS_TICK, kOrdinary, 0, 1000), 0u);
 }
 
