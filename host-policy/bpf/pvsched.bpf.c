@@ -148,6 +148,27 @@ int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
 }
 
 /*
+ * A vCPU's thread kicks itself, as for its timer: it runs, and need not be looked for.
+ * Often the interrupt has been told of, and this is its way into the guest.
+ */
+static __always_inline int on_own_kick(struct task_struct *task)
+{
+	struct pvs_thread *thread;
+	struct pvs_slot *slot;
+
+	/* kvm_inj_virq tells the others. */
+	if (pvs_applier != PVS_BY_SCHEDULER)
+		return 0;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!thread)
+		return 0;
+	slot = slot_of(thread);
+	if (slot && !slot->vcpu.injected)
+		on_event(task, thread, PVS_INJECT);
+	return 0;
+}
+
+/*
  * An interrupt for a vCPU, in the context of whoever raises it: the one event
  * of a vCPU that is preempted, and so the only way to hear of its interrupt
  * before it runs again. Two names because the function moved in 7.3.
@@ -163,11 +184,8 @@ static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 	pid = vcpu->pid;
 	if (!pid)
 		return 0;
-	/* Its own timer, often: then it runs, and nobody has to look for it. */
-	if (task->thread_pid == pid) {
-		on_current(pvs_applier == PVS_BY_SCHEDULER ? PVS_INJECT : PVS_KICK, NULL);
-		return 0;
-	}
+	if (task->thread_pid == pid)
+		return on_own_kick(task);
 	task = bpf_task_from_pid(BPF_CORE_READ(pid, numbers[0].nr));
 	if (!task)
 		return 0;
