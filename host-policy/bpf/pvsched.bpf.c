@@ -153,6 +153,7 @@ int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
  */
 static __always_inline int on_own_kick(struct task_struct *task)
 {
+	struct pvsched_record *record;
 	struct pvs_thread *thread;
 	struct pvs_slot *slot;
 
@@ -163,7 +164,11 @@ static __always_inline int on_own_kick(struct task_struct *task)
 	if (!thread)
 		return 0;
 	slot = slot_of(thread);
-	if (slot && !slot->vcpu.injected)
+	record = thread->record;
+	if (!slot || !record)
+		return 0;
+	/* No event may have come since the guest has taken the last one. */
+	if (!slot->vcpu.injected || PVS_LOAD(record->irq_ack) == slot->vcpu.irq_ticket)
 		on_event(task, thread, PVS_INJECT);
 	return 0;
 }
