@@ -5,6 +5,7 @@
  */
 #include <linux/types.h>
 #include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -28,6 +29,25 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct signal_struct *signal;
+};
+
+struct kvm_arch {
+	__u64 last_tsc_nsec; /* when the TSC of any vCPU was last set */
+};
+
+struct kvm {
+	struct kvm_arch arch;
+};
+
+struct kvm_vcpu_arch {
+	__u64 this_tsc_nsec; /* when its TSC was this_tsc_write */
+	__u64 this_tsc_write;
+	unsigned int virtual_tsc_khz;
+};
+
+struct kvm_vcpu {
+	struct kvm *kvm;
+	struct kvm_vcpu_arch arch;
 };
 
 /* Records of the tracepoints: kvm_exit's arguments do not hold the reason. */
@@ -169,36 +189,48 @@ int BPF_PROG(pvs_boot_end, int sig)
 	return 0;
 }
 
-/*
- * Each vCPU gets its offset when it is made. The VMM's reset writes 0 to the TSC once
- * more: KVM takes that for a vCPU made in step with others, and leaves the offset as it
- * is, or nearly, where it does not trust the host's TSC; unless more than a second has
- * passed: then the offset falls by what the TSC counted since, at more than 250 MHz.
- */
-SEC("raw_tp/kvm_write_tsc_offset")
-int pvs_boot_vcpu(struct bpf_raw_tracepoint_args *ctx)
+/* Each vCPU's TSC is set when it is made, and by the VMM's reset. */
+SEC("raw_tp/kvm_track_tsc")
+int pvs_boot_tsc(void *ctx)
 {
 	struct pvs_boot_process *process = current_process();
-	__u64 now, fallen = ctx->args[1] - ctx->args[2];
 
 	if (!process)
 		return 0;
 	note_once(&process->made_ns);
-	if ((__u32)ctx->args[0] || process->entered_ns)
-		return 0;
-	now = bpf_ktime_get_ns();
-	if (!process->tsc_ns || (__s64)fallen > (__s64)((now - process->tsc_ns) >> 2))
-		process->tsc_ns = now;
+	if (!process->entered_ns)
+		process->tsc_set_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
+/*
+ * KVM takes most of these writes for one in step with an earlier one, and does not let
+ * the TSC begin anew; which, it decides by the time between them, and by what was
+ * written. So KVM is asked what it made of them: its times are by a clock that BPF
+ * cannot read, but the latest of them is that of the latest write.
+ */
+static __always_inline __u64 tsc_zero(const struct pvs_boot_process *process,
+				      const struct kvm_vcpu *vcpu)
+{
+	__u64 khz = BPF_CORE_READ(vcpu, arch.virtual_tsc_khz);
+	__u64 cycles = BPF_CORE_READ(vcpu, arch.this_tsc_write);
+	__u64 latest = BPF_CORE_READ(vcpu, kvm, arch.last_tsc_nsec);
+
+	if (!process->tsc_set_ns || !khz)
+		return 0;
+	return process->tsc_set_ns - (latest - BPF_CORE_READ(vcpu, arch.this_tsc_nsec)) -
+	       (cycles / khz * 1000000 + cycles % khz * 1000000 / khz);
+}
+
 SEC("raw_tp/kvm_entry")
-int pvs_boot_entry(void *ctx)
+int pvs_boot_entry(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct pvs_boot_process *process = current_process();
 
-	if (process)
-		note_once(&process->entered_ns);
+	if (!process || process->entered_ns)
+		return 0;
+	process->tsc_ns = tsc_zero(process, (const struct kvm_vcpu *)ctx->args[0]);
+	process->entered_ns = bpf_ktime_get_ns();
 	return 0;
 }
 

@@ -12,7 +12,8 @@
 struct pvs_boot_process {
   __u64 exec_ns;      /* its latest; a forked child's is its parent's */
   __u64 made_ns;      /* its first vCPU was made */
-  __u64 tsc_ns;       /* the TSC of the guest's vCPU 0 was 0 */
+  __u64 tsc_set_ns;   /* the TSC of a vCPU was last set, before a vCPU entered the guest */
+  __u64 tsc_ns;       /* the TSC of the vCPU that entered first was 0 */
   __u64 entered_ns;   /* a vCPU first entered the guest */
   __u64 seen_ns;      /* any other sign of a vCPU: a software KVM enters nothing */
   __u64 marked_ns;    /* the guest's user space told of itself */

@@ -49,13 +49,15 @@ def _cmake(root, folder, options, targets):
            ["cmake", "--build", folder, *(["--target", *targets] if targets else [])])
 
 
-# The kernel modules: where each is built from. All but pvsched_host are a guest's.
+# The kernel modules: where each is built from. All but HOST_MODULES are a guest's.
 MODULES = {
     "pvsched": "guest-driver",
     "pvsched_host": "host-policy/kmod",
     "hostile": "tests/lab/hostile",
     "boot_mark": "tests/lab/boot_mark",
+    "untrusted_tsc": "tests/lab/untrusted_tsc",
 }
+HOST_MODULES = ("pvsched_host", "untrusted_tsc")
 
 
 def module_path(name, kernel):

@@ -53,7 +53,8 @@ def write(job, path, kept):
             add(f"usr/local/bin/{name}", (INSIDE / name).read_bytes())
         drivers = {name: initramfs.stripped(root, build.module_path(name, root.kernel))
                    for name in build.MODULES}
-        add("lab/pvsched_host.ko", drivers.pop("pvsched_host"), 0o644)
+        for name in build.HOST_MODULES:
+            add(f"lab/{name}.ko", drivers.pop(name), 0o644)
         add("lab/guest/initramfs", initramfs.make(
             root, drivers, [BUILD / "bin" / name for name in build.GUEST_PROGRAMS]), 0o644)
         if job.interactive:

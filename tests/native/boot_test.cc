@@ -140,8 +140,13 @@ TEST_F(BootTest, AgreesWithTheVmmsOwnClock) {
 
 TEST_F(BootTest, EveryStepIsThere) {
   const Json report = BootJson("-- " MINI_VMM_PATH " 10 10");
-  for (const auto& [step, ms] : report["commands"][0]["runs"][0]["ms"].items()) {
-    EXPECT_TRUE(ms.is_number() && ms >= 0) << step << " " << ms;
+  const Json& run = report["commands"][0]["runs"][0];
+  for (const auto& [step, ms] : run["ms"].items()) {
+    if (step == "tsc_zero_to_userspace" && run["exits"]["total"] == 0) {
+      EXPECT_TRUE(ms.is_null()) << "a software KVM enters nothing: " << ms;
+    } else {
+      EXPECT_TRUE(ms.is_number() && ms >= 0) << step << " " << ms;
+    }
   }
 }
 
