@@ -25,8 +25,12 @@
 #define PVS_SLICE_MIN_NS (1 * 1000000ull)
 /* No sleep earns more than this, and no debt is greater. */
 #define PVS_LAG_NS (40 * 1000000ull)
-/* Of a queue: where bursts begin to count less. Measured with hackbench. */
-#define PVS_BURSTS_AT 4
+/*
+ * Of a queue: where bursts begin to count less. With 4 hackbench did as much as with 8,
+ * and a task that only wakes now and then waited twice as long where four wait
+ * (docs/results.md).
+ */
+#define PVS_BURSTS_AT 8
 /* Wake-ups a second at which sleep earns all of it. */
 #define PVS_WAKES_FULL 64
 
