@@ -26,11 +26,11 @@
 /* No sleep earns more than this, and no debt is greater. */
 #define PVS_LAG_NS (40 * 1000000ull)
 /*
- * Of a queue: where bursts begin to count less. With 4 hackbench did as much as with 8,
- * and a task that only wakes now and then waited twice as long where four wait
- * (docs/results.md).
+ * Of a queue: where bursts begin to count less. With 8 a task that only wakes now and
+ * then waits half as long where four wait, and one that forks gets less done; hackbench
+ * does as much with either (docs/results.md).
  */
-#define PVS_BURSTS_AT 8
+#define PVS_BURSTS_AT 4
 /* Wake-ups a second at which sleep earns all of it. */
 #define PVS_WAKES_FULL 64
 

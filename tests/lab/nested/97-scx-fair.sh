@@ -42,7 +42,8 @@ before=$(used "${free[0]}")
 sleep 12
 had=$(($(used "${free[0]}") - before))
 echo "one busy task beside four chains of short ones had $had ms in 12 s"
-[ $had -ge 1500 ] || fail "an old task is starved by new ones"
+# Under EEVDF some 2500, under the scheduler 1400 to 2100; a starved one has next to nothing.
+[ $had -ge 1000 ] || fail "an old task is starved by new ones"
 sleep 4
 kill "${free[0]}"
 
