@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host-policy/loader/host_check.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -31,7 +34,11 @@ TEST(HostCheck, UnreadableReleaseIsNamed) {
 // A /sys/module where kvm_intel has this preemption_timer; empty: it is not loaded.
 class InterruptsUnseen : public testing::Test {
  protected:
-  void SetUp() override { modules_ = std::filesystem::path(testing::TempDir()) / "module"; }
+  // ctest runs each test in a process of its own, two at once.
+  void SetUp() override {
+    modules_ =
+        std::filesystem::path(testing::TempDir()) / ("pvsched-module-" + std::to_string(getpid()));
+  }
   void TearDown() override { std::filesystem::remove_all(modules_); }
   void SetPreemptionTimer(char value) {
     const std::filesystem::path parameters = modules_ / "kvm_intel" / "parameters";
