@@ -139,8 +139,8 @@ struct pvs_task {
 	__u32 weight; /* at which it was last charged: all together */
 	__u32 no_vcpu; /* it was none after pvs_binds + 1 of them; 0: unknown */
 	__u32 is_awake; /* woken since it last slept */
-	__u32 waiting; /* tasks that waited for each CPU then */
 	__u32 counted_in; /* the VM, + 1, of which it is a vCPU that runs; 0: none */
+	__u32 is_child; /* of a fork, and not yet enabled */
 	__u32 reserved;
 };
 
@@ -165,6 +165,7 @@ struct pvs_cpu {
 	__u32 has_own; /* tasks may wait in its own queue */
 	__u32 last_is_due; /* of the urgent vCPUs */
 	__u32 to_pull; /* 1 + the node where a vCPU became urgent while it waited; 0: none */
+	__u32 crowd; /* pvs_fair_crowd() of its node's queue */
 	struct pvs_scheduler_counts counts;
 } __attribute__((aligned(64)));
 

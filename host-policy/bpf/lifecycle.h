@@ -17,9 +17,17 @@ SEC("struct_ops.s/pvs_init_task")
 __s32 BPF_PROG(pvs_init_task, struct task_struct *p,
 	       struct scx_init_task_args *args)
 {
-	return bpf_task_storage_get(&tasks, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE) ?
-		       0 :
-		       -12 /* ENOMEM */;
+	struct pvs_task *task, *parent;
+
+	task = bpf_task_storage_get(&tasks, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!task)
+		return -12; /* ENOMEM */
+	parent = args->fork ? task_of(bpf_get_current_task_btf()) : NULL;
+	if (!parent)
+		return 0;
+	pvs_fair_fork(&task->fair, &parent->fair);
+	task->is_child = 1;
+	return 0;
 }
 
 SEC("struct_ops/pvs_enable")
@@ -30,7 +38,9 @@ void BPF_PROG(pvs_enable, struct task_struct *p)
 
 	if (!task || !vnow)
 		return;
-	task->fair.vruntime = *vnow;
+	if (!task->is_child)
+		task->fair.vruntime = *vnow;
+	task->is_child = 0;
 	task->weight = p->scx.weight;
 }
 

@@ -40,8 +40,7 @@ static __noinline int wake(struct task_struct *p, struct pvs_task *task)
 	if (!vnow)
 		return 0;
 	now = bpf_ktime_get_ns();
-	waiting = waiting_at(cpu);
-	task->waiting = waiting;
+	waiting = crowd_at(cpu);
 	task->is_awake = 1;
 	task->young_until = young_until(p, now);
 	if (task->young_until) {
@@ -138,9 +137,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	if (is_bound_kthread(p) && enqueue_kthread(p, is_woken, enq_flags))
 		return;
 	count(&me->counts.queued);
-	waiting = enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP) ?
-			  task->waiting :
-			  waiting_at(cpu);
+	waiting = crowd_at(cpu);
 	vnow = clock_of(p, cpu);
 	if (vnow)
 		pvs_fair_bound(&task->fair, *vnow, waiting);
@@ -264,7 +261,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	if (take_ordinary(cpu, prev))
 		return;
 	if (prev)
-		pvs_set_slice(prev, pvs_fair_slice(waiting_at(cpu)));
+		pvs_set_slice(prev, pvs_fair_slice(crowd_at(cpu)));
 	else
 		me->urgent_since = 0; /* Nobody waits: it goes idle. */
 }
@@ -281,6 +278,7 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 
 	if (!me)
 		return;
+	me->crowd = pvs_fair_crowd(me->crowd, waiting_at(cpu));
 	kick_idle_for(PVS_URGENT_DSQ);
 	kick_idle_for(PVS_NODE_DSQ(node_of(cpu)));
 	if (thread) {

@@ -128,6 +128,39 @@ TEST(Fair, BurstsDecideTheOrderInShortQueuesOnly) {
   EXPECT_LT(burst(40), PVS_SLICE_MIN_NS);
 }
 
+TEST(Fair, ANewTaskGoesOnWhereItsParentIs) {
+  pvs_fair parent = {};
+  parent.wakes = PVS_WAKES_FULL;
+  parent.slept_at = 90 * kMs;
+  pvs_fair_charge(&parent, 100 * kMs, PVS_WEIGHT);
+  pvs_fair child = {};
+  pvs_fair_fork(&child, &parent);
+  pvs_fair_wake(&child, PVS_WEIGHT, 80 * kMs, 200 * kMs, 0);
+  // Neither the debt nor the long burst is washed off, and to begin is no wake-up.
+  EXPECT_EQ(pvs_fair_deadline(&child), pvs_fair_deadline(&parent));
+  EXPECT_EQ(child.wakes, PVS_WAKES_FULL);
+  // Nor does it wait behind those that its parent would pass.
+  pvs_fair_fork(&child, &parent);
+  pvs_fair_wake(&child, PVS_WEIGHT, 1000 * kMs, 1100 * kMs, 0);
+  EXPECT_EQ(child.vruntime, 1000 * kMs - PVS_LAG_NS);
+}
+
+// Orders made a moment apart are to compare, however the queue's length jumps.
+TEST(Fair, TheCrowdIsAMeanThatOneLookHardlyMoves) {
+  uint32_t crowd = 0;
+  const auto look = [&crowd](uint32_t waiting, int times) {
+    for (int i = 0; i < times; ++i) crowd = pvs_fair_crowd(crowd, waiting);
+    return pvs_fair_crowded(crowd);
+  };
+  EXPECT_EQ(look(5, 200), 5u);
+  EXPECT_LE(look(20, 1), 6u);
+  EXPECT_GE(look(0, 1), 4u);
+  EXPECT_EQ(look(0, 200), 0u);
+  for (int i = 0; i < 100; ++i) look(i % 2 ? 0 : 8, 1);
+  EXPECT_NEAR(pvs_fair_crowded(crowd), 4, 1);
+  EXPECT_EQ(look(2000, 200), 2000u);
+}
+
 // Each is put back by the virtual time of now: that takes nothing from who has more weight.
 TEST(Fair, VirtualTimePassesByWeight) {
   const std::array<uint32_t, 2> weights = {PVS_WEIGHT, 8 * PVS_WEIGHT};
