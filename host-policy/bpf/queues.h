@@ -287,7 +287,7 @@ static __noinline bool take_ordinary(__s32 cpu, struct task_struct *prev)
 		fair.vruntime += used;
 		fair.awake += used;
 		vnow = clock_of(prev, cpu);
-		waiting = crowd_at(cpu);
+		waiting = pvs_fair_crowded(me->crowd);
 		/* As it will be then: those that wait are not further from the time. */
 		if (vnow)
 			pvs_fair_bound(&fair, *vnow, waiting);

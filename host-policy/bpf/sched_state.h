@@ -179,14 +179,6 @@ static __always_inline __u32 waiting_at(__s32 cpu)
 	return queued > 0 ? (__u32)queued / cpus_of_node() : 0;
 }
 
-/* The same as the mean of the last ticks: what tasks are ordered and sliced by. */
-static __always_inline __u32 crowd_at(__s32 cpu)
-{
-	struct pvs_cpu *me = cpu_of(cpu);
-
-	return me ? pvs_fair_crowded(me->crowd) : 0;
-}
-
 /* Virtual time passes; not each time, as that is a look at queues. */
 static __always_inline void pass(struct task_struct *p, __u64 scaled)
 {

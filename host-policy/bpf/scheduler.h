@@ -37,19 +37,18 @@ static __noinline int wake(struct task_struct *p, struct pvs_task *task)
 		return 0;
 	cpu = task_cpu(p);
 	vnow = clock_of(p, cpu);
-	if (!vnow)
+	me = cpu_of(cpu);
+	if (!vnow || !me)
 		return 0;
 	now = bpf_ktime_get_ns();
-	waiting = crowd_at(cpu);
+	waiting = pvs_fair_crowded(me->crowd);
 	task->is_awake = 1;
 	task->young_until = young_until(p, now);
 	if (task->young_until) {
 		/* All the credit that there is. */
 		task->fair.wakes = PVS_WAKES_FULL;
 		waiting = 0;
-		me = cpu_of(cpu);
-		if (me)
-			count(&me->counts.young);
+		count(&me->counts.young);
 	}
 	pvs_fair_wake(&task->fair, p->scx.weight, *vnow, now, waiting);
 	thread = vcpu_of(p, task);
@@ -137,7 +136,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	if (is_bound_kthread(p) && enqueue_kthread(p, is_woken, enq_flags))
 		return;
 	count(&me->counts.queued);
-	waiting = crowd_at(cpu);
+	waiting = pvs_fair_crowded(me->crowd);
 	vnow = clock_of(p, cpu);
 	if (vnow)
 		pvs_fair_bound(&task->fair, *vnow, waiting);
@@ -261,7 +260,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	if (take_ordinary(cpu, prev))
 		return;
 	if (prev)
-		pvs_set_slice(prev, pvs_fair_slice(crowd_at(cpu)));
+		pvs_set_slice(prev, pvs_fair_slice(pvs_fair_crowded(me->crowd)));
 	else
 		me->urgent_since = 0; /* Nobody waits: it goes idle. */
 }
