@@ -159,6 +159,7 @@ struct pvs_cpu {
 	__u64 spared_until; /* no urgent vCPU takes it before */
 	__u64 vnow; /* virtual time of its own tasks */
 	__u64 passed_ns; /* used, by weight: what virtual time is still to pass by */
+	__u64 left_at; /* by its task, which stays, to a real-time one; 0: none stays */
 	__u64 looked_at; /* when the queue's end was last looked at */
 	__s32 balance; /* its own tasks' turn: 0 or more; the node's: less */
 	__s32 yields_to; /* pid; -1: to anybody, 0: to nobody */

@@ -7,8 +7,6 @@
 
 #include "host-policy/bpf/sched_state.h"
 
-#define PVS_RT_PRIO 100 /* task_struct's prio: below it, real-time */
-
 /* A loop needs an end; those beyond it, if they have no other CPU, hold up hot-plug. */
 #define PVS_GIVEN_UP_AT 65536
 
@@ -49,8 +47,10 @@ void BPF_PROG(pvs_cpu_online, __s32 cpu)
 {
 	struct pvs_cpu *me = cpu_of(cpu);
 
-	if (me)
+	if (me) {
 		me->is_offline = 0;
+		me->left_at = 0;
+	}
 	pvs_online_cpus++;
 }
 
@@ -90,38 +90,6 @@ void BPF_PROG(pvs_cpu_offline, __s32 cpu)
 	give_up(cpu, PVS_PARKED_DSQ);
 }
 
-/* A real-time task takes the CPU: what waits for it may find another. */
-SEC("struct_ops/pvs_cpu_release")
-void BPF_PROG(pvs_cpu_release, __s32 cpu, struct scx_cpu_release_args *args)
-{
-	struct pvs_cpu *me = cpu_of(cpu);
-
-	if (me)
-		me->is_taken = 1;
-	scx_bpf_reenqueue_local___v1();
-}
-
-/* The same, where sched_ext lets go of cpu_release(). */
-SEC("?tp_btf/sched_switch")
-int BPF_PROG(pvs_cpu_taken, bool preempt, struct task_struct *prev,
-	     struct task_struct *next)
-{
-	struct pvs_cpu *me;
-
-	if (!next || next->prio >= PVS_RT_PRIO)
-		return 0;
-	/* Real-time tasks in a row; it may be idle in between, and be given tasks then. */
-	if (prev && prev->prio < PVS_RT_PRIO)
-		return 0;
-	me = cpu_of(bpf_get_smp_processor_id());
-	if (!me)
-		return 0;
-	me->is_taken = 1;
-	if (bpf_ksym_exists(scx_bpf_reenqueue_local___v2___new))
-		scx_bpf_reenqueue_local___v2___new();
-	return 0;
-}
-
 /* CPUs that come and go from now on tell so: cpu_online(), cpu_offline(). */
 static __always_inline void count_online(void)
 {
@@ -137,6 +105,7 @@ static __always_inline void count_online(void)
 		if (!me)
 			break;
 		me->is_taken = 0;
+		me->left_at = 0;
 		me->is_offline = !bpf_cpumask_test_cpu(i, online);
 		if (me->is_offline)
 			continue;

@@ -106,6 +106,12 @@ static __always_inline bool enqueue_kthread(struct task_struct *p, bool is_woken
 	return true;
 }
 
+/* An idle CPU, no longer taken for one; -1: there is none. */
+static __always_inline __s32 idle_for(struct task_struct *p)
+{
+	return p && some_idle() ? scx_bpf_pick_idle_cpu(p->cpus_ptr, 0) : -1;
+}
+
 /*
  * To the CPU that this runs on, if that is its own and to be taken, as it is if its timer
  * has just expired there: at once, and nobody has to look. Else into the queue that every
@@ -123,7 +129,7 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 	if (!me || !task)
 		return 0;
 	deadline = pvs_fair_deadline(&task->fair);
-	idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	idle = idle_for(p);
 	if (idle < 0) {
 		cpu = least_urgent(p, urgency, deadline);
 		if (cpu == task_cpu(p) && cpu == (__s32)bpf_get_smp_processor_id()) {
@@ -143,7 +149,7 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 	}
 	/* One that became idle since; later ones a tick finds. */
 	if (idle < 0)
-		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+		idle = idle_for(p);
 	if (idle >= 0) {
 		count(&me->counts.urgent_idle);
 		scx_bpf_kick_cpu(idle, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
@@ -151,11 +157,6 @@ static __noinline int enqueue_urgent(struct task_struct *p,
 	}
 	count(&me->counts.urgent_queued);
 	return 0;
-}
-
-static __always_inline __s32 idle_for(struct task_struct *p)
-{
-	return p ? scx_bpf_pick_idle_cpu(p->cpus_ptr, 0) : -1;
 }
 
 /* An idle CPU looks for the first in a queue, if it may run there. */

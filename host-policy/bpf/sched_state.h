@@ -307,6 +307,16 @@ static __always_inline bool is_parked(const struct pvs_task *task, __u64 now)
 	return pvs_limited && task && task->parked_until > now;
 }
 
+/* A busy host has none, and need not look for the best one: enqueue() looks again. */
+static __always_inline bool some_idle(void)
+{
+	const struct cpumask *idle = scx_bpf_get_idle_cpumask();
+	bool none = bpf_cpumask_empty(idle);
+
+	scx_bpf_put_idle_cpumask(idle);
+	return !none;
+}
+
 static __always_inline void count(__u64 *counter)
 {
 	__sync_fetch_and_add(counter, 1);

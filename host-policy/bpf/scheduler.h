@@ -19,6 +19,7 @@
 
 #include "host-policy/bpf/lifecycle.h"
 #include "host-policy/bpf/queues.h"
+#include "host-policy/bpf/taken.h"
 
 /*
  * It has slept, or is new. Before it is queued or given a CPU: what does its
@@ -59,16 +60,6 @@ static __noinline int wake(struct task_struct *p, struct pvs_task *task)
 		slot->woken_at = now;
 	judge(p, thread, PVS_WAKE);
 	return 0;
-}
-
-/* A busy host has none, and need not look for the best one: enqueue() looks again. */
-static __always_inline bool some_idle(void)
-{
-	const struct cpumask *idle = scx_bpf_get_idle_cpumask();
-	bool none = bpf_cpumask_empty(idle);
-
-	scx_bpf_put_idle_cpumask(idle);
-	return !none;
 }
 
 /*
@@ -152,7 +143,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 	 * before this returns, which is when the task is queued, is found by a tick.
 	 */
 	if (p->nr_cpus_allowed > 1)
-		idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+		idle = idle_for(p);
 	else if (scx_bpf_test_and_clear_cpu_idle(cpu))
 		idle = cpu;
 	if (idle >= 0) {
@@ -259,10 +250,15 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 		return;
 	if (take_ordinary(cpu, prev))
 		return;
-	if (prev)
+	if (prev) {
 		pvs_set_slice(prev, pvs_fair_slice(pvs_fair_crowded(me->crowd)));
-	else
-		me->urgent_since = 0; /* Nobody waits: it goes idle. */
+		return;
+	}
+	/* Nobody waits: it goes idle. */
+	me->urgent_since = 0;
+	/* Those come when this has returned. */
+	if (send_on(0))
+		scx_bpf_kick_cpu(cpu, 0);
 }
 
 SEC("struct_ops/pvs_tick")
@@ -278,8 +274,12 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 	if (!me)
 		return;
 	me->crowd = pvs_fair_crowd(me->crowd, waiting_at(cpu));
-	kick_idle_for(PVS_URGENT_DSQ);
-	kick_idle_for(PVS_NODE_DSQ(node_of(cpu)));
+	/* On a busy host, most often, two looks at queues less. */
+	if (some_idle()) {
+		kick_idle_for(PVS_URGENT_DSQ);
+		kick_idle_for(PVS_NODE_DSQ(node_of(cpu)));
+	}
+	send_on(PVS_STAYS_NS);
 	if (thread) {
 		had = granted(thread);
 		urgency = urgency_of(judge(p, thread, PVS_TICK));
@@ -301,7 +301,7 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 		return;
 	/* Its boost has ended; or a vCPU waits that is more urgent, or may. */
 	if (urgency_of(had) > PVS_RANK_RT || me->to_pull ||
-	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))
+	    (pvs_binds && scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ)))
 		pvs_set_slice(p, 0);
 }
 
@@ -337,6 +337,8 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	me->urgency = urgency;
 	me->deadline = pvs_fair_deadline(&task->fair);
 	me->is_taken = 0;
+	if (me->left_at)
+		goes_on(me, cpu, urgency);
 	/* While it waited others of its group may have used up the quota. */
 	task->parked_until = parked_until(p);
 	if (task->parked_until)

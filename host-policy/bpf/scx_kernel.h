@@ -17,6 +17,7 @@
 
 enum scx_dsq_id_flags {
 	SCX_DSQ_LOCAL = 0x8000000000000002ull,
+	SCX_DSQ_LOCAL_ON = 0xc000000000000000ull,
 };
 
 enum scx_enq_flags {
@@ -156,6 +157,7 @@ extern bool scx_bpf_dsq_move_to_local___v2___new(__u64 dsq, __u64 enq_flags) __k
 extern bool scx_bpf_task_set_slice(struct task_struct *p, __u64 slice) __ksym __weak;
 extern __u32 scx_bpf_reenqueue_local___v1(void) __ksym __weak;
 extern void scx_bpf_reenqueue_local___v2___new(void) __ksym __weak;
+extern void scx_bpf_dsq_reenq(__u64 dsq, __u64 flags) __ksym __weak;
 
 #define PVS_SCX(type, value) bpf_core_enum_value(enum type, value)
 
