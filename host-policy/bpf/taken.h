@@ -38,6 +38,10 @@ static __always_inline bool taken(__s32 cpu)
 	if (!bpf_ksym_exists(scx_bpf_dsq_reenq) || me->is_offline ||
 	    me->urgency > PVS_RANK_RT || some_idle())
 		return true;
+	/*
+	 * One that goes idle just now has not seen this one: it does when it next has
+	 * something to do, if no other CPU's tick comes first.
+	 */
 	me->left_at = bpf_ktime_get_ns();
 	/* A barrier: who sees the bit sees since when. */
 	__sync_fetch_and_or(left_of(cpu), 1ull << (cpu & 63));
