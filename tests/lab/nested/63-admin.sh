@@ -22,7 +22,6 @@ unspin pair
 eventually 10 "vCPU 1's thread is ordinary again" is "$one" "$ORDINARY"
 expect "its affinity" "$(taskset -p -c "$one" | sed 's/.*: //')" 1
 expect "its group" "$(cut -d: -f3 "/proc/$(lab-guest pid pair)/task/$one/cgroup")" /pvsched-test
-taskset -p -c 0,1 "$one" >/dev/null
 echo "$(lab-guest pid pair)" >/sys/fs/cgroup/cgroup.procs
 rmdir /sys/fs/cgroup/pvsched-test || fail "something is left in the group"
 

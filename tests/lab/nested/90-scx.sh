@@ -54,4 +54,3 @@ stop_pvschedd TERM || fail "pvschedd's exit status is $?"
 eventually 10 "the scheduler is gone" scx_is disabled
 for id in 0 1; do expect "vCPU $id's thread" "$(params "$(thread pair $id)")" "$ORDINARY"; done
 expect "what the guest computes" "$(lab-guest exec pair 'echo $((6 * 7))')" 42
-taskset -p -c 0,1 "$one" >/dev/null

@@ -58,9 +58,14 @@ has_bound() { [ "$(bound "$1")" = "$2" ]; }
 thread() { lab-guest threads "$1" | sed -n "$(($2 + 1))p"; }
 
 # use_pair [--no-driver]: the guest `pair`, two vCPUs, which tests share one after
-# the other as a boot is long. It is there, its driver loaded anew, at return.
+# the other as a boot is long. It is there, its driver loaded anew, at return; its
+# vCPUs may run on any CPU, wherever a test before bound them.
 use_pair() {
+  local tid
   lab-guest pid pair >/dev/null 2>&1 || lab-guest start pair --vcpus 2 --no-driver || fail "the guest did not start"
+  for tid in $(lab-guest threads pair); do
+    taskset -p -c "0-$(($(nproc --all) - 1))" "$tid" >/dev/null || fail "taskset"
+  done
   [ "${1-}" = --no-driver ] || lab-guest exec pair 'insmod /pvsched.ko' || fail "the driver did not load"
 }
 
