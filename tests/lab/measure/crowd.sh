@@ -51,8 +51,8 @@ one() {
   cpu_times >"$round/after" || return 1
   took=$(calc "$(now) - $start")
   result_of urgent || return 1
-  figure urgent.p50 "$(percentile "$round/urgent.json" 0.5)"
-  figure urgent.p99 "$(percentile "$round/urgent.json" 0.99)"
+  figure urgent.p50 "$(percentile 0.5 "$round/urgent.json")"
+  figure urgent.p99 "$(percentile 0.99 "$round/urgent.json")"
   join -j 2 <(sort -k 2 "$round/before") <(sort -k 2 "$round/after") |
     awk -v took="$took" '{ used = ($5 - $3) / took / 1e9; sum[$2] += used
         if ($2 != "urgent" && (least == "" || used < least)) least = used }

@@ -35,8 +35,8 @@ one() {
   { wait $ordinary && wait $host; } || die "cyclictest failed"
   end_load || die "stress-ng failed: $(tail -1 "$round/work")"
   figure work "$(work "$round/work")"
-  figure rr.p99 "$(percentile "$round/rr.json" 0.99)"
-  figure ordinary.p99 "$(percentile "$round/other.json" 0.99)"
+  figure rr.p99 "$(percentile 0.99 "$round/rr.json")"
+  figure ordinary.p99 "$(percentile 0.99 "$round/other.json")"
   figure hackbench "$(calc "$messages / $(took hackbench -g 2 -l $messages)")"
   figure forks "$(calc "$recipes / $(took build)")"
 }

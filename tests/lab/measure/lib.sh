@@ -14,14 +14,15 @@ for policy in ${@:3}; do [ "$policy" = eevdf ] || policies+=("$policy"); done
 
 . measuring.sh
 
-# percentile FILE FRACTION: in us, of what cyclictest wrote. Where it lies beyond the
-# histogram, the maximum is all that is known.
+# percentile FRACTION FILE...: in us, of what cyclictest wrote, of all files together. Where
+# it lies beyond the histograms, the maximum is all that is known.
 percentile() {
-  jq -r --argjson f "$2" '.thread["0"] as $t
-    | ([$t.histogram | to_entries[] | {us: (.key | tonumber), n: .value}] | sort_by(.us)) as $h
-    | ($t.cycles * $f) as $want
-    | reduce $h[] as $e ({seen: 0, us: 0}; if .seen >= $want then . else {seen: (.seen + $e.n), us: $e.us} end)
-    | if .seen >= $want then .us else $t.max end' "$1"
+  jq -rs --argjson f "$1" 'map(.thread["0"])
+    | ([.[].histogram | to_entries[] | {us: (.key | tonumber), n: .value}] | sort_by(.us)) as $h
+    | ((map(.cycles) | add) * $f) as $want
+    | reduce $h[] as $e ({seen: 0, us: 0, max: (map(.max) | max)};
+        if .seen >= $want then . else .seen += $e.n | .us = $e.us end)
+    | if .seen >= $want then .us else .max end' "${@:2}"
 }
 
 # work FILE: geometric mean of stress-ng's rates; without vm, whose steps are too coarse.
