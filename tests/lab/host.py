@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a job on the host under test, and tells a dead host from a failed job."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -97,7 +98,10 @@ def _boot(disk, emulated, job, out, write, kept):
         argv = prefix + machine.qemu(program, disk, emulated, job.interactive)
         watch = _Watch(folder)
         try:
-            outcome = _attend(argv, disk, folder, watch, job, write)
+            with machine.awake() if emulated else contextlib.nullcontext(True) as is_awake:
+                if not is_awake:
+                    say("the emulated host stands still at times: this machine's idle CPUs may not poll (/dev/cpu_dma_latency)")
+                outcome = _attend(argv, disk, folder, watch, job, write)
         except (KeyboardInterrupt, SystemExit) as stop:
             stop.kept = _kept(folder / "results.tar")
             raise

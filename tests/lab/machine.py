@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine the host under test runs on: hardware KVM if it nests, else emulation."""
 
+import contextlib
 import fcntl
 import os
 import pathlib
+import struct
 import subprocess
 
 _KVM_GET_API_VERSION = 0xAE00
@@ -55,6 +57,23 @@ def punctual():
     """
     command = ["chrt", "--reset-on-fork", "--fifo", "1"]
     return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else []
+
+
+@contextlib.contextmanager
+def awake():
+    """Where that is allowed, which is yielded, this machine's idle CPUs poll for as long, instead of halting.
+
+    In a VM a CPU that has halted may run again only milliseconds after it was woken: what
+    an emulated CPU waited for then has happened, and it does not go on (docs/testing.md).
+    """
+    try:
+        latency = open("/dev/cpu_dma_latency", "wb", buffering=0)
+    except OSError:
+        yield False
+        return
+    with latency:  # in force while it is open
+        latency.write(struct.pack("=i", 0))  # us
+        yield True
 
 
 def qemu(program, image, emulated, interactive):
