@@ -100,7 +100,7 @@ def _boot(disk, emulated, job, out, write, kept):
         try:
             with machine.awake() if emulated else contextlib.nullcontext(True) as is_awake:
                 if not is_awake:
-                    say("the emulated host stands still at times: this machine's idle CPUs may not poll (/dev/cpu_dma_latency)")
+                    say("the emulated host may stand still at times: /dev/cpu_dma_latency does not open here")
                 outcome = _attend(argv, disk, folder, watch, job, write)
         except (KeyboardInterrupt, SystemExit) as stop:
             stop.kept = _kept(folder / "results.tar")

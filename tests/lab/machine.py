@@ -67,7 +67,7 @@ def awake():
     an emulated CPU waited for then has happened, and it does not go on (docs/testing.md).
     """
     try:
-        latency = open("/dev/cpu_dma_latency", "wb", buffering=0)
+        latency = open("/dev/cpu_dma_latency", "r+b", buffering=0)  # not created where there is none
     except OSError:
         yield False
         return
