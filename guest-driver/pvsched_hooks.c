@@ -19,7 +19,7 @@
 
 #include "pvsched.h"
 #include "pvsched_publish.h"
-#include "pvsched_urgency.h"
+#include "pvsched_task_word.h"
 
 #define CREATE_TRACE_POINTS
 #include "pvsched_trace.h"

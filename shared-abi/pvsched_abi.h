@@ -181,6 +181,32 @@ static inline __u32 pvsched_word_flags(__u64 word)
 	return (__u32)(word >> PVSCHED_WORD_FLAGS_SHIFT) & 0xff;
 }
 
+/*
+ * The urgency of a valid priority word: a rank, higher is more urgent. The only
+ * order of priority words; guest and host both use it. Classes rank in Linux's
+ * order: IDLE, then the fair class by nice, then FIFO and RR by rt_prio, then
+ * DEADLINE. Flags do not count. Never crosses the guest-host boundary.
+ */
+#define PVSCHED_URGENCY_IDLE 10
+#define PVSCHED_URGENCY_NICE_0 100
+#define PVSCHED_URGENCY_RT 200 /* every real-time rank is above this */
+#define PVSCHED_URGENCY_DEADLINE 400
+
+static inline __u32 pvsched_urgency(__u64 word)
+{
+	switch (pvsched_word_policy(word)) {
+	case PVSCHED_POLICY_DEADLINE:
+		return PVSCHED_URGENCY_DEADLINE;
+	case PVSCHED_POLICY_FIFO:
+	case PVSCHED_POLICY_RR:
+		return PVSCHED_URGENCY_RT + pvsched_word_rt_prio(word);
+	case PVSCHED_POLICY_IDLE:
+		return PVSCHED_URGENCY_IDLE;
+	default:
+		return (__u32)(PVSCHED_URGENCY_NICE_0 - pvsched_word_nice(word));
+	}
+}
+
 struct pvsched_record {
 	/* Line 0: guest, once, before it registers. */
 	__u32 magic; /* PVSCHED_MAGIC */

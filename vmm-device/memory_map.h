@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/unique_fd.h"
 #include "vmm-device/device.h"
-#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 

@@ -2,7 +2,7 @@
 /*
  * CPU time used over a sliding window, against two budgets.
  *
- * Kept in slices of the window. The sum covers PVS_SLICES whole slices and the
+ * Kept in slices of the window. The sum covers PVS_BUDGET_BUCKETS whole slices and the
  * running one, that is, never less than the window: so in no window is more
  * used than the budget allows, plus what was used between two looks.
  *
@@ -15,9 +15,9 @@
 #ifndef PVSCHED_CORE_BUDGET_H
 #define PVSCHED_CORE_BUDGET_H
 
-#include "host-policy/core/words.h"
+#include "host-policy/core/priority_word.h"
 
-#define PVS_SLICES 16
+#define PVS_BUDGET_BUCKETS 16
 
 struct pvs_budget {
 	__u64 used_ns; /* in the window: sum of its slices */
@@ -32,10 +32,10 @@ struct pvs_window {
 };
 
 /* Looked at when something was used, or leaves the window. */
-struct pvs_slices {
+struct pvs_budget_buckets {
 	__u32 running; /* index of the running slice */
-	__u32 boost[PVS_SLICES + 1];
-	__u32 critical[PVS_SLICES + 1];
+	__u32 boost[PVS_BUDGET_BUCKETS + 1];
+	__u32 critical[PVS_BUDGET_BUCKETS + 1];
 };
 
 PVS_INLINE int pvs_budget_is_used_up(const struct pvs_budget *b,
@@ -51,7 +51,7 @@ PVS_INLINE int pvs_budget_is_used_up(const struct pvs_budget *b,
 PVS_INLINE void pvs_budget_drain(struct pvs_budget *b, __u64 budget_ns,
 				 __u64 slices)
 {
-	__u64 drained = budget_ns / PVS_SLICES * slices;
+	__u64 drained = budget_ns / PVS_BUDGET_BUCKETS * slices;
 
 	if (b->level_ns > 2 * budget_ns)
 		b->level_ns = 2 * budget_ns;
@@ -66,18 +66,18 @@ PVS_INLINE void pvs_budget_leave(struct pvs_budget *b, __u32 *oldest)
 }
 
 /* Moves the window to `now`. */
-PVS_INLINE void pvs_window_advance(struct pvs_window *w, struct pvs_slices *s,
+PVS_INLINE void pvs_window_advance(struct pvs_window *w, struct pvs_budget_buckets *s,
 				   __u64 window_ns, __u64 budget_ns,
 				   __u64 critical_budget_ns, __u64 now)
 {
-	__u64 slice_ns = window_ns / PVS_SLICES, passed;
+	__u64 slice_ns = window_ns / PVS_BUDGET_BUCKETS, passed;
 	__u32 i, next;
 
 	if (now - w->slice_start < slice_ns)
 		return;
 	passed = (now - w->slice_start) / slice_ns;
-	if (passed > 2 * PVS_SLICES)
-		passed = 2 * PVS_SLICES; /* no bucket holds more than that */
+	if (passed > 2 * PVS_BUDGET_BUCKETS)
+		passed = 2 * PVS_BUDGET_BUCKETS; /* no bucket holds more than that */
 	pvs_budget_drain(&w->boost, budget_ns, passed);
 	pvs_budget_drain(&w->critical, critical_budget_ns, passed);
 	/* With nothing in them, slices need no moving one by one. */
@@ -87,10 +87,10 @@ PVS_INLINE void pvs_window_advance(struct pvs_window *w, struct pvs_slices *s,
 			w->slice_start = now;
 		return;
 	}
-	for (i = 0; i < PVS_SLICES + 1; i++) {
+	for (i = 0; i < PVS_BUDGET_BUCKETS + 1; i++) {
 		if (now - w->slice_start < slice_ns)
 			return;
-		next = s->running >= PVS_SLICES ? 0 : s->running + 1;
+		next = s->running >= PVS_BUDGET_BUCKETS ? 0 : s->running + 1;
 		pvs_budget_leave(&w->boost, &s->boost[next]);
 		pvs_budget_leave(&w->critical, &s->critical[next]);
 		s->running = next;

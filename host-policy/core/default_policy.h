@@ -31,7 +31,7 @@
 #ifndef PVSCHED_CORE_DEFAULT_POLICY_H
 #define PVSCHED_CORE_DEFAULT_POLICY_H
 
-#include "host-policy/core/view.h"
+#include "host-policy/core/policy_view.h"
 
 #define PVS_RR(rt_prio) pvs_propose(PVSCHED_POLICY_RR, 0, rt_prio, 0)
 
@@ -50,15 +50,15 @@ PVS_INLINE __u32 pvs_ahead(const struct pvs_view *view)
 
 PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 {
-	__u64 demand = pvs_bare(view->demand);
+	__u64 demand = pvs_without_flags(view->demand);
 	__u32 grant_flags = pvsched_word_flags(view->grant);
 	int boosted = view->state == PVS_BOOSTED;
 	int idle = !demand && pvsched_word_flags(view->demand) &
 				      PVSCHED_INTENT_IDLE;
 	__u32 ahead = pvs_ahead(view);
 
-	if (pvs_rank(demand) > PVS_RANK_RT)
-		return pvs_rank(demand) >= PVS_RANK_RT + ahead ? demand :
+	if (pvsched_urgency(demand) > PVSCHED_URGENCY_RT)
+		return pvsched_urgency(demand) >= PVSCHED_URGENCY_RT + ahead ? demand :
 								 PVS_RR(ahead);
 	if (ahead)
 		return PVS_RR(ahead);

@@ -19,7 +19,7 @@
 #define PVSCHED_CORE_POLICY_H
 
 #include "host-policy/core/budget.h"
-#include "host-policy/core/view.h"
+#include "host-policy/core/policy_view.h"
 
 enum pvs_mode {
 	PVS_ENFORCE = 0,
@@ -76,7 +76,7 @@ struct pvs_vcpu {
 	__u64 boosts;
 	__u64 boosted_ns; /* CPU time used while boosted, both budgets */
 	__u32 throttles;
-	struct pvs_slices slices;
+	struct pvs_budget_buckets slices;
 };
 
 /* What happened, and what the guest's memory said then: each read once. */
@@ -127,7 +127,7 @@ PVS_INLINE void pvs_account(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	if (v->state == PVS_BOOSTED) {
 		v->boosted_ns += used;
 		slice = v->slices.running;
-		if (slice > PVS_SLICES)
+		if (slice > PVS_BUDGET_BUCKETS)
 			slice = 0;
 		if (pvsched_word_flags(v->grant) & PVSCHED_GRANT_CRITICAL)
 			pvs_budget_charge(&v->window.critical,
@@ -201,7 +201,7 @@ PVS_INLINE void pvs_carry(const struct pvs_vcpu *old, struct pvs_vcpu *v)
 }
 
 /*
- * Accounts for the event and makes the policy's view of it. Returns 1 if the
+ * BudgetLedger for the event and makes the policy's view of it. Returns 1 if the
  * policy is to be asked; else the grant stands in v->grant.
  */
 PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
@@ -223,14 +223,14 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 		return 0;
 	}
 	pvs_account(t, v, in->now, in->cpu_ns);
-	running = pvs_valid(in->intent);
-	waiting = pvs_valid(in->waiting);
+	running = pvs_sanitize(in->intent);
+	waiting = pvs_sanitize(in->waiting);
 	demand = pvs_demand(running, waiting);
 	/*
 	 * Only tasks make work urgent for the time to come: else a guest of
 	 * ordinary tasks would be boosted ahead for ever by its own ticks.
 	 */
-	if (pvs_rank(pvs_bare(demand)) > PVS_RANK_RT)
+	if (pvsched_urgency(pvs_without_flags(demand)) > PVSCHED_URGENCY_RT)
 		v->last_urgent = in->now;
 	if (pvs_throttle(t, v, in->now))
 		return 0;
@@ -309,11 +309,11 @@ PVS_INLINE __u64 pvs_finish(const struct pvs_tunables *t, struct pvs_vcpu *v,
 
 	if (flags & PVS_KEEP) {
 		/* Under the caps of now, which may be other ones. */
-		proposal = pvs_bare(v->grant);
+		proposal = pvs_without_flags(v->grant);
 		critical = pvsched_word_flags(v->grant) &
 			   PVSCHED_GRANT_CRITICAL;
 	}
-	grant = pvs_capped(t, pvs_valid(pvs_bare(proposal)));
+	grant = pvs_capped(t, pvs_sanitize(pvs_without_flags(proposal)));
 	if (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) {
 		if (critical) {
 			if (pvs_budget_is_used_up(&v->window.critical,

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "host-policy/daemon/unix_socket.h"
+#include "common/unix_socket.h"
 
 namespace pvsched {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/unique_fd.h"
 #include "nlohmann/json.hpp"
-#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 

@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "host-policy/ctl/text_table.h"
+#include "common/text_table.h"
 
 namespace pvsched {
 namespace {
@@ -112,7 +112,7 @@ std::string SchedulerTable(const Json& status) {
                         status.value("actuator", "?"), "\n");
   } else {
     text = "pvsched schedules the host\n";
-    // In the order of struct pvs_scheduler_counts.
+    // In the order of struct pvs_scx_counts.
     static constexpr std::pair<const char*, const char*> kMeanings[] = {
         {"idle", "tasks that woke onto an idle CPU"},
         {"queued", "tasks that waited in a queue"},

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "host-policy/daemon/sched_params.h"
+#include "host-policy/daemon/actuators/sched_params.h"
 
 namespace pvsched {
 namespace {
@@ -51,8 +51,8 @@ std::string GrantText(uint64_t grant) {
 }
 
 std::string Reason(const pvs_trace& trace) {
-  const uint64_t intent = pvs_valid(trace.intent);
-  const uint64_t waiting = pvs_valid(trace.waiting);
+  const uint64_t intent = pvs_sanitize(trace.intent);
+  const uint64_t waiting = pvs_sanitize(trace.waiting);
   const uint32_t flags = pvsched_word_flags(intent);
   std::string text = EventName(trace.event);
   absl::StrAppend(&text, (flags & PVSCHED_INTENT_IDLE) != 0
@@ -66,7 +66,7 @@ std::string Reason(const pvs_trace& trace) {
   return text;
 }
 
-Json ParamsToJson(const pvs_params& params) {
+Json ParamsToJson(const pvs_sched_params& params) {
   return {
       {"policy", PolicyName(params.policy)}, {"rt_prio", params.rt_prio}, {"nice", params.nice}};
 }
@@ -115,7 +115,7 @@ nlohmann::ordered_json StatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slo
           {"wakeup_us", {{"normal", slot.wakeup_us[0]}, {"boosted", slot.wakeup_us[1]}}}};
 }
 
-nlohmann::ordered_json SchedulerCountsToJson(const pvs_scheduler_counts& counts) {
+nlohmann::ordered_json SchedulerCountsToJson(const pvs_scx_counts& counts) {
   return {{"idle", counts.idle},
           {"queued", counts.queued},
           {"urgent_idle", counts.urgent_idle},

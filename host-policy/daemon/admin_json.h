@@ -4,9 +4,9 @@
 
 #include <sched.h>
 
-#include "host-policy/daemon/actuator.h"
+#include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/registry.h"
-#include "host-policy/loader/programs.h"
+#include "host-policy/loader/bpf_object.h"
 #include "nlohmann/json.hpp"
 
 namespace pvsched {
@@ -19,7 +19,7 @@ nlohmann::ordered_json VcpuToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot
 // The vCPU's counters and its histograms of the time from wake-up to running:
 // bucket i counts [2^i, 2^(i+1)) us.
 nlohmann::ordered_json StatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot);
-nlohmann::ordered_json SchedulerCountsToJson(const pvs_scheduler_counts& counts);
+nlohmann::ordered_json SchedulerCountsToJson(const pvs_scx_counts& counts);
 nlohmann::ordered_json TraceToJson(const Vm& vm, const Vcpu& vcpu, const pvs_trace& trace);
 
 }  // namespace pvsched

@@ -9,8 +9,8 @@
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "common/unix_socket.h"
 #include "host-policy/daemon/admin_json.h"
-#include "host-policy/daemon/unix_socket.h"
 
 namespace pvsched {
 namespace {
@@ -89,7 +89,7 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
   if (command == "vcpu list" || command == "stats") {
     for (const auto& [pid, vm] : registry_.vms()) {
       for (const auto& [id, vcpu] : vm->vcpus) {
-        const pvs_slot& slot = programs_.slot(vcpu.slot);
+        const pvs_slot& slot = bpf_.slot(vcpu.slot);
         list.push_back(command == "stats" ? StatsToJson(*vm, vcpu, slot)
                                           : VcpuToJson(*vm, vcpu, slot, actuator_));
       }
@@ -114,14 +114,13 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
     return TunablesToJson(vm);
   }
   if (command == "policy load") {
-    if (absl::Status status = programs_.SetPolicy(Field(request, "path")); !status.ok()) {
+    if (absl::Status status = bpf_.SetPolicy(Field(request, "path")); !status.ok()) {
       return status;
     }
-    LOG(INFO) << "policy: "
-              << (programs_.policy_path().empty() ? "the default" : programs_.policy_path());
+    LOG(INFO) << "policy: " << (bpf_.policy_path().empty() ? "the default" : bpf_.policy_path());
   }
   if (command == "policy show" || command == "policy load") {
-    return Json{{"policy", programs_.policy_path().empty() ? "default" : programs_.policy_path()}};
+    return Json{{"policy", bpf_.policy_path().empty() ? "default" : bpf_.policy_path()}};
   }
   if (command == "scheduler status") return SchedulerToJson();
   if (command == "trace") {
@@ -139,8 +138,8 @@ Json AdminServer::SchedulerToJson() const {
                {"is_scheduler", actuator_.name() == std::string("scx")},
                {"last_end", scheduler_ends_.Last()}};
   if (!json["is_scheduler"]) return json;
-  json["missing_callbacks"] = programs_.missing_callbacks();
-  json["counts"] = SchedulerCountsToJson(programs_.scheduler_counts());
+  json["missing_callbacks"] = bpf_.missing_callbacks();
+  json["counts"] = SchedulerCountsToJson(bpf_.scx_counts());
   return json;
 }
 
@@ -174,19 +173,19 @@ void AdminServer::StartTrace(UniqueFd fd) {
   if (!loop_.Add(number, [this, number] { StopTrace(number); }).ok()) return;
   tracers_[number] = {.fd = std::move(fd)};
   if (trace_ != nullptr) return;
-  trace_ = programs_.Trace([this](const pvs_trace& trace) { OnTrace(trace); });
+  trace_ = bpf_.Trace([this](const pvs_trace& trace) { OnTrace(trace); });
   if (!loop_.Add(trace_->WaitFd(), [this] { trace_->Consume(); }).ok()) {
     trace_.reset();
     return;
   }
-  programs_.SetTracing(true);
+  bpf_.SetTracing(true);
 }
 
 void AdminServer::StopTrace(int fd) {
   loop_.Remove(fd);
   tracers_.erase(fd);
   if (!tracers_.empty() || trace_ == nullptr) return;
-  programs_.SetTracing(false);
+  bpf_.SetTracing(false);
   loop_.Remove(trace_->WaitFd());
   trace_.reset();
 }

@@ -9,14 +9,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "host-policy/daemon/actuator.h"
-#include "host-policy/daemon/event_loop.h"
+#include "common/event_loop.h"
+#include "common/unique_fd.h"
+#include "common/unix_socket.h"
+#include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/registry.h"
-#include "host-policy/daemon/scheduler_ends.h"
-#include "host-policy/daemon/unix_socket.h"
-#include "host-policy/loader/programs.h"
+#include "host-policy/daemon/scx_exit_record.h"
+#include "host-policy/loader/bpf_object.h"
 #include "nlohmann/json.hpp"
-#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 
@@ -29,11 +29,11 @@ namespace pvsched {
 class AdminServer {
  public:
   // All must outlive the server.
-  AdminServer(EventLoop& loop, Registry& registry, Programs& programs, Actuator& actuator,
-              const SchedulerEnds& scheduler_ends)
+  AdminServer(EventLoop& loop, Registry& registry, BpfObject& programs, Actuator& actuator,
+              const ScxExitRecord& scheduler_ends)
       : loop_(loop),
         registry_(registry),
-        programs_(programs),
+        bpf_(programs),
         actuator_(actuator),
         scheduler_ends_(scheduler_ends) {}
   ~AdminServer();
@@ -56,13 +56,13 @@ class AdminServer {
 
   EventLoop& loop_;
   Registry& registry_;
-  Programs& programs_;
+  BpfObject& bpf_;
   Actuator& actuator_;
-  const SchedulerEnds& scheduler_ends_;
+  const ScxExitRecord& scheduler_ends_;
   std::string path_;
   UniqueFd listener_;
   Acceptor acceptor_;
-  std::unique_ptr<Programs::Ring> trace_;  // while there are tracers
+  std::unique_ptr<BpfObject::Ring> trace_;  // while there are tracers
   std::map<int, Tracer> tracers_;
 };
 

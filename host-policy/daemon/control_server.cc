@@ -11,7 +11,7 @@
 #include "absl/log/log.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "host-policy/daemon/unix_socket.h"
+#include "common/unix_socket.h"
 
 namespace pvsched {
 namespace {

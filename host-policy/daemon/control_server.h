@@ -8,11 +8,11 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "host-policy/daemon/event_loop.h"
+#include "common/event_loop.h"
+#include "common/unique_fd.h"
+#include "common/unix_socket.h"
 #include "host-policy/daemon/registry.h"
-#include "host-policy/daemon/unix_socket.h"
 #include "pvsched_control.h"
-#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 

@@ -20,16 +20,16 @@
 #include "absl/log/initialize.h"
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
-#include "host-policy/daemon/actuator.h"
+#include "common/event_loop.h"
+#include "common/unique_fd.h"
+#include "host-policy/daemon/actuators/actuator.h"
+#include "host-policy/daemon/actuators/baseline_store.h"
+#include "host-policy/daemon/actuators/selection.h"
 #include "host-policy/daemon/admin_server.h"
-#include "host-policy/daemon/baseline_store.h"
 #include "host-policy/daemon/control_server.h"
-#include "host-policy/daemon/event_loop.h"
-#include "host-policy/daemon/host.h"
 #include "host-policy/daemon/registry.h"
-#include "host-policy/daemon/scheduler_ends.h"
+#include "host-policy/daemon/scx_exit_record.h"
 #include "host-policy/daemon/tunables.h"
-#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 namespace {
@@ -89,7 +89,7 @@ absl::Status Run(const Options& options) {
   // Torn down in reverse: devices first, then the actuator, then the programs.
   EventLoop loop;
   absl::StatusOr<Host> host =
-      ChooseHost(options.actuators, options.policy, **baselines, options.agent_priority);
+      ChooseActuator(options.actuators, options.policy, **baselines, options.agent_priority);
   if (!host.ok()) return host.status();
   Registry registry(loop, *host->programs, *host->actuator, *std::move(tunables));
   ControlServer control(loop, registry);
@@ -97,18 +97,18 @@ absl::Status Run(const Options& options) {
   if (absl::Status status = control.Listen(options.device_socket, mode); !status.ok()) {
     return status;
   }
-  SchedulerEnds ends(options.state_dir + "/scheduler-end");
+  ScxExitRecord ends(options.state_dir + "/scheduler-end");
   AdminServer admin(loop, registry, *host->programs, *host->actuator, ends);
   if (absl::Status status = admin.Listen(options.admin_socket); !status.ok()) return status;
   if (absl::Status status = loop.Add(signals->get(), [&loop] { loop.Stop(); }); !status.ok()) {
     return status;
   }
-  bool has_scheduler_ended = false;
+  bool has_scx_ended = false;
   if (host->scheduler != nullptr) {
     absl::Status status = loop.Add(host->scheduler->EndFd(), [&] {
       host->scheduler->TakeEnd();
-      has_scheduler_ended = host->programs->has_scheduler_ended();
-      if (has_scheduler_ended) loop.Stop();
+      has_scx_ended = host->programs->has_scx_ended();
+      if (has_scx_ended) loop.Stop();
     });
     if (!status.ok()) return status;
   }
@@ -118,8 +118,8 @@ absl::Status Run(const Options& options) {
             << options.admin_socket;
   sd_notify(0, "READY=1");
   loop.Run();
-  if (has_scheduler_ended) {
-    const std::string reason = ends.Note(host->programs->scheduler_end());
+  if (has_scx_ended) {
+    const std::string reason = ends.Note(host->programs->scx_exit());
     LOG(ERROR) << "the kernel ended the scheduler (" << reason
                << "): every task is the host's own scheduler's again; going on without scx";
     return absl::UnavailableError(reason);

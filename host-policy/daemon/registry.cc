@@ -18,8 +18,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "host-policy/daemon/pidfd.h"
-#include "host-policy/daemon/sched_params.h"
+#include "common/pidfd.h"
+#include "host-policy/daemon/actuators/sched_params.h"
 #include "pvsched_abi.h"
 
 namespace pvsched {
@@ -86,12 +86,12 @@ absl::Status CheckMemory(int memory, uint64_t offset, uint64_t length) {
 
 }  // namespace
 
-Registry::Registry(EventLoop& loop, Programs& programs, Actuator& actuator, TunableStore tunables)
-    : loop_(loop), programs_(programs), actuator_(actuator), tunables_(std::move(tunables)) {
+Registry::Registry(EventLoop& loop, BpfObject& programs, Actuator& actuator, TunableStore tunables)
+    : loop_(loop), bpf_(programs), actuator_(actuator), tunables_(std::move(tunables)) {
   for (uint32_t i = 0; i < PVS_MAX_VCPUS; ++i) free_slots_.push_back(i);
   for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vms_.push_back(i);
   ApplyHostTunables();
-  seen_ = programs_.Seen([this](const pvs_seen& seen) { OnSeen(seen); });
+  seen_ = bpf_.Seen([this](const pvs_vcpu_seen& seen) { OnSeen(seen); });
   if (absl::Status status = loop_.Add(seen_->WaitFd(), [this] { seen_->Consume(); });
       !status.ok()) {
     LOG(FATAL) << status;
@@ -172,13 +172,13 @@ void Registry::OnVmmEnd(Vm& vm) {
 }
 
 absl::Status Registry::ApplyTunables(const Vm& vm) {
-  return programs_.SetTunables(vm.index, ToPolicy(tunables_.ForVm(vm.name, vm.uid)));
+  return bpf_.SetTunables(vm.index, ToPolicy(tunables_.ForVm(vm.name, vm.uid)));
 }
 
 void Registry::ApplyHostTunables() {
   const TunableValues values = tunables_.ForHost();
   ApplyLogLevel(values);
-  programs_.SetBootTime(BootTimeNs(values));
+  bpf_.SetBootTime(BootTimeNs(values));
 }
 
 absl::Status Registry::SetTunable(absl::string_view vm, absl::string_view name,
@@ -189,7 +189,7 @@ absl::Status Registry::SetTunable(absl::string_view vm, absl::string_view name,
     if (absl::Status status = ApplyTunables(*running); !status.ok()) return status;
     // A vCPU that sleeps has no event: it must not keep what is allowed no more.
     for (const auto& [id, vcpu] : running->vcpus) {
-      if (vcpu.tid != 0) programs_.RunTimer(vcpu.tid);
+      if (vcpu.tid != 0) bpf_.RunTimer(vcpu.tid);
     }
   }
   return absl::OkStatus();
@@ -218,14 +218,14 @@ absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint6
                                                      PVS_MAX_VCPUS, " for the host"));
   }
   // Each number is a budget: those that were used of late count, too.
-  if (!accounts_.Has(vm.pid, vcpu_id) &&
-      vm.vcpus.size() + accounts_.Count(vm.pid, Now()) >= kMaxVcpusPerVm) {
+  if (!ledger_.Has(vm.pid, vcpu_id) &&
+      vm.vcpus.size() + ledger_.Count(vm.pid, Now()) >= kMaxVcpusPerVm) {
     return absl::ResourceExhaustedError("too many vCPUs have come and gone: try again later");
   }
   if (absl::Status status = CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE); !status.ok()) {
     return status;
   }
-  if (absl::Status status = programs_.Expect(vm.pid, vcpu_id); !status.ok()) return status;
+  if (absl::Status status = bpf_.Expect(vm.pid, vcpu_id); !status.ok()) return status;
   Vcpu vcpu;
   vcpu.id = vcpu_id;
   vcpu.slot = free_slots_.front();
@@ -242,7 +242,7 @@ void Registry::Withdraw(Vm& vm, uint32_t vcpu_id) {
   if (it == vm.vcpus.end()) return;
   Release(vm, it->second);
   vm.vcpus.erase(it);
-  programs_.Fence();
+  bpf_.Fence();
 }
 
 void Registry::WithdrawAll(Vm& vm) {
@@ -250,7 +250,7 @@ void Registry::WithdrawAll(Vm& vm) {
   if (vm.vcpus.empty()) return;
   for (auto& [id, vcpu] : vm.vcpus) Release(vm, vcpu);
   vm.vcpus.clear();
-  programs_.Fence();
+  bpf_.Fence();
 }
 
 absl::Status Registry::SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid) {
@@ -263,11 +263,11 @@ absl::Status Registry::SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid) {
         absl::StrCat("vCPU ", vcpu_id, " is thread ", it->second.tid, " already"));
   }
   if (absl::Status status = Bind(vm, it->second, tid); !status.ok()) return status;
-  programs_.Forget(vm.pid, vcpu_id);
+  bpf_.Forget(vm.pid, vcpu_id);
   return absl::OkStatus();
 }
 
-void Registry::OnSeen(const pvs_seen& seen) {
+void Registry::OnSeen(const pvs_vcpu_seen& seen) {
   auto vm = vms_.find(static_cast<pid_t>(seen.tgid));
   if (vm == vms_.end()) return;
   auto vcpu = vm->second->vcpus.find(seen.vcpu_id);
@@ -290,10 +290,10 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   }
   // Asked last: the process's number was not another one's then.
   if (HasEnded(vm.pidfd.get())) return VmmHasEnded();
-  programs_.ClearSlot(vcpu.slot, accounts_.Renew(vm.pid, vcpu.id, tid, Now()));
+  bpf_.ClearSlot(vcpu.slot, ledger_.Renew(vm.pid, vcpu.id, tid, Now()));
   if (absl::Status status = actuator_.Add(vcpu.slot, vm.pid, tid, pidfd.get()); !status.ok())
     return status;
-  absl::Status status = programs_.Bind({
+  absl::Status status = bpf_.Bind({
       .thread_pidfd = pidfd.get(),
       .vcpu_id = vcpu.id,
       .slot = vcpu.slot,
@@ -305,7 +305,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   });
   if (status.ok()) {
     status = loop_.Add(pidfd.get(), [this, pid = vm.pid, id = vcpu.id] { OnThreadEnd(pid, id); });
-    if (!status.ok()) programs_.Unbind(pidfd.get());
+    if (!status.ok()) bpf_.Unbind(pidfd.get());
   }
   if (!status.ok()) {
     actuator_.Remove(vcpu.slot);
@@ -313,7 +313,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   }
   vcpu.thread_pidfd = std::move(pidfd);
   vcpu.tid = tid;
-  accounts_.Drop(vm.pid, vcpu.id);
+  ledger_.Drop(vm.pid, vcpu.id);
   LOG_IF(INFO, MayLog()) << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
   return absl::OkStatus();
 }
@@ -322,17 +322,17 @@ void Registry::Unbind(const Vm& vm, Vcpu& vcpu) {
   if (vcpu.tid == 0) return;
   actuator_.Remove(vcpu.slot);
   // What it used since its last event is charged, too.
-  programs_.RunTimer(vcpu.tid);
-  programs_.Unbind(vcpu.thread_pidfd.get());
-  accounts_.Keep(vm.pid, vcpu.id, vcpu.tid, programs_.CopyVcpu(vcpu.slot),
-                 ToPolicy(tunables_.ForVm(vm.name, vm.uid)).window_ns, Now());
+  bpf_.RunTimer(vcpu.tid);
+  bpf_.Unbind(vcpu.thread_pidfd.get());
+  ledger_.Keep(vm.pid, vcpu.id, vcpu.tid, bpf_.CopyVcpu(vcpu.slot),
+               ToPolicy(tunables_.ForVm(vm.name, vm.uid)).window_ns, Now());
   loop_.Remove(vcpu.thread_pidfd.get());
   vcpu.thread_pidfd.reset();
   vcpu.tid = 0;
 }
 
 void Registry::Release(Vm& vm, Vcpu& vcpu) {
-  programs_.Forget(vm.pid, vcpu.id);
+  bpf_.Forget(vm.pid, vcpu.id);
   Unbind(vm, vcpu);
   // To the end of the queue: a slot rests as long as possible.
   free_slots_.push_back(vcpu.slot);
@@ -345,7 +345,7 @@ void Registry::OnThreadEnd(pid_t pid, uint32_t vcpu_id) {
   if (vcpu == vm->second->vcpus.end()) return;
   Unbind(*vm->second, vcpu->second);
   // The record stays registered: a vCPU that is plugged in again has a new thread.
-  if (absl::Status status = programs_.Expect(pid, vcpu_id); !status.ok()) {
+  if (absl::Status status = bpf_.Expect(pid, vcpu_id); !status.ok()) {
     LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm->second->name << " vCPU " << vcpu_id << ": "
                                 << status.message();
   }

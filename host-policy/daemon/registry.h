@@ -14,16 +14,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "host-policy/daemon/accounts.h"
-#include "host-policy/daemon/actuator.h"
-#include "host-policy/daemon/event_loop.h"
+#include "common/event_loop.h"
+#include "common/unique_fd.h"
+#include "host-policy/daemon/actuators/actuator.h"
+#include "host-policy/daemon/budget_ledger.h"
 #include "host-policy/daemon/tunables.h"
-#include "host-policy/loader/programs.h"
-#include "vmm-device/unique_fd.h"
+#include "host-policy/loader/bpf_object.h"
 
 namespace pvsched {
 
-struct GuestPlace {
+struct GuestRange {
   UniqueFd memory;  // none: not given
   uint64_t offset = 0;
 };
@@ -31,15 +31,15 @@ struct GuestPlace {
 // Where a guest counts a vCPU's reasons not to preempt it.
 struct PreemptCount {
   uint32_t vcpu_id = 0;
-  GuestPlace place;
+  GuestRange place;
   uint32_t mask = 0;
 };
 
 // A registered vCPU. Bound once its thread is known.
 struct Vcpu {
   uint32_t id = 0;    // APIC id
-  uint32_t slot = 0;  // of Programs and of the actuator
-  GuestPlace record;
+  uint32_t slot = 0;  // of BpfObject and of the actuator
+  GuestRange record;
   PreemptCount preempt_count;
   bool acknowledges_irqs = false;
   pid_t tid = 0;  // 0: not bound
@@ -47,7 +47,7 @@ struct Vcpu {
 };
 
 struct Vm {
-  uint32_t index = 0;  // of Programs
+  uint32_t index = 0;  // of BpfObject
   pid_t pid = 0;
   uid_t uid = 0;
   UniqueFd pidfd;
@@ -65,7 +65,7 @@ struct Vm {
 class Registry {
  public:
   // All must outlive the registry.
-  Registry(EventLoop& loop, Programs& programs, Actuator& actuator, TunableStore tunables);
+  Registry(EventLoop& loop, BpfObject& programs, Actuator& actuator, TunableStore tunables);
   ~Registry();
 
   // The VM whose VMM `pidfd` is, spoken for by a process of user `peer`, who
@@ -98,20 +98,20 @@ class Registry {
   bool MayLog();
   void ApplyHostTunables();
   absl::Status ApplyTunables(const Vm& vm);
-  void OnSeen(const pvs_seen& seen);
+  void OnSeen(const pvs_vcpu_seen& seen);
   absl::Status Bind(Vm& vm, Vcpu& vcpu, pid_t tid);
-  // Without Programs::Fence(), which the caller owes.
+  // Without BpfObject::Fence(), which the caller owes.
   void Unbind(const Vm& vm, Vcpu& vcpu);
   void Release(Vm& vm, Vcpu& vcpu);
   void OnVmmEnd(Vm& vm);
   void OnThreadEnd(pid_t pid, uint32_t vcpu_id);
 
   EventLoop& loop_;
-  Programs& programs_;
+  BpfObject& bpf_;
   Actuator& actuator_;
   TunableStore tunables_;
-  Accounts accounts_{PVS_MAX_VCPUS};
-  std::unique_ptr<Programs::Ring> seen_;
+  BudgetLedger ledger_{PVS_MAX_VCPUS};
+  std::unique_ptr<BpfObject::Ring> seen_;
   std::map<pid_t, std::unique_ptr<Vm>> vms_;
   std::vector<std::unique_ptr<Vm>> ended_;  // without a VMM, but with a connection
   std::deque<uint32_t> free_slots_;

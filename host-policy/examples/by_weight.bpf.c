@@ -4,7 +4,7 @@
  * of weight 100 gets real-time priority 1, and one more for each doubling. So
  * where two VMs are urgent at once, the heavier one runs.
  */
-#include "host-policy/core/view.h"
+#include "host-policy/core/policy_view.h"
 
 __u64 pvs_policy(const struct pvs_view *view)
 {
@@ -12,7 +12,7 @@ __u64 pvs_policy(const struct pvs_view *view)
 
 	if (!view)
 		return pvs_propose_keep();
-	if (pvs_rank(view->demand & 0xffffff) <= PVS_RANK_RT &&
+	if (pvsched_urgency(view->demand & 0xffffff) <= PVSCHED_URGENCY_RT &&
 	    !(view->event == PVS_HALT && pvs_urgent_lately(view)))
 		return view->event == PVS_EXIT || view->event == PVS_TICK ||
 				       view->event == PVS_HALT ||

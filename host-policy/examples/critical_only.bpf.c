@@ -4,7 +4,7 @@
  * interrupt or has preemption off gets its CPU back until it leaves. What its
  * tasks say of their urgency is ignored.
  */
-#include "host-policy/core/view.h"
+#include "host-policy/core/policy_view.h"
 
 __u64 pvs_policy(const struct pvs_view *view)
 {

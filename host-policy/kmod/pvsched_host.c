@@ -37,7 +37,7 @@ struct target {
 	struct task_struct *task;
 	/* Taken before the scheduler's locks, so never where those are held. */
 	raw_spinlock_t lock;
-	u64 wanted; /* the last grant; written without the lock */
+	u64 pending_grant; /* the last grant; written without the lock */
 	u64 done; /* the one that was applied last */
 	struct sched_attr own;
 	struct sched_attr applied;
@@ -87,7 +87,7 @@ static bool same_attr(const struct sched_attr *a, const struct sched_attr *b)
 	       a->sched_runtime == b->sched_runtime;
 }
 
-static void to_params(const struct sched_attr *attr, struct pvs_params *params)
+static void to_params(const struct sched_attr *attr, struct pvs_sched_params *params)
 {
 	params->policy = attr->sched_policy;
 	params->nice = attr->sched_nice;
@@ -98,7 +98,7 @@ static void to_params(const struct sched_attr *attr, struct pvs_params *params)
 /* Whether it has what was applied, or what it has left of that. */
 static bool has_boost(const struct target *t, const struct sched_attr *now)
 {
-	struct pvs_params own, applied, params;
+	struct pvs_sched_params own, applied, params;
 
 	if (!t->is_applied)
 		return false;
@@ -113,7 +113,7 @@ static bool has_boost(const struct target *t, const struct sched_attr *now)
 static bool granted_attr(const struct sched_attr *own, u64 grant,
 			 struct sched_attr *attr)
 {
-	struct pvs_params params, granted;
+	struct pvs_sched_params params, granted;
 
 	*attr = *own;
 	to_params(own, &params);
@@ -166,7 +166,7 @@ static void apply(struct target *t)
 	u64 grant;
 
 	raw_spin_lock_irqsave(&t->lock, flags);
-	grant = READ_ONCE(t->wanted);
+	grant = READ_ONCE(t->pending_grant);
 	if (grant != t->done)
 		apply_locked(t, grant);
 	raw_spin_unlock_irqrestore(&t->lock, flags);
@@ -198,7 +198,7 @@ __bpf_kfunc int pvsched_host_apply(u32 slot, u64 grant)
 	rcu_read_lock();
 	t = xa_load(&targets, slot);
 	if (t) {
-		WRITE_ONCE(t->wanted, grant);
+		WRITE_ONCE(t->pending_grant, grant);
 		/*
 		 * The scheduler's locks are only ever held with interrupts off,
 		 * and sched_setattr() may not be called from an interrupt. To

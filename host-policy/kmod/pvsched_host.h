@@ -15,7 +15,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#include "host-policy/core/params.h"
+#include "host-policy/core/sched_params.h"
 
 #define PVSCHED_HOST_DEVICE "pvsched_host"
 
@@ -30,8 +30,8 @@ struct pvsched_host_target {
 struct pvsched_host_state {
 	__u32 slot; /* in */
 	__u32 is_applied; /* `now` is the module's doing */
-	struct pvs_params own;
-	struct pvs_params now;
+	struct pvs_sched_params own;
+	struct pvs_sched_params now;
 };
 
 struct pvsched_host_stats {

@@ -17,7 +17,7 @@ absl::Status CheckHost();
 absl::Status CheckCanTrace(absl::string_view program);
 
 // Why, on this host, a vCPU that waits for a CPU is not boosted for its interrupt before it
-// runs again, and what to do about it; empty if it is. `has_kick_hook` as of Programs;
+// runs again, and what to do about it; empty if it is. `has_kick_hook` as of BpfObject;
 // `modules` is /sys/module.
 std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent, where the kernel refuses what it is to apply.
-#include "host-policy/daemon/agent.h"
+#include "host-policy/daemon/actuators/agent.h"
 
 #include <sched.h>
 #include <sys/syscall.h>
@@ -12,9 +12,9 @@
 #include <memory>
 #include <string>
 
+#include "common/pidfd.h"
 #include "gtest/gtest.h"
-#include "host-policy/daemon/pidfd.h"
-#include "host-policy/daemon/sched_params.h"
+#include "host-policy/daemon/actuators/sched_params.h"
 #include "host-policy/daemon/tunables.h"
 #include "tests/native/pvschedd_fixture.h"
 
@@ -40,34 +40,34 @@ class AgentTest : public testing::Test {
     auto vm = RunningVm(1);
     if (!vm.ok()) GTEST_SKIP() << vm.status().message();
     vm_ = *std::move(vm);
-    auto programs = Programs::Load("");
+    auto programs = BpfObject::Load("");
     ASSERT_TRUE(programs.ok()) << programs.status();
-    programs_ = *std::move(programs);
-    ASSERT_TRUE(programs_->SetTunables(0, ToPolicy(DefaultTunables())).ok());
+    bpf_ = *std::move(programs);
+    ASSERT_TRUE(bpf_->SetTunables(0, ToPolicy(DefaultTunables())).ok());
     char directory[] = "/tmp/agent-test-XXXXXX";
     directory_ = mkdtemp(directory);
     auto baselines = BaselineStore::Open(directory_ + "/baseline");
     ASSERT_TRUE(baselines.ok()) << baselines.status();
     baselines_ = *std::move(baselines);
 
-    agent_ = std::make_unique<Agent>(*programs_, *baselines_);
+    agent_ = std::make_unique<AgentActuator>(*bpf_, *baselines_);
     ASSERT_TRUE(agent_->Start(Actuator::kDefaultPriority).ok());
     thread_ = UniqueFd(pidfd_open(vm_->tid(0), PIDFD_THREAD));
     ASSERT_TRUE(thread_);
-    programs_->ClearSlot(0);
+    bpf_->ClearSlot(0);
     ASSERT_TRUE(agent_->Add(0, getpid(), vm_->tid(0), thread_.get()).ok());
-    Programs::Binding binding;
+    BpfObject::Binding binding;
     binding.thread_pidfd = thread_.get();
     binding.record = {.memory = vm_->memory(), .offset = MiniVm::record_offset(0)};
-    ASSERT_TRUE(programs_->Bind(binding).ok());
+    ASSERT_TRUE(bpf_->Bind(binding).ok());
   }
 
   void TearDown() override {
     refuse = false;
     agent_.reset();
     if (thread_) {
-      programs_->Unbind(thread_.get());
-      programs_->Fence();
+      bpf_->Unbind(thread_.get());
+      bpf_->Fence();
     }
     unlink((directory_ + "/baseline").c_str());
     rmdir(directory_.c_str());
@@ -80,9 +80,9 @@ class AgentTest : public testing::Test {
 
   std::string directory_;
   std::unique_ptr<MiniVm> vm_;
-  std::unique_ptr<Programs> programs_;
+  std::unique_ptr<BpfObject> bpf_;
   std::unique_ptr<BaselineStore> baselines_;
-  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<AgentActuator> agent_;
   UniqueFd thread_;
 };
 
@@ -104,7 +104,7 @@ TEST_F(AgentTest, RefusedEndOfABoostIsTriedAgain) {
   EXPECT_TRUE(Has(SCHED_RR, 8));
   EXPECT_EQ(agent_->applied(0).now.rt_prio, 8u);
   // The guest says nothing new.
-  ASSERT_TRUE(Eventually([&] { return programs_->slot(0).wanted == 0; }));
+  ASSERT_TRUE(Eventually([&] { return bpf_->slot(0).pending_grant == 0; }));
   refuse = false;
   EXPECT_TRUE(Eventually([&] { return Has(SCHED_OTHER, 0); }));
 }

@@ -18,12 +18,12 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "host-policy/boot/recorder.h"
 #include "host-policy/loader/host_check.h"
 #include "nlohmann/json.hpp"
-#include "vmm-device/unique_fd.h"
+#include "tools/boot-trace/recorder.h"
 
 namespace pvsched {
 namespace {

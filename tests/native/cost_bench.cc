@@ -254,7 +254,7 @@ Json Scale(int rounds, const char* unit, int vcpus_per_vm, const std::vector<int
   return json;
 }
 
-Json Programs() {
+Json BpfObject() {
   printf("Mean time of each program (a vCPU that exits all the time, boosted and not in turn):\n");
   const UniqueFd stats = AccountProgramCosts();
   const auto vm = RunningVm(2, std::chrono::microseconds(100));
@@ -370,7 +370,7 @@ int Main(int argc, char** argv) {
   Json json;
   const auto wants = [&only](const char* part) { return only.empty() || only == part; };
   if (wants("exits")) json["exit_round_trip"] = ExitRoundTrip(rounds);
-  if (wants("programs")) json["programs"] = Programs();
+  if (wants("programs")) json["programs"] = BpfObject();
   if (wants("guest-hooks")) json["guest_hooks"] = GuestHooks(rounds);
   if (wants("scale")) json["scale"] = Scale(rounds, "vCPU", 32, {1, 10, 100, 1000});
   if (wants("vms")) json["vms"] = Scale(rounds, "VM", 1, {1, 10, 100});

@@ -11,7 +11,7 @@
 #include "tests/kernel_memory.h"
 // After what it needs of the kernel.
 #include "guest-driver/pvsched_publish.h"
-#include "guest-driver/pvsched_urgency.h"
+#include "guest-driver/pvsched_task_word.h"
 
 namespace pvsched {
 namespace {

@@ -14,8 +14,8 @@
 #include <cstring>
 #include <thread>
 
+#include "common/unix_socket.h"
 #include "gtest/gtest.h"
-#include "host-policy/daemon/unix_socket.h"
 #include "host-policy/loader/host_check.h"
 
 namespace pvsched {

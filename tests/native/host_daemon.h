@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "common/unique_fd.h"
 #include "nlohmann/json.hpp"
 #include "pvsched_control.h"
-#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 

@@ -15,8 +15,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "common/unique_fd.h"
 #include "pvsched_abi.h"
-#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "vmm-device/unique_fd.h"
+#include "common/unique_fd.h"
 
 namespace pvsched {
 

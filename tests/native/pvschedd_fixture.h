@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
-#include "host-policy/daemon/sched_params.h"
+#include "host-policy/daemon/actuators/sched_params.h"
 #include "tests/native/host_daemon.h"
 #include "tests/native/mini_vm.h"
 

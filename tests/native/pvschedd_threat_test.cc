@@ -22,7 +22,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
-#include "host-policy/daemon/sched_params.h"
+#include "host-policy/daemon/actuators/sched_params.h"
 #include "tests/native/host_daemon.h"
 #include "tests/native/mini_vm.h"
 #include "tests/native/pvschedd_fixture.h"

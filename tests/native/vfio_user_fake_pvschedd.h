@@ -12,8 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "common/unique_fd.h"
 #include "pvsched_control.h"
-#include "vmm-device/unique_fd.h"
 
 namespace pvsched {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "host-policy/daemon/baseline_store.h"
+#include "host-policy/daemon/actuators/baseline_store.h"
 
 #include <sys/resource.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "host-policy/boot/report.h"
+#include "tools/boot-trace/report.h"
 
 namespace pvsched {
 namespace {

@@ -18,4 +18,4 @@ fi
 # BPF's tunables are const volatile, and a policy has no kernel header for its licence.
 perl "$checkpatch" --no-tree --quiet --terse --show-types \
     --ignore ALLOC_WITH_SIZEOF,LINUX_VERSION_CODE,CONSTANT_COMPARISON,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO \
-    --file guest-driver/*.[ch] host-policy/kmod/*.[ch] tests/lab/hostile/*.c tests/lab/boot_mark/*.c tests/lab/untrusted_tsc/*.c $(git ls-files 'host-policy/*.bpf.[ch]')
+    --file guest-driver/*.[ch] host-policy/kmod/*.[ch] tests/modules/*/*.c $(git ls-files 'host-policy/*.bpf.[ch]')

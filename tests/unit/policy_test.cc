@@ -433,8 +433,8 @@ TEST_F(PolicyTest, RandomEventsNeverExceedCapsOrBudget) {
       ASSERT_TRUE(pvsched_word_policy(grant) == PVSCHED_POLICY_RR ||
                   pvsched_word_nice(grant) >= tunables_.min_nice);
     } else {
-      ASSERT_LE(pvs_rank(grant), pvs_rank(0));
-      ASSERT_EQ(pvs_bare(grant) != 0, (flags & PVSCHED_GRANT_LOWERED) != 0);
+      ASSERT_LE(pvsched_urgency(grant), pvsched_urgency(0));
+      ASSERT_EQ(pvs_without_flags(grant) != 0, (flags & PVSCHED_GRANT_LOWERED) != 0);
     }
     ASSERT_GE(pvsched_word_nice(grant), tunables_.min_nice);
     ASSERT_EQ((pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED) != 0, vcpu_.state == PVS_BOOSTED);

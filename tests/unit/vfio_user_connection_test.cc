@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vmm-device/vfio_user_connection.h"
-
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -10,6 +8,7 @@
 #include <utility>
 
 #include "tests/unit/vfio_user_test_client.h"
+#include "vmm-device/vfio_user/connection.h"
 
 namespace pvsched {
 namespace {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vmm-device/vfio_user_server.h"
-
 #include <gtest/gtest.h>
 #include <linux/pci_regs.h>
 #include <sys/socket.h>
@@ -12,6 +10,7 @@
 #include <random>
 
 #include "tests/unit/vfio_user_test_client.h"
+#include "vmm-device/vfio_user/server.h"
 
 namespace pvsched {
 namespace {

@@ -17,9 +17,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/unique_fd.h"
 #include "pvsched_abi.h"
-#include "vmm-device/unique_fd.h"
-#include "vmm-device/vfio_user_protocol.h"
+#include "vmm-device/vfio_user/protocol.h"
 
 namespace pvsched {
 

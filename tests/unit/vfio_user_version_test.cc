@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vmm-device/vfio_user_version.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -8,6 +6,7 @@
 #include <string>
 
 #include "tests/unit/vfio_user_test_client.h"
+#include "vmm-device/vfio_user/version.h"
 
 namespace pvsched {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Asks for everything, always. */
-#include "host-policy/core/view.h"
+#include "host-policy/core/policy_view.h"
 
 __u64 pvs_policy(const struct pvs_view *view)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reads behind the view, which the verifier does not allow. */
-#include "host-policy/core/view.h"
+#include "host-policy/core/policy_view.h"
 
 __u64 pvs_policy(const struct pvs_view *view)
 {

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the driver costs a guest that does nothing but switch, in instructions.
+
+No clock shows a hundredth in an emulated guest, and none shows it twice on a busy
+machine. So here a guest is emulated whose clock goes on by a nanosecond with each
+instruction (QEMU's icount): what it measures is counted, whatever else the machine does.
+The device is the real one, over vfio-user.
+"""
+
+import re
+import statistics
+
+import build
+import image
+import initramfs
+from progress import step
+from settings import BUILD, CASES, OUT, LabError
+
+# Of ordinary tasks, and where one of two is real-time, so that each switch has news.
+LIMITS = {"ordinary": 1.02, "urgent": 1.025}
+_INIT = "count-switches"
+_ROUNDS = 3
+_TIMEOUT_S = 600
+
+# QEMU's own complaints are in between what the guest says on its console.
+_RUN = """
+build/bin/pvsched-device --socket /run/pvsched.sock --name counted 2>/run/device.log &
+device=$!
+trap 'kill $device' EXIT
+until [ -S /run/pvsched.sock ]; do
+  kill -0 $device 2>/dev/null || { cat /run/device.log; exit 1; }
+  sleep 0.1
+done
+timeout "$@" 2>&1
+"""
+
+
+def ratios(root):
+    """Instructions with the driver to those without, near 1: {"ordinary": .., "urgent": ..}."""
+    archive = OUT / "count-switches.cpio"
+    driver = initramfs.stripped(root, build.module_path("pvsched", root.kernel))
+    archive.write_bytes(initramfs.make(root, {"pvsched": driver}, [CASES / _INIT, BUILD / "bin/ping-pong"]))
+    with step("counting what the driver costs a guest"):
+        done = root.run(["setpriv", "--pdeathsig", "TERM", "sh", "-c", _RUN, "sh", str(_TIMEOUT_S), *_qemu()],
+                        binds=((image.host_image().vmlinux.parent, "/images"),), capture_output=True, text=True)
+    (OUT / "count-switches.log").write_text(done.stdout + done.stderr)
+    return {kind: ratio(kind, done.stdout) for kind in LIMITS}
+
+
+def check(root):
+    """The ratios as text; raises if one is over its limit."""
+    found = ratios(root)
+    text = ", ".join(f"{kind} {value:.4f}" for kind, value in found.items())
+    if any(value > LIMITS[kind] for kind, value in found.items()):
+        raise LabError(f"a guest's switches and wake-ups with the driver, to those without: {text}; the limits: {LIMITS}")
+    return text
+
+
+def ratio(kind, console):
+    counted = re.findall(rf"^{kind} (with|without) ([0-9.]+)", console, re.M)
+    seconds = [float(number) for _, number in counted]
+    if [which for which, _ in counted] != ["without", "with"] * _ROUNDS + ["without"]:
+        raise LabError("the guest that counts did not get to its end; its console:\n" + console[-2000:])
+    # To those before and after it, so that what changes steadily drops out.
+    return statistics.median(2 * seconds[i] / (seconds[i - 1] + seconds[i + 1])
+                             for i in range(1, len(seconds), 2))
+
+
+def _qemu():
+    return ["qemu-system-x86_64", "-M", "q35,sata=off,smbus=off,vmport=off,memory-backend=ram",
+            "-accel", "tcg", "-icount", "shift=0,sleep=off", "-cpu", "max", "-m", "256",
+            "-object", "memory-backend-memfd,id=ram,size=256M,share=on",
+            "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
+            "-kernel", f"/images/{image.host_image().vmlinux.name}", "-initrd", f"/src/build/lab/{_INIT}.cpio",
+            "-append", f"console=ttyS0 quiet panic=-1 pci=lastbus=0 cryptomgr.notests=1 rdinit=/bin/{_INIT}",
+            "-device", '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/run/pvsched.sock"}}']

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# Builds BPF objects, their skeletons and policies.
+
+find_program(CLANG NAMES clang REQUIRED)
+find_program(BPFTOOL NAMES bpftool REQUIRED HINTS /usr/sbin)
+
+set(PVSCHED_SEED_COST 0 CACHE STRING "Clock reads added to each event, for ./lab bench --against to notice")
+
+# pvsched_skeleton(SOURCE NAME): a BPF object and its skeleton NAME.skel.h, in
+# ${NAME_SKELETON}; rebuilt when any header it includes changes.
+function(pvsched_skeleton source name)
+  set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
+  set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${CLANG} -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -Wno-unused-parameter
+            -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -I${PROJECT_SOURCE_DIR}
+            -I${PROJECT_SOURCE_DIR}/shared-abi -DPVSCHED_SEED_COST=${PVSCHED_SEED_COST}
+            -MD -MF ${object}.d -c ${source} -o ${object}
+    DEPENDS ${source}
+    DEPFILE ${object}.d
+    COMMENT "Compiling BPF ${name}")
+  add_custom_command(
+    OUTPUT ${skeleton}
+    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
+    DEPENDS ${object}
+    COMMENT "Generating ${name}.skel.h")
+  set(${name}_SKELETON ${skeleton} PARENT_SCOPE)
+endfunction()
+# pvsched_policy(DIR NAME): compiles DIR/NAME.bpf.c into policies/NAME.bpf.o, as
+# docs/policy.md says.
+function(pvsched_policy directory name)
+  set(object ${PROJECT_BINARY_DIR}/policies/${name}.bpf.o)
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/policies
+    COMMAND ${CLANG} -target bpf -g -O2 -Wall -Wextra -Werror -Wno-unused-parameter
+            -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -I${PROJECT_SOURCE_DIR}
+            -I${PROJECT_SOURCE_DIR}/shared-abi -MD -MF ${object}.d
+            -c ${directory}/${name}.bpf.c -o ${object}
+    DEPENDS ${directory}/${name}.bpf.c
+    DEPFILE ${object}.d
+    COMMENT "Compiling the policy ${name}")
+  add_custom_target(policy_${name} ALL DEPENDS ${object})
+endfunction()

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/event_loop.h"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/log/check.h"
+#include "absl/log/log.h"
+
+namespace pvsched {
+
+EventLoop::EventLoop() : epoll_(epoll_create1(EPOLL_CLOEXEC)) { PCHECK(epoll_) << "epoll_create1"; }
+
+absl::Status EventLoop::Add(int fd, std::function<void()> on_readable) {
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return absl::ErrnoToStatus(errno, "epoll_ctl");
+  }
+  callbacks_[fd] = std::make_shared<std::function<void()>>(std::move(on_readable));
+  return absl::OkStatus();
+}
+
+void EventLoop::Remove(int fd) {
+  if (callbacks_.erase(fd) != 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void EventLoop::Run() {
+  while (!stopped_) {
+    // One at a time: a callback may close an fd whose number the next event
+    // of a batch would then wrongly reach.
+    epoll_event event;
+    const int ready = epoll_wait(epoll_.get(), &event, 1, -1);
+    if (ready < 0) {
+      PCHECK(errno == EINTR) << "epoll_wait";
+      continue;
+    }
+    if (auto it = callbacks_.find(event.data.fd); it != callbacks_.end()) {
+      // Held here, so that a callback may remove itself.
+      const std::shared_ptr<std::function<void()>> callback = it->second;
+      (*callback)();
+    }
+  }
+}
+
+}  // namespace pvsched

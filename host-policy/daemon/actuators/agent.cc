@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/daemon/actuators/agent.h"
+
+#include <cstring>
+#include <mutex>
+
+#include "absl/log/log.h"
+#include "common/pidfd.h"
+#include "host-policy/daemon/actuators/sched_params.h"
+
+namespace pvsched {
+namespace {
+
+// The thread's parameters under a grant.
+sched_attr Granted(const sched_attr& baseline, uint64_t grant) {
+  const pvs_sched_params own = ToParams(baseline);
+  pvs_sched_params granted;
+  if (pvs_params_granted(&own, grant, &granted) == 0) return baseline;
+  sched_attr params;
+  memset(&params, 0, sizeof(params));
+  params.size = sizeof(params);
+  params.sched_policy = granted.policy;
+  params.sched_nice = granted.nice;
+  params.sched_priority = granted.rt_prio;
+  params.sched_flags = granted.reset_on_fork != 0 ? SCHED_FLAG_RESET_ON_FORK : 0;
+  return params;
+}
+
+}  // namespace
+
+AgentActuator::AgentActuator(BpfObject& programs, BaselineStore& baselines)
+    : Actuator(programs), baselines_(baselines), targets_(PVS_MAX_VCPUS) {}
+
+AgentActuator::~AgentActuator() {
+  EndThread();
+  AgentActuator::RemoveAll();
+}
+
+void AgentActuator::RemoveAll() {
+  for (uint32_t slot = 0; slot < targets_.size(); ++slot) Remove(slot);
+}
+
+std::vector<pid_t> AgentActuator::Boosted() {
+  std::lock_guard lock(mutex_);
+  std::vector<pid_t> boosted;
+  for (uint32_t slot = 0; slot < targets_.size(); ++slot) {
+    Target& target = targets_[slot];
+    if (target.tid == 0) continue;
+    // What could not be applied is tried again: a boost must end.
+    Follow(slot, target);
+    if (IsBoosted(target.applied_grant)) boosted.push_back(target.tid);
+  }
+  return boosted;
+}
+
+absl::Status AgentActuator::Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) {
+  std::lock_guard lock(mutex_);
+  if (absl::Status status = baselines_.Add(slot, tid); !status.ok()) return status;
+  targets_[slot] = {.process = process, .tid = tid, .pidfd = thread_pidfd, .applied_grant = 0};
+  return absl::OkStatus();
+}
+
+void AgentActuator::Remove(uint32_t slot) {
+  std::lock_guard lock(mutex_);
+  const Target& target = targets_[slot];
+  if (target.tid == 0) return;
+  baselines_.Restore(slot, [&] {
+    const bool has_new_tid = __atomic_load_n(&bpf_.slot(slot).has_new_tid, __ATOMIC_SEQ_CST) != 0;
+    return has_new_tid ? target.process : 0;
+  });
+  targets_[slot] = {};
+}
+
+Actuator::Applied AgentActuator::applied(uint32_t slot) {
+  std::lock_guard lock(mutex_);
+  const BaselineStore::Entry& entry = baselines_.entry(slot);
+  return {.own = ToParams(entry.baseline),
+          .now = ToParams(entry.is_applied != 0 ? entry.applied : entry.baseline)};
+}
+
+bool AgentActuator::OnDecision(uint32_t slot) {
+  if (slot >= targets_.size()) return false;
+  std::lock_guard lock(mutex_);
+  Target& target = targets_[slot];
+  // A decision of a vCPU that is gone: the slot may be another's soon.
+  if (target.tid == 0) return false;
+  Follow(slot, target);
+  return IsBoosted(target.applied_grant);
+}
+
+void AgentActuator::Follow(uint32_t slot, Target& target) {
+  // The newest decision counts; what came in between is settled by it.
+  const uint64_t wanted = __atomic_load_n(&bpf_.slot(slot).pending_grant, __ATOMIC_RELAXED);
+  if (wanted != target.applied_grant && Apply(slot, target, wanted)) target.applied_grant = wanted;
+}
+
+bool AgentActuator::Apply(uint32_t slot, const Target& target, uint64_t wanted) {
+  // sched_setattr() takes a number: be sure that it still is this thread's.
+  if (HasEnded(target.pidfd)) return false;
+
+  absl::StatusOr<sched_attr> current = GetSchedParams(target.tid);
+  if (!current.ok()) return false;
+  BaselineStore::Entry& entry = baselines_.entry(slot);
+  // Neither ours, nor what the thread has left of it, nor the old baseline: an
+  // admin has set it since. That is the baseline from now on.
+  const bool is_ours = entry.is_applied != 0 && IsOfBoost(entry.baseline, entry.applied, *current);
+  const sched_attr& expected = entry.is_applied != 0 ? entry.applied : entry.baseline;
+  if (!is_ours && !SameSchedParams(*current, expected)) {
+    entry.is_applied = 0;
+    entry.baseline = *current;
+  }
+
+  const sched_attr next = Granted(entry.baseline, wanted);
+  const bool is_changed = !SameSchedParams(next, entry.baseline);
+  if (SameSchedParams(next, *current)) return true;
+  const BaselineStore::Entry before = entry;
+  // Noted before it is done, so that a crash in between is mended too.
+  if (is_changed) {
+    entry.previous = *current;
+    entry.applied = next;
+    __atomic_store_n(&entry.is_applied, 1, __ATOMIC_RELEASE);
+  }
+  ++calls_;
+  if (absl::Status status = SetSchedParams(target.tid, next); !status.ok()) {
+    ++failures_;
+    LOG_EVERY_N_SEC(WARNING, 10) << status.message();
+    entry.applied = before.applied;
+    __atomic_store_n(&entry.is_applied, before.is_applied, __ATOMIC_RELEASE);
+    entry.previous = before.previous;
+    return false;
+  }
+  if (!is_changed) __atomic_store_n(&entry.is_applied, 0, __ATOMIC_RELEASE);
+  return true;
+}
+
+}  // namespace pvsched

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/daemon/actuators/sched_params.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "pvsched_abi.h"
+
+namespace pvsched {
+
+namespace {
+
+bool IsFair(uint32_t policy) {
+  return policy == PVSCHED_POLICY_NORMAL || policy == PVSCHED_POLICY_BATCH ||
+         policy == PVSCHED_POLICY_IDLE;
+}
+
+// The kernel reports a fair thread's slice, but not whether it is the thread's
+// own or the default. pvschedd has the default one.
+uint64_t DefaultSlice() {
+  static const uint64_t slice = [] {
+    sched_attr params;
+    memset(&params, 0, sizeof(params));
+    const bool ok = sched_getattr(getpid(), &params, sizeof(params), 0) == 0;
+    return ok && IsFair(params.sched_policy) ? params.sched_runtime : 0;
+  }();
+  return slice;
+}
+
+}  // namespace
+
+absl::StatusOr<sched_attr> GetSchedParams(pid_t tid) {
+  sched_attr params;
+  memset(&params, 0, sizeof(params));
+  if (sched_getattr(tid, &params, sizeof(params), 0) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("sched_getattr of thread ", tid));
+  }
+  // Written back, the default slice would become one of the thread's own.
+  if (IsFair(params.sched_policy) && params.sched_runtime == DefaultSlice()) {
+    params.sched_runtime = 0;
+  }
+  return params;
+}
+
+absl::Status SetSchedParams(pid_t tid, const sched_attr& params) {
+  sched_attr copy = params;
+  if (sched_setattr(tid, &copy, 0) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("sched_setattr of thread ", tid));
+  }
+  return absl::OkStatus();
+}
+
+bool SameSchedParams(const sched_attr& a, const sched_attr& b) {
+  if (a.sched_policy != b.sched_policy || a.sched_flags != b.sched_flags) return false;
+  switch (a.sched_policy) {
+    case PVSCHED_POLICY_FIFO:
+    case PVSCHED_POLICY_RR:
+      return a.sched_priority == b.sched_priority;
+    case PVSCHED_POLICY_DEADLINE:
+      return a.sched_runtime == b.sched_runtime && a.sched_deadline == b.sched_deadline &&
+             a.sched_period == b.sched_period;
+    default:
+      return a.sched_nice == b.sched_nice && a.sched_runtime == b.sched_runtime;
+  }
+}
+
+bool IsOfBoost(const sched_attr& own, const sched_attr& applied, const sched_attr& now) {
+  if (SameSchedParams(now, applied)) return true;
+  const pvs_sched_params own_params = ToParams(own);
+  const pvs_sched_params applied_params = ToParams(applied);
+  const pvs_sched_params now_params = ToParams(now);
+  return pvs_params_of_boost(&own_params, &applied_params, &now_params) != 0;
+}
+
+pvs_sched_params ToParams(const sched_attr& params) {
+  return {.policy = params.sched_policy,
+          .nice = params.sched_nice,
+          .rt_prio = params.sched_priority,
+          .reset_on_fork = (params.sched_flags & SCHED_FLAG_RESET_ON_FORK) != 0 ? 1u : 0u};
+}
+
+std::string PolicyName(uint32_t policy) {
+  switch (policy) {
+    case PVSCHED_POLICY_NORMAL:
+      return "normal";
+    case PVSCHED_POLICY_FIFO:
+      return "fifo";
+    case PVSCHED_POLICY_RR:
+      return "rr";
+    case PVSCHED_POLICY_BATCH:
+      return "batch";
+    case PVSCHED_POLICY_IDLE:
+      return "idle";
+    case PVSCHED_POLICY_DEADLINE:
+      return "deadline";
+    case PVSCHED_POLICY_EXT:
+      return "ext";
+    default:
+      return absl::StrCat(policy);
+  }
+}
+
+}  // namespace pvsched

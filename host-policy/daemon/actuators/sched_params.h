@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PVSCHED_HOST_POLICY_DAEMON_ACTUATORS_SCHED_PARAMS_H_
+#define PVSCHED_HOST_POLICY_DAEMON_ACTUATORS_SCHED_PARAMS_H_
+
+#include <sched.h>
+#include <sys/types.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "host-policy/core/sched_params.h"
+
+namespace pvsched {
+
+// A thread's scheduling parameters, as sched_getattr(2) gives them.
+absl::StatusOr<sched_attr> GetSchedParams(pid_t tid);
+absl::Status SetSchedParams(pid_t tid, const sched_attr& params);
+
+// Whether two sets of parameters mean the same to the scheduler.
+bool SameSchedParams(const sched_attr& a, const sched_attr& b);
+
+// Whether a thread that has `now` has what was applied to it, or what it has left
+// of that by lowering itself: pvs_params_of_boost().
+bool IsOfBoost(const sched_attr& own, const sched_attr& applied, const sched_attr& now);
+
+// The part of them that pvsched sets.
+pvs_sched_params ToParams(const sched_attr& params);
+
+// "normal", "fifo", "rr", "batch", "idle", "deadline", "ext", or the number.
+std::string PolicyName(uint32_t policy);
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_DAEMON_ACTUATORS_SCHED_PARAMS_H_

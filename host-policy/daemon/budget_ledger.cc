@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/daemon/budget_ledger.h"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+
+namespace pvsched {
+namespace {
+
+bool IsUsed(const pvs_budget& budget) { return budget.used_ns != 0 || budget.level_ns != 0; }
+
+bool OwesMore(const pvs_vcpu& a, const pvs_vcpu& b) {
+  if ((a.state == PVS_THROTTLED) != (b.state == PVS_THROTTLED)) return a.state == PVS_THROTTLED;
+  return a.window.boost.level_ns + a.window.critical.level_ns >
+         b.window.boost.level_ns + b.window.critical.level_ns;
+}
+
+}  // namespace
+
+void BudgetLedger::Keep(pid_t process, uint32_t vcpu_id, pid_t tid, const pvs_vcpu& vcpu,
+                        uint64_t window_ns, uint64_t now) {
+  DropOld(now);
+  Drop(process, vcpu_id);
+  if (vcpu.state != PVS_THROTTLED && !IsUsed(vcpu.window.boost) && !IsUsed(vcpu.window.critical)) {
+    return;
+  }
+  if (ledger_.size() >= max_) {
+    ledger_.erase(std::min_element(
+        ledger_.begin(), ledger_.end(),
+        [](const auto& a, const auto& b) { return a.second.until < b.second.until; }));
+  }
+  // A bucket is at most twice full, and drains its budget in each window.
+  const uint64_t drained = now + 3 * window_ns;
+  ledger_[{process, vcpu_id}] = {
+      .vcpu = vcpu, .tid = tid, .until = std::max<uint64_t>(drained, vcpu.throttled_until)};
+}
+
+pvs_vcpu BudgetLedger::Renew(pid_t process, uint32_t vcpu_id, pid_t tid, uint64_t now) const {
+  const pvs_vcpu* kept = nullptr;
+  for (auto it = ledger_.lower_bound({process, 0});
+       it != ledger_.end() && it->first.first == process; ++it) {
+    const Account& account = it->second;
+    if (account.until <= now || (it->first.second != vcpu_id && account.tid != tid)) continue;
+    if (kept == nullptr || OwesMore(account.vcpu, *kept)) kept = &account.vcpu;
+  }
+  pvs_vcpu renewed = {};
+  if (kept != nullptr) pvs_carry(kept, &renewed);
+  return renewed;
+}
+
+size_t BudgetLedger::Count(pid_t process, uint64_t now) {
+  DropOld(now);
+  const auto end = ledger_.upper_bound({process, std::numeric_limits<uint32_t>::max()});
+  return static_cast<size_t>(std::distance(ledger_.lower_bound({process, 0}), end));
+}
+
+void BudgetLedger::DropOld(uint64_t now) {
+  std::erase_if(ledger_, [now](const auto& entry) { return entry.second.until <= now; });
+}
+
+}  // namespace pvsched

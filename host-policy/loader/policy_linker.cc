@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host-policy/loader/policy_linker.h"
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/unique_fd.h"
+
+namespace pvsched {
+namespace {
+
+std::string& Log() {
+  static std::string log;
+  return log;
+}
+
+int AppendToLog(libbpf_print_level level, const char* format, va_list args) {
+  if (level == LIBBPF_DEBUG) return 0;
+  char line[16384];
+  vsnprintf(line, sizeof(line), format, args);
+  Log().append(line);
+  return 0;
+}
+
+// libbpf's linker takes and makes files: these are ones without a name.
+absl::StatusOr<UniqueFd> MemoryFile(absl::string_view content) {
+  UniqueFd fd(memfd_create("pvsched-policy", MFD_CLOEXEC));
+  if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
+  while (!content.empty()) {
+    const ssize_t size = write(fd.get(), content.data(), content.size());
+    if (size < 0) return absl::ErrnoToStatus(errno, "memfd");
+    content.remove_prefix(static_cast<size_t>(size));
+  }
+  return fd;
+}
+
+std::string PathOf(const UniqueFd& fd) { return absl::StrCat("/proc/self/fd/", fd.get()); }
+
+absl::Status CheckIsPolicy(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot read the policy ", path));
+  }
+  const std::unique_ptr<btf, void (*)(btf*)> types(btf__parse(path.c_str(), nullptr), btf__free);
+  if (types == nullptr || btf__find_by_name_kind(types.get(), "pvs_policy", BTF_KIND_FUNC) < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path,
+        " is no policy: it must be a BPF object, compiled with -g, that defines pvs_policy()"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void CaptureLibbpfLog() { libbpf_set_print(AppendToLog); }
+
+std::string TakeLibbpfLog() { return std::exchange(Log(), std::string()); }
+
+absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& policy_path) {
+  if (absl::Status status = CheckIsPolicy(policy_path); !status.ok()) return status;
+  absl::StatusOr<UniqueFd> own_file = MemoryFile(own);
+  if (!own_file.ok()) return own_file.status();
+  absl::StatusOr<UniqueFd> linked = MemoryFile("");
+  if (!linked.ok()) return linked.status();
+
+  TakeLibbpfLog();
+  const std::unique_ptr<bpf_linker, void (*)(bpf_linker*)> linker(
+      bpf_linker__new(PathOf(*linked).c_str(), nullptr), bpf_linker__free);
+  if (linker == nullptr || bpf_linker__add_file(linker.get(), PathOf(*own_file).c_str(), nullptr) ||
+      bpf_linker__add_file(linker.get(), policy_path.c_str(), nullptr) ||
+      bpf_linker__finalize(linker.get())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot link the policy ", policy_path, ":\n", TakeLibbpfLog()));
+  }
+  std::string bytes;
+  char chunk[65536];
+  ssize_t size;
+  for (off_t offset = 0; (size = pread(linked->get(), chunk, sizeof(chunk), offset)) > 0;
+       offset += size) {
+    bytes.append(chunk, static_cast<size_t>(size));
+  }
+  return bytes;
+}
+
+}  // namespace pvsched

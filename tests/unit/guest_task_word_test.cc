@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "guest-driver/pvsched_task_word.h"
+#include "pvsched_abi.h"
+
+namespace {
+
+constexpr int kNice0 = PVSCHED_PRIO_NICE_0;
+
+uint64_t Fair(uint32_t policy, int nice) {
+  return pvsched_task_word(policy, kNice0 + nice, kNice0 + nice, 0);
+}
+
+uint64_t Rt(uint32_t policy, int rt_prio) {
+  return pvsched_task_word(policy, PVSCHED_PRIO_FAIR - 1 - rt_prio, kNice0, 0);
+}
+
+uint64_t Waiting(uint64_t word) {
+  return word | uint64_t{PVSCHED_WAITING_VALID} << PVSCHED_WORD_FLAGS_SHIFT;
+}
+
+TEST(TaskWord, NormalTaskWithoutNiceIsZero) { EXPECT_EQ(Fair(PVSCHED_POLICY_NORMAL, 0), 0u); }
+
+TEST(TaskWord, FairTaskHasItsPolicyAndNice) {
+  EXPECT_EQ(Fair(PVSCHED_POLICY_NORMAL, -20), pvsched_word(PVSCHED_POLICY_NORMAL, -20, 0, 0));
+  EXPECT_EQ(Fair(PVSCHED_POLICY_NORMAL, 19), pvsched_word(PVSCHED_POLICY_NORMAL, 19, 0, 0));
+  EXPECT_EQ(Fair(PVSCHED_POLICY_BATCH, 5), pvsched_word(PVSCHED_POLICY_BATCH, 5, 0, 0));
+  EXPECT_EQ(Fair(PVSCHED_POLICY_EXT, -3), pvsched_word(PVSCHED_POLICY_EXT, -3, 0, 0));
+}
+
+TEST(TaskWord, IdlePolicyHasNoNice) {
+  EXPECT_EQ(Fair(PVSCHED_POLICY_IDLE, 7), pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, 0));
+}
+
+TEST(TaskWord, RealTimeTaskHasItsPriority) {
+  EXPECT_EQ(Rt(PVSCHED_POLICY_FIFO, 1), pvsched_word(PVSCHED_POLICY_FIFO, 0, 1, 0));
+  EXPECT_EQ(Rt(PVSCHED_POLICY_RR, 8), pvsched_word(PVSCHED_POLICY_RR, 0, 8, 0));
+  EXPECT_EQ(Rt(PVSCHED_POLICY_FIFO, 99), pvsched_word(PVSCHED_POLICY_FIFO, 0, 99, 0));
+}
+
+TEST(TaskWord, StopperIsNoRealTimeTask) {
+  const uint64_t stopper = pvsched_stopper_word(0);
+  EXPECT_LT(pvsched_urgency(stopper), pvsched_urgency(Rt(PVSCHED_POLICY_FIFO, 1)));
+  EXPECT_GE(pvsched_urgency(stopper), pvsched_urgency(Fair(PVSCHED_POLICY_NORMAL, -20)));
+}
+
+TEST(TaskWord, DeadlineTaskHasItsPolicyOnly) {
+  EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_DEADLINE, -1, kNice0, 0),
+            pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0));
+}
+
+TEST(TaskWord, LockHolderBoostedByRealTimeCountsAsRealTime) {
+  EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_NORMAL, 49, kNice0 + 10, 0),
+            pvsched_word(PVSCHED_POLICY_FIFO, 0, 50, 0));
+  EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_RR, -1, kNice0, 0),
+            pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0));
+}
+
+TEST(TaskWord, PolicyThatContradictsThePriorityStillGivesASoundWord) {
+  EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_FIFO, kNice0, kNice0, 0), 0u);
+  EXPECT_EQ(pvsched_task_word(77, kNice0, kNice0, 0), 0u);
+  EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_FIFO, 99, kNice0, 0),
+            pvsched_word(PVSCHED_POLICY_FIFO, 0, 1, 0));
+}
+
+// The driver's hooks take these two ways by themselves.
+TEST(TaskWord, ShortWaysGiveTheSameWords) {
+  int plain = 0;
+  for (const uint32_t policy : {0u, 1u, 2u, 3u, 5u, 6u, 7u, 77u}) {
+    for (int prio = -1; prio < PVSCHED_PRIO_NICE_0 + 20; ++prio) {
+      for (int static_prio = PVSCHED_PRIO_FAIR; static_prio < PVSCHED_PRIO_NICE_0 + 20;
+           ++static_prio) {
+        const uint64_t word = pvsched_task_word(policy, prio, static_prio, 1);
+        if (pvsched_is_plain(policy, prio, static_prio)) {
+          ++plain;
+          ASSERT_EQ(word, pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, 1));
+        } else if (prio >= 0 && prio < PVSCHED_PRIO_FAIR - 1) {
+          ASSERT_EQ(word, pvsched_rt_word(policy, prio, 1));
+        }
+      }
+    }
+  }
+  EXPECT_EQ(plain, 1);
+}
+
+TEST(TaskWord, FlagsAreKept) {
+  const uint64_t word = pvsched_task_word(PVSCHED_POLICY_RR, 91, kNice0, PVSCHED_INTENT_HARDIRQ);
+  EXPECT_EQ(word, pvsched_word(PVSCHED_POLICY_RR, 0, 8, PVSCHED_INTENT_HARDIRQ));
+}
+
+TEST(Urgency, FollowsTheOrderInWhichLinuxRunsTasks) {
+  std::vector<uint64_t> ascending = {Fair(PVSCHED_POLICY_IDLE, 0)};
+  for (int nice = 19; nice >= -20; --nice) {
+    ascending.push_back(Fair(PVSCHED_POLICY_NORMAL, nice));
+  }
+  for (int rt_prio = 1; rt_prio <= 99; ++rt_prio) {
+    ascending.push_back(Rt(PVSCHED_POLICY_FIFO, rt_prio));
+  }
+  ascending.push_back(pvsched_task_word(PVSCHED_POLICY_DEADLINE, -1, kNice0, 0));
+  for (size_t i = 1; i < ascending.size(); ++i) {
+    EXPECT_LT(pvsched_urgency(ascending[i - 1]), pvsched_urgency(ascending[i])) << "at " << i;
+  }
+}
+
+TEST(Urgency, IsTheSameForPoliciesOfOneClassAndForAnyFlags) {
+  EXPECT_EQ(pvsched_urgency(Rt(PVSCHED_POLICY_FIFO, 8)), pvsched_urgency(Rt(PVSCHED_POLICY_RR, 8)));
+  EXPECT_EQ(pvsched_urgency(Fair(PVSCHED_POLICY_NORMAL, 3)),
+            pvsched_urgency(Fair(PVSCHED_POLICY_BATCH, 3)));
+  EXPECT_EQ(pvsched_urgency(Waiting(Rt(PVSCHED_POLICY_RR, 8))),
+            pvsched_urgency(Rt(PVSCHED_POLICY_RR, 8)));
+}
+
+TEST(RaiseWaiting, TakesAnyTaskWhenNothingWaits) {
+  const uint64_t idle = Waiting(Fair(PVSCHED_POLICY_IDLE, 0));
+  EXPECT_EQ(pvsched_raise_waiting(0, idle), idle);
+}
+
+TEST(RaiseWaiting, TakesAMoreUrgentTask) {
+  const uint64_t rr8 = Waiting(Rt(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(pvsched_raise_waiting(Waiting(Fair(PVSCHED_POLICY_NORMAL, 0)), rr8), rr8);
+}
+
+TEST(RaiseWaiting, KeepsWhatIsAtLeastAsUrgent) {
+  const uint64_t rr8 = Waiting(Rt(PVSCHED_POLICY_RR, 8));
+  EXPECT_EQ(pvsched_raise_waiting(rr8, Waiting(Fair(PVSCHED_POLICY_NORMAL, -20))), rr8);
+  EXPECT_EQ(pvsched_raise_waiting(rr8, Waiting(Rt(PVSCHED_POLICY_FIFO, 8))), rr8);
+}
+
+}  // namespace

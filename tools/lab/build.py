@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./lab build: C++ and BPF by CMake, the modules by kbuild."""
+
+import re
+import shlex
+import subprocess
+
+import roots
+from lock import exclusive
+from progress import step
+from settings import BUILD, CHECKOUT, LabError
+
+DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-boot")
+GUEST_PROGRAMS = ("kexec-now", "boot-init")
+_LOCK = BUILD / "lab" / "build.lock"
+
+def logged(root, what, argv):
+    """Runs argv in the build root with its output in build/lab/*.log; shows it if it fails."""
+    logs = BUILD / "lab"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / (re.sub(r"\W+", "-", what) + ".log")
+    with step(what) as shown, open(log, "w", encoding="utf-8") as file:
+        with subprocess.Popen(root.command(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace") as job:
+            for line in job.stdout:
+                file.write(line)
+                shown.detail = line.strip()
+    if job.returncode:
+        tail = log.read_text(errors="replace").splitlines()[-60:]
+        raise LabError(f"{what}: exit status {job.returncode}, from {shlex.join(argv)}:\n"
+                       + "\n".join(tail))
+    return log
+
+
+def cmake(root, folder="build", options=(), targets=()):
+    """Configures and builds the targets, or all; `folder` is under the checkout."""
+    with exclusive(_LOCK):
+        _cmake(root, folder, options, targets)
+
+
+def _cmake(root, folder, options, targets):
+    cache = CHECKOUT / folder / "CMakeCache.txt"
+    if not cache.exists():
+        logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", *options])
+    elif "CMAKE_HOME_DIRECTORY:INTERNAL=/src\n" not in cache.read_text():
+        raise LabError(f"{CHECKOUT / folder} was configured outside the lab's build root: "
+                       "remove it, or build there by hand")
+    logged(root, f"compiling {' '.join(targets) or folder}",
+           ["cmake", "--build", folder, *(["--target", *targets] if targets else [])])
+
+
+# The kernel modules: where each is built from. All but HOST_MODULES are a guest's.
+MODULES = {
+    "pvsched": "guest-driver",
+    "pvsched_host": "host-policy/kmod",
+    "hostile": "tests/modules/hostile",
+    "boot_mark": "tests/modules/boot_mark",
+    "untrusted_tsc": "tests/modules/untrusted_tsc",
+}
+HOST_MODULES = ("pvsched_host", "untrusted_tsc")
+
+
+def module_path(name, kernel):
+    return BUILD / "modules" / kernel / name / f"{name}.ko"
+
+
+def modules(root, kernel):
+    """Builds the modules for `kernel`."""
+    with exclusive(_LOCK):
+        for name, folder in MODULES.items():
+            out = f"/src/{module_path(name, kernel).parent.relative_to(CHECKOUT)}"
+            logged(root, f"building {name}.ko for {kernel}",
+                   ["make", "-C", folder, f"KDIR=/usr/src/linux-headers-{kernel}", f"OUT={out}"])
+
+
+def everything():
+    """All there is to build. Returns the build root."""
+    root = roots.build_root()
+    cmake(root)
+    modules(root, root.kernel)
+    return root
+
+
+def host_and_guest(policies=()):
+    """Only what the host under test and its guests run: the tests take longer to compile."""
+    root = roots.build_root()
+    cmake(root, targets=(*DAEMONS, *GUEST_PROGRAMS, *(f"policy_{name}" for name in policies)))
+    modules(root, root.kernel)
+    return root

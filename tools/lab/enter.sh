@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# enter.sh ROOT [FROM:TO]... -- CMD...: runs CMD in ROOT on this machine's own
+# kernel. Called in a mount namespace of its own, so nothing needs unmounting.
+set -eu
+root=$1
+shift
+
+mount -t proc proc "$root/proc"
+mount --rbind /sys "$root/sys"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+# What the native tests look at; a kernel without them still runs the rest.
+mountpoint -q "$root/sys/fs/bpf" || mount -t bpf bpf "$root/sys/fs/bpf" 2>/dev/null || true
+mountpoint -q "$root/sys/kernel/tracing" ||
+  mount -t tracefs tracefs "$root/sys/kernel/tracing" 2>/dev/null || true
+
+while [ "$1" != -- ]; do
+  mkdir -p "$root/${1#*:}"
+  mount --bind "${1%%:*}" "$root/${1#*:}"
+  shift
+done
+shift
+
+exec chroot "$root" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  HOME=/root TERM="${TERM:-dumb}" LC_ALL=C.UTF-8 ${CI:+CI="$CI"} \
+  CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache \
+  sh -c 'cd /src && exec "$@"' sh "$@"

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two Debian 13 systems the lab lives in, as lists of packages.
+
+BUILD compiles everything and holds the emulator; HOST is what the host under
+test boots. A change here makes a new root: its name is a hash of the recipe.
+"""
+
+import dataclasses
+import hashlib
+
+import packages
+from settings import KERNEL_WANTED
+
+# QEMU from backports: vfio-user needs >= 10.1. Kernels too: uptr needs >= 6.13.
+# bookworm only lends its 6.1 headers.
+PREFERENCES = """\
+Package: *
+Pin: release n=bookworm
+Pin-Priority: 50
+
+Package: qemu-* seabios ipxe-qemu libslirp0 linux-kbuild-* linux-headers-* linux-base* \
+linux-binary-* linux-modules-* linux-image-* linux-compiler-*
+Pin: release n=trixie-backports
+Pin-Priority: 600
+"""
+
+_TOOLCHAIN = """
+    ca-certificates cmake ninja-build make pkg-config bc git file zstd
+    g++ gcc-12 clang llvm clang-format clang-tidy libclang-rt-dev
+    libasan8 libubsan1 libtsan2 dwarves bpftool gdb strace
+    libbpf-dev libelf-dev zlib1g-dev libabsl-dev libcli11-dev nlohmann-json3-dev
+    libtomlplusplus-dev libseccomp-dev libsystemd-dev libcap-ng-dev
+    libgtest-dev libgmock-dev libbenchmark-dev
+    ccache shellcheck codespell pyflakes3
+    """.split()
+
+_EMULATOR = """
+    qemu-system-x86 e2fsprogs cpio busybox-static rt-tests stress-ng
+    kmod procps util-linux python3-minimal
+    """.split()
+
+_HOST = """
+    qemu-system-x86 kmod mount procps util-linux jq socat
+    rt-tests stress-ng strace bpftool busybox-static
+    """.split()
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    kind: str
+    variant: str
+    include: tuple
+    kernel_headers: bool  # else: image and modules
+
+    def key(self):
+        text = repr((self, PREFERENCES, packages.SUITES, KERNEL_WANTED))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def packages(self, index, kernel):
+        if self.kernel_headers:
+            extra = [f"linux-headers-{kernel}", *index.oldest_guest_headers()]
+        else:
+            extra = index.image_packages(kernel)
+        return [*self.include, *extra]
+
+
+BUILD = Recipe("build", "apt", tuple(_TOOLCHAIN + _EMULATOR), True)
+HOST = Recipe("host", "essential", tuple(_HOST), False)
