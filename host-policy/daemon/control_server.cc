@@ -6,11 +6,14 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/log/log.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
+#include "common/fd_passing.h"
 #include "common/unix_socket.h"
 
 namespace pvsched {
@@ -19,36 +22,19 @@ namespace {
 // Each connection is a VM; a few more let a refusal be answered.
 constexpr size_t kMaxConnections = PVS_MAX_VMS + 16;
 
-// One packet with at most one fd. An error ends the connection.
-absl::StatusOr<pvsched_control_msg> Receive(int fd, UniqueFd& passed) {
+// One packet with at most one fd; nothing if none has arrived. An error ends
+// the connection.
+absl::StatusOr<std::optional<pvsched_control_msg>> Receive(int fd, UniqueFd& passed) {
   pvsched_control_msg message;
-  iovec data = {.iov_base = &message, .iov_len = sizeof(message)};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
-  msghdr header = {};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof(control);
-  const ssize_t size = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (size < 0) return absl::ErrnoToStatus(errno, "recvmsg");
-
-  bool too_many = (header.msg_flags & MSG_CTRUNC) != 0;
-  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; ++i) {
-      int received;
-      memcpy(&received, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-      if (passed) too_many = true;
-      passed.reset(received);
-    }
-  }
-  if (size == 0) return absl::CancelledError("closed");
-  if (too_many) return absl::InvalidArgumentError("more than one file descriptor in a message");
-  if (size != sizeof(message) || (header.msg_flags & MSG_TRUNC) != 0) {
+  ASSIGN_OR_RETURN(std::optional<FdMessage> received,
+                   ReceiveWithFds(fd, &message, sizeof(message), /*max_fds=*/1));
+  if (!received) return std::nullopt;
+  if (received->size != sizeof(message) || received->is_truncated) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a message is ", sizeof(message), " bytes, not ", size));
+        absl::StrCat("a message of ", received->is_truncated ? "more than " : "", received->size,
+                     " bytes, not ", sizeof(message)));
   }
+  if (!received->fds.empty()) passed = std::move(received->fds.front());
   if (message.magic != PVSCHED_CONTROL_MAGIC) {
     return absl::InvalidArgumentError("a message without pvsched's magic");
   }
@@ -67,25 +53,6 @@ std::string CleanName(const char (&text)[sizeof(pvsched_control_msg::text)]) {
     if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) c = '_';
   }
   return name;
-}
-
-int ErrnoOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return 0;
-    case absl::StatusCode::kInvalidArgument:
-      return EINVAL;
-    case absl::StatusCode::kPermissionDenied:
-      return EPERM;
-    case absl::StatusCode::kNotFound:
-      return ENOENT;
-    case absl::StatusCode::kAlreadyExists:
-      return EEXIST;
-    case absl::StatusCode::kResourceExhausted:
-      return ENOSPC;
-    default:
-      return EIO;
-  }
 }
 
 }  // namespace
@@ -125,16 +92,17 @@ void ControlServer::Accept() {
 void ControlServer::OnReadable(int fd) {
   Connection& connection = connections_.at(fd);
   UniqueFd passed;
-  absl::StatusOr<pvsched_control_msg> request = Receive(fd, passed);
-  if (!request.ok()) {
-    if (absl::IsUnavailable(request.status())) return;  // EAGAIN
-    if (!absl::IsCancelled(request.status())) {
+  const absl::StatusOr<std::optional<pvsched_control_msg>> received = Receive(fd, passed);
+  if (!received.ok()) {
+    if (!absl::IsOutOfRange(received.status())) {
       LOG_EVERY_N_SEC(WARNING, 1) << "a device of user " << connection.peer
-                                  << " is cut off: " << request.status().message();
+                                  << " is cut off: " << received.status().message();
     }
     return Close(fd);
   }
-  const absl::Status status = Handle(connection, *request, std::move(passed));
+  if (!received->has_value()) return;
+  const pvsched_control_msg& request = **received;
+  const absl::Status status = Handle(connection, request, std::move(passed));
   if (!status.ok()) {
     LOG_EVERY_N_SEC(WARNING, 1) << "VM " << (connection.vm ? connection.vm->name : "?")
                                 << ": refused: " << status.message();
@@ -142,10 +110,10 @@ void ControlServer::OnReadable(int fd) {
   pvsched_control_msg reply = {};
   reply.magic = PVSCHED_CONTROL_MAGIC;
   reply.version = PVSCHED_CONTROL_VERSION;
-  reply.type = request->type | PVSCHED_CONTROL_REPLY;
-  reply.seq = request->seq;
-  reply.error = ErrnoOf(status);
-  reply.vcpu_id = request->vcpu_id;
+  reply.type = request.type | PVSCHED_CONTROL_REPLY;
+  reply.seq = request.seq;
+  reply.error = StatusToErrno(status);
+  reply.vcpu_id = request.vcpu_id;
   status.message().copy(reply.text, sizeof(reply.text) - 1);
   // A device that does not read its answers is no device.
   if (send(fd, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(reply)) Close(fd);
