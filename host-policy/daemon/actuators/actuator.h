@@ -28,9 +28,7 @@ inline bool IsBoosted(uint64_t grant) {
 // Thread-safety: all functions from one thread, beside the actuator's own.
 class Actuator {
  public:
-  // FIFO 49: above every boost the default caps allow, below the host's
-  // threaded interrupts (FIFO 50).
-  static constexpr int kDefaultPriority = 49;
+  static constexpr int kDefaultPriority = PVS_ACTUATOR_RT_PRIO;  // SCHED_FIFO
 
   // While any vCPU is boosted, each boosted one is judged again this often,
   // though nothing happens to it: so a boost ends on a CPU without a tick, and

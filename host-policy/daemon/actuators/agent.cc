@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/actuators/agent.h"
 
-#include <cstring>
 #include <mutex>
 
 #include "absl/log/log.h"
@@ -9,25 +9,6 @@
 #include "host-policy/daemon/actuators/sched_params.h"
 
 namespace pvsched {
-namespace {
-
-// The thread's parameters under a grant.
-sched_attr Granted(const sched_attr& baseline, uint64_t grant) {
-  const pvs_sched_params own = ToParams(baseline);
-  pvs_sched_params granted;
-  if (pvs_params_granted(&own, grant, &granted) == 0) return baseline;
-  sched_attr params;
-  memset(&params, 0, sizeof(params));
-  params.size = sizeof(params);
-  params.sched_policy = granted.policy;
-  params.sched_nice = granted.nice;
-  params.sched_priority = granted.rt_prio;
-  params.sched_flags = granted.reset_on_fork != 0 ? SCHED_FLAG_RESET_ON_FORK : 0;
-  return params;
-}
-
-}  // namespace
-
 AgentActuator::AgentActuator(BpfObject& programs, BaselineStore& baselines)
     : Actuator(programs), baselines_(baselines), targets_(PVS_MAX_VCPUS) {}
 
@@ -101,27 +82,22 @@ bool AgentActuator::Apply(uint32_t slot, const Target& target, uint64_t wanted) 
   absl::StatusOr<sched_attr> current = GetSchedParams(target.tid);
   if (!current.ok()) return false;
   BaselineStore::Entry& entry = baselines_.entry(slot);
-  // Neither ours, nor what the thread has left of it, nor the old baseline: an
-  // admin has set it since. That is the baseline from now on.
-  const bool is_ours = entry.is_applied != 0 && IsOfBoost(entry.baseline, entry.applied, *current);
-  const sched_attr& expected = entry.is_applied != 0 ? entry.applied : entry.baseline;
-  if (!is_ours && !SameSchedParams(*current, expected)) {
+  const pvs_apply_plan plan = pvs_plan_apply(
+      &entry.baseline, entry.is_applied != 0 ? &entry.applied : nullptr, &*current, wanted);
+  if (plan.is_new_baseline != 0) {
     entry.is_applied = 0;
     entry.baseline = *current;
   }
-
-  const sched_attr next = Granted(entry.baseline, wanted);
-  const bool is_changed = !SameSchedParams(next, entry.baseline);
-  if (SameSchedParams(next, *current)) return true;
+  if (plan.must_set == 0) return true;
   const BaselineStore::Entry before = entry;
-  // Noted before it is done, so that a crash in between is mended too.
-  if (is_changed) {
+  // Recorded first, so that a restart after a crash in between restores the thread.
+  if (plan.is_granted != 0) {
     entry.previous = *current;
-    entry.applied = next;
+    entry.applied = plan.next;
     __atomic_store_n(&entry.is_applied, 1, __ATOMIC_RELEASE);
   }
   ++calls_;
-  if (absl::Status status = SetSchedParams(target.tid, next); !status.ok()) {
+  if (absl::Status status = SetSchedParams(target.tid, plan.next); !status.ok()) {
     ++failures_;
     LOG_EVERY_N_SEC(WARNING, 10) << status.message();
     entry.applied = before.applied;
@@ -129,7 +105,7 @@ bool AgentActuator::Apply(uint32_t slot, const Target& target, uint64_t wanted) 
     entry.previous = before.previous;
     return false;
   }
-  if (!is_changed) __atomic_store_n(&entry.is_applied, 0, __ATOMIC_RELEASE);
+  if (plan.is_granted == 0) __atomic_store_n(&entry.is_applied, 0, __ATOMIC_RELEASE);
   return true;
 }
 

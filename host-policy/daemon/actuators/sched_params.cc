@@ -54,33 +54,14 @@ absl::Status SetSchedParams(pid_t tid, const sched_attr& params) {
 }
 
 bool SameSchedParams(const sched_attr& a, const sched_attr& b) {
-  if (a.sched_policy != b.sched_policy || a.sched_flags != b.sched_flags) return false;
-  switch (a.sched_policy) {
-    case PVSCHED_POLICY_FIFO:
-    case PVSCHED_POLICY_RR:
-      return a.sched_priority == b.sched_priority;
-    case PVSCHED_POLICY_DEADLINE:
-      return a.sched_runtime == b.sched_runtime && a.sched_deadline == b.sched_deadline &&
-             a.sched_period == b.sched_period;
-    default:
-      return a.sched_nice == b.sched_nice && a.sched_runtime == b.sched_runtime;
-  }
+  return pvs_attr_equal(&a, &b) != 0;
 }
 
 bool IsOfBoost(const sched_attr& own, const sched_attr& applied, const sched_attr& now) {
-  if (SameSchedParams(now, applied)) return true;
-  const pvs_sched_params own_params = ToParams(own);
-  const pvs_sched_params applied_params = ToParams(applied);
-  const pvs_sched_params now_params = ToParams(now);
-  return pvs_params_of_boost(&own_params, &applied_params, &now_params) != 0;
+  return pvs_attr_of_boost(&own, &applied, &now) != 0;
 }
 
-pvs_sched_params ToParams(const sched_attr& params) {
-  return {.policy = params.sched_policy,
-          .nice = params.sched_nice,
-          .rt_prio = params.sched_priority,
-          .reset_on_fork = (params.sched_flags & SCHED_FLAG_RESET_ON_FORK) != 0 ? 1u : 0u};
-}
+pvs_sched_params ToParams(const sched_attr& params) { return pvs_attr_params(&params); }
 
 std::string PolicyName(uint32_t policy) {
   switch (policy) {
