@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * /dev/pvsched_host: the threads whose scheduling parameters BPF programs may
- * set through the kfunc pvsched_host_apply(slot, grant).
+ * /dev/pvsched_host: registers the threads whose scheduling parameters BPF
+ * programs may set through the kfunc pvsched_host_apply(slot, grant).
  *
- * Who opens the device (CAP_SYS_NICE; one at a time) registers threads, each
- * under a slot number of its choice. What closes it, be it the end of the
- * process, gives every thread its own parameters back.
+ * One process with CAP_SYS_NICE opens the device at a time. It registers each
+ * thread under a slot of its choice. Closing the device, also by the end of the
+ * process, restores the baseline of every registered thread.
  *
  * All calls are thread-safe; errors are those of ioctl(2).
  */
@@ -19,7 +20,7 @@
 
 #define PVSCHED_HOST_DEVICE "pvsched_host"
 
-/* Changes with the meaning of anything here, the kfunc included. */
+/* Changes with the meaning of any part of this interface or of the kfunc. */
 #define PVSCHED_HOST_VERSION 1
 
 struct pvsched_host_target {
@@ -29,24 +30,24 @@ struct pvsched_host_target {
 
 struct pvsched_host_state {
 	__u32 slot; /* in */
-	__u32 is_applied; /* `now` is the module's doing */
-	struct pvs_sched_params own;
+	__u32 is_applied; /* the module has set `now` */
+	struct pvs_sched_params baseline;
 	struct pvs_sched_params now;
 };
 
 struct pvsched_host_stats {
 	__u64 calls; /* of sched_setattr, since the device was opened */
 	__u64 failures;
-	__u64 deferred; /* grants that had to wait for the module's thread */
+	__u64 deferred; /* grants left to the module's thread */
 };
 
-/* The argument is an __u32 to write PVSCHED_HOST_VERSION to. */
+/* The argument points to a __u32 for PVSCHED_HOST_VERSION. */
 #define PVSCHED_HOST_GET_VERSION _IOR('V', 0xe0, __u32)
-/* EEXIST: the slot is taken. ESRCH: no such thread. EINVAL: a kernel thread. */
+/* EEXIST: the slot is in use. ESRCH: no such thread. EINVAL: a kernel thread. */
 #define PVSCHED_HOST_ADD _IOW('V', 0xe1, struct pvsched_host_target)
 /*
- * The thread has its own parameters back when this returns, unless an admin
- * has set others since. The argument is the slot number. ENOENT: it is free.
+ * Restores the thread's baseline before return, unless an admin has changed the
+ * thread's parameters since. The argument is the slot. ENOENT: the slot is free.
  */
 #define PVSCHED_HOST_REMOVE _IO('V', 0xe2)
 /* ENOENT: the slot is free. */

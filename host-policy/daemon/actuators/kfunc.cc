@@ -70,7 +70,7 @@ Actuator::Applied KfuncActuator::applied(uint32_t slot) {
   pvsched_host_state state = {};
   state.slot = slot;
   if (ioctl(device_.get(), PVSCHED_HOST_READ, &state) != 0) return {};
-  return {.own = state.own, .now = state.now};
+  return {.own = state.baseline, .now = state.now};
 }
 
 Actuator::Counts KfuncActuator::counts() {
