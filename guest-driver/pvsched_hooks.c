@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * The hot path: tracepoints of the scheduler and of interrupts, and what they
- * publish. A hook is a few loads and at most two stores to the record of one
- * vCPU: no lock, no atomic operation, no allocation, nothing shared.
+ * The hot path: hooks on tracepoints of the scheduler and of interrupts publish
+ * urgency. A hook is a few loads and at most two stores to one vCPU's record:
+ * no lock, no atomic operation, no allocation.
  */
 #include <linux/interrupt.h> /* trace/events/irq.h needs it */
 #include <linux/jump_label.h>
@@ -34,10 +35,10 @@ static_assert(PVSCHED_POLICY_BATCH == SCHED_BATCH);
 static_assert(PVSCHED_POLICY_IDLE == SCHED_IDLE);
 static_assert(PVSCHED_POLICY_DEADLINE == SCHED_DEADLINE);
 
-/* Whether PVSCHED_F_IRQ_TICKET was taken. */
+/* Whether PVSCHED_F_IRQ_TICKET was negotiated. */
 static DEFINE_STATIC_KEY_FALSE(pvsched_acks);
 
-/* The grant that pvsched_grant was last traced with. */
+/* The last traced grant. */
 static DEFINE_PER_CPU(u64, pvsched_grant_seen);
 
 static struct pvsched_record *pvsched_own_record(void)
@@ -46,8 +47,9 @@ static struct pvsched_record *pvsched_own_record(void)
 }
 
 /*
- * A CPU's stopper, migration/N; its scheduling class is not shown to modules. One that
- * only inherits its priority holds a lock for somebody's latency.
+ * Whether @p is a CPU's stopper (migration/N). Modules cannot see the scheduling
+ * class. A PI-boosted task also has this priority, but it holds a lock that an
+ * RT task waits for, so it stays urgent.
  */
 static bool pvsched_is_stopper(const struct task_struct *p, u32 policy, s32 prio)
 {
@@ -55,7 +57,7 @@ static bool pvsched_is_stopper(const struct task_struct *p, u32 policy, s32 prio
 	       p->nr_cpus_allowed == 1;
 }
 
-/* Apart, so that a hook's way with plain and with real-time tasks is short. */
+/* Out of line: the hooks stay short for plain and RT tasks. */
 static noinline u64 pvsched_translate(const struct task_struct *p, u32 policy,
 				      s32 prio, s32 static_prio, u32 flags)
 {
@@ -72,7 +74,7 @@ static __always_inline u64 pvsched_word_of(const struct task_struct *p,
 
 	if (likely(pvsched_is_plain(policy, prio, static_prio)))
 		return pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
-	/* 1 to 98: what has 0 may be a stopper. */
+	/* 1 to 98; a task with 0 may be a stopper. */
 	if ((u32)prio - 1 < PVSCHED_PRIO_FAIR - 2)
 		return pvsched_rt_word(policy, prio, flags);
 	return pvsched_translate(p, policy, prio, static_prio, flags);
@@ -86,7 +88,7 @@ static __always_inline u64 pvsched_intent_of(const struct task_struct *p, u32 ir
 	return pvsched_word_of(p, irq_flags);
 }
 
-/* With interrupts off. The host's line is not looked at if nobody traces. */
+/* Interrupts are disabled. Without a tracer the host's line is not read. */
 static void pvsched_notice_grant(const struct pvsched_record *record)
 {
 	u64 grant;
@@ -100,7 +102,7 @@ static void pvsched_notice_grant(const struct pvsched_record *record)
 	trace_pvsched_grant(record->vcpu_id, grant);
 }
 
-/* With interrupts off, so that no older ticket comes after a newer one. */
+/* Interrupts are disabled, so no older ticket overwrites a newer one. */
 static void pvsched_acknowledge(struct pvsched_record *record)
 {
 	if (static_branch_likely(&pvsched_acks))
@@ -108,14 +110,16 @@ static void pvsched_acknowledge(struct pvsched_record *record)
 }
 
 /*
- * `intent` is written by its own vCPU alone. Interrupts nest strictly (task,
- * softirq, hardirq), each kind has its own flag, and each exit takes away only
- * its own: so whatever interrupts a writer between its load and its store
- * leaves the flags as it found them. The priority is taken from the current
- * task afresh each time, so one that changed while the task ran (chrt, a lock
- * holder's boost) shows at the next interrupt at the latest.
+ * Only the vCPU itself writes `intent`. Interrupts nest strictly (task, softirq,
+ * hardirq), each kind has its own flag, and each exit clears only its own flag.
+ * So a hook that interrupts another hook between load and store leaves the flags
+ * as it found them.
  *
- * No stock hook tells of both ends of an NMI, so PVSCHED_INTENT_NMI stays 0.
+ * Each call reads the priority of the current task again. A priority that
+ * changes while the task runs (chrt, PI boost) shows at the next interrupt at
+ * the latest.
+ *
+ * No tracepoint covers both ends of an NMI, so PVSCHED_INTENT_NMI stays 0.
  */
 static void pvsched_change_flags(u32 clear, u32 set)
 {
@@ -138,7 +142,7 @@ static void pvsched_hardirq_entry(void)
 
 static void pvsched_hardirq_exit(void)
 {
-	/* A handler that enabled interrupts may have been nested into. */
+	/* Handlers that enable interrupts nest; only the outermost clears. */
 	if ((hardirq_count() >> HARDIRQ_SHIFT) > 1)
 		return;
 	pvsched_change_flags(PVSCHED_INTENT_HARDIRQ, 0);
@@ -166,9 +170,9 @@ static void pvsched_on_local_timer_exit(void *data, int vector)
 }
 
 /*
- * Inter-processor interrupts and irq_work set no flag: they are over at once,
- * and what they are for is a task that is to run. That task shows in the words
- * when they end, not when they begin.
+ * IPIs and irq_work set no flag: they are short, and their purpose is a task
+ * that is to run. That task is in the priority words at the end of the handler,
+ * not at its start.
  */
 static void pvsched_on_ipi_exit(void *data, int vector)
 {
@@ -186,14 +190,14 @@ static void pvsched_on_softirq_exit(void *data, unsigned int vec)
 }
 
 /*
- * Runs with interrupts off under this CPU's run-queue lock, so alone with both
- * words. No interrupt is being handled at a switch: next starts without flags.
+ * Runs with interrupts disabled under this CPU's run-queue lock, so no other
+ * code writes the two priority words. No interrupt is active at a switch, so
+ * next starts without flags.
  *
- * Of what waits only prev is looked at. Classes are strictly ordered, and so
- * are priorities within the real-time class: what the scheduler has just
- * picked is at least as urgent as anything it left waiting. The exceptions
- * leave a runnable prev behind: a fair task that is given its turn before a
- * nicer one, or before a real-time one when real-time tasks are throttled.
+ * Only prev is a candidate for `waiting`. Classes are strictly ordered, and so
+ * are priorities within the RT class: the picked task is at least as urgent as
+ * the queued ones. Exceptions leave prev runnable: the scheduler picks a fair
+ * task before a task of lower nice, or before an RT task during RT throttling.
  */
 static void pvsched_on_sched_switch(void *data, bool preempt,
 				    struct task_struct *prev,
@@ -212,13 +216,13 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 
 /*
  * sched_wakeup and sched_wakeup_new fire under the run-queue lock of p's CPU,
- * which sched_switch there holds, too: so `waiting` has one writer at a time.
- * The exception is a task that wakes itself before it slept; it runs, as does
- * one that is woken between set_current_state() and schedule(), and what runs
- * does not wait.
+ * and so does sched_switch there. So `waiting` has one writer at a time. The
+ * exception is a task that wakes itself before it sleeps. That task runs, and so
+ * does a task that is woken between set_current_state() and schedule(). A
+ * running task does not wait.
  *
- * A word that is too high, because its task moved to another CPU before it
- * ran, lasts until the next switch here.
+ * If p moves to another CPU before it runs, `waiting` stays too high here until
+ * the next switch.
  */
 static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 {
@@ -235,8 +239,8 @@ static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 static struct pvsched_hook {
 	const char *name;
 	void *probe;
-	bool optional; /* built into x86 kernels only as CONFIG_* has it */
-	u64 feature; /* without it the hook is of no use; 0: always of use */
+	bool optional; /* x86 kernels have it depending on CONFIG_* */
+	u64 feature; /* the hook serves this feature only; 0: all */
 	struct tracepoint *tp;
 	bool registered;
 } pvsched_hooks[] = {
@@ -247,10 +251,10 @@ static struct pvsched_hook {
 	{ "irq_handler_exit", pvsched_on_irq_exit },
 	{ "softirq_entry", pvsched_on_softirq_entry },
 	{ "softirq_exit", pvsched_on_softirq_exit },
-	/* The APIC timer does not come by irq_handler_entry. */
+	/* The APIC timer does not pass irq_handler_entry. */
 	{ "local_timer_entry", pvsched_on_local_timer_entry, true },
 	{ "local_timer_exit", pvsched_on_local_timer_exit, true },
-	/* Nor do these. */
+	/* IPIs do not pass it either. */
 	{ "reschedule_exit", pvsched_on_ipi_exit, true, PVSCHED_F_IRQ_TICKET },
 	{ "call_function_exit", pvsched_on_ipi_exit, true,
 	  PVSCHED_F_IRQ_TICKET },
@@ -260,8 +264,8 @@ static struct pvsched_hook {
 };
 
 /*
- * The kernel's own prototypes, since the table has none. All of the x86 vectors
- * have local_timer's, whether or not this kernel has the vector.
+ * Checks the probes against the kernel's prototypes, because the table has no
+ * types. All x86 vectors share the prototype of local_timer.
  */
 static void pvsched_check_types(void)
 {
@@ -288,7 +292,7 @@ static void pvsched_match_tracepoint(struct tracepoint *tp, void *data)
 	}
 }
 
-/* Modules are not given the tracepoints by symbol, but they may look. */
+/* The tracepoints are not exported, so the module finds them by name. */
 int pvsched_hooks_register(struct device *dev, u64 features)
 {
 	struct pvsched_hook *hook;
@@ -306,14 +310,14 @@ int pvsched_hooks_register(struct device *dev, u64 features)
 		if ((hook->feature & ~features) || (!hook->tp && hook->optional))
 			continue;
 		if (!hook->tp) {
-			dev_err(dev, "this kernel has no tracepoint %s; it must be built with CONFIG_TRACEPOINTS\n",
+			dev_err(dev, "this kernel has no tracepoint %s; build it with CONFIG_TRACEPOINTS\n",
 				hook->name);
 			err = -ENODEV;
 			goto unregister;
 		}
 		err = tracepoint_probe_register(hook->tp, hook->probe, NULL);
 		if (err) {
-			dev_err(dev, "cannot hook into tracepoint %s: error %d\n",
+			dev_err(dev, "cannot register a probe on tracepoint %s: error %d\n",
 				hook->name, err);
 			goto unregister;
 		}
@@ -326,7 +330,7 @@ unregister:
 	return err;
 }
 
-/* When it returns, no hook runs any more. */
+/* After return no hook runs. */
 void pvsched_hooks_unregister(void)
 {
 	struct pvsched_hook *hook;

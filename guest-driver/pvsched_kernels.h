@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * Where the kernels that the module is built for differ. No other file looks
- * at versions.
+ * Differences between the supported kernels. No other file of the module checks
+ * kernel versions.
  */
 #ifndef PVSCHED_KERNELS_H
 #define PVSCHED_KERNELS_H
@@ -22,7 +23,7 @@ static inline u32 pvsched_initial_apicid(unsigned int cpu)
 #endif
 }
 
-/* Where the u32 is in which @cpu counts its reasons not to preempt. */
+/* Returns the address of @cpu's preempt count, a u32. */
 static inline void *pvsched_preempt_count(unsigned int cpu)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && \
@@ -34,8 +35,9 @@ static inline void *pvsched_preempt_count(unsigned int cpu)
 }
 
 /*
- * The bits of it that count. PREEMPT_NEED_RESCHED is bit 31, or it is bit 63 of
- * a count of 64 bits; then this u32 is the lower half of that and all counts.
+ * The bits of that u32 that count. PREEMPT_NEED_RESCHED is bit 31 of a 32-bit
+ * count, or bit 63 of a 64-bit count. In the latter case the u32 is the lower
+ * half, and all its bits count.
  */
 #define PVSCHED_PREEMPT_COUNT_MASK ((u32)~PREEMPT_NEED_RESCHED)
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * Names of numbers in pvsched_abi.h. @use is a macro that makes something of
- * its first argument and a list of { number, name }: the trace has its
- * __print_symbolic() and __print_flags(), and sysfs makes tables.
+ * Names of the values in pvsched_abi.h. The macro @use gets @arg and a list of
+ * { value, name }: the tracepoint passes __print_symbolic() or __print_flags(),
+ * and sysfs passes a macro that makes a table. A unit test checks that the lists
+ * are complete.
  */
 #ifndef PVSCHED_NAMES_H
 #define PVSCHED_NAMES_H
@@ -27,5 +29,18 @@
 	    { PVSCHED_GRANT_PREEMPTED, "preempted" },	\
 	    { PVSCHED_GRANT_LOWERED, "lowered" },	\
 	    { PVSCHED_GRANT_CRITICAL, "critical" })
+
+#define PVSCHED_INTENT_NAMES(use, arg)			\
+	use(arg,					\
+	    { PVSCHED_INTENT_IDLE, "idle" },		\
+	    { PVSCHED_INTENT_HARDIRQ, "hardirq" },	\
+	    { PVSCHED_INTENT_SOFTIRQ, "softirq" },	\
+	    { PVSCHED_INTENT_NMI, "nmi" })
+
+#define PVSCHED_FEATURE_NAMES(use, arg)				\
+	use(arg,						\
+	    { PVSCHED_F_GRANT, "grant" },			\
+	    { PVSCHED_F_PREEMPT_COUNT, "preempt_count" },	\
+	    { PVSCHED_F_IRQ_TICKET, "irq_ticket" })
 
 #endif /* PVSCHED_NAMES_H */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * The order in which a vCPU's words are written. READ_ONCE(), WRITE_ONCE() and
- * virt_wmb() are the kernel's, or those of the test in userspace.
+ * The order of writes to a vCPU's record. The kernel defines READ_ONCE(),
+ * WRITE_ONCE() and virt_wmb(); tests in user space define their own.
  */
 #ifndef PVSCHED_PUBLISH_H
 #define PVSCHED_PUBLISH_H
 
 #include "pvsched_abi.h"
 
-/* The host reads this line: leave it alone if there is nothing to say. */
+/* The host reads this cache line, so an unchanged value is not stored again. */
 static inline void pvsched_publish(__u64 *word, __u64 value)
 {
 	if (READ_ONCE(*word) != value)
@@ -16,16 +17,17 @@ static inline void pvsched_publish(__u64 *word, __u64 value)
 }
 
 /*
- * Of a task that was waiting and runs now. A task that ran and waits now is for
- * a moment in neither word; what runs in its place is more urgent, as a rule.
+ * Publishes a switch. A task that waited and now runs is always in one of the
+ * two fields. A preempted task is in neither field between the two stores, but
+ * the task that replaces it is more urgent as a rule.
  */
 static inline void pvsched_publish_switch(struct pvsched_record *record,
 					  __u64 intent, __u64 waiting)
 {
 	pvsched_publish(&record->intent, intent);
 	/*
-	 * The host reads `waiting` first and `intent` second, so it sees the
-	 * task in at least one of them.
+	 * Pairs with the host, which reads `waiting` first and `intent` second.
+	 * So the host sees the task in at least one of the two fields.
 	 */
 	virt_wmb();
 	pvsched_publish(&record->waiting, waiting);
@@ -37,8 +39,9 @@ static inline void pvsched_publish_ack(struct pvsched_record *record)
 	__u32 ticket = READ_ONCE(record->irq_ticket);
 
 	/*
-	 * From then on the host goes by the words, so they come first; the host
-	 * reads `irq_ack` first and the words second.
+	 * Pairs with the host, which reads `irq_ack` first and the priority
+	 * words second. After the acknowledgement the host trusts the priority
+	 * words, so they are written first.
 	 */
 	virt_wmb();
 	if (READ_ONCE(record->irq_ack) != ticket)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * What the guest's admin can look at: the folder pvsched/ of the PCI device,
- * and one of each CPU whose record the device holds.
+ * The admin's view: a folder pvsched/ of the PCI device, and a folder pvsched/
+ * of each CPU whose record the device holds.
  *
- * What the host wrote is a number of its own choice: one that has no name here
- * is shown as a number.
+ * The host may write any value. Values without a name are shown as numbers.
  */
 #include <linux/cpu.h>
 #include <linux/device.h>
@@ -14,11 +14,11 @@
 #include "pvsched_names.h"
 
 struct pvsched_name {
-	u32 number;
+	u32 value;
 	const char *name;
 };
 
-/* One without a name ends a table. */
+/* An entry without a name ends a table. */
 #define PVSCHED_TABLE(end, ...) { __VA_ARGS__, end }
 
 static const struct pvsched_name pvsched_policies[] =
@@ -27,44 +27,36 @@ static const struct pvsched_name pvsched_policies[] =
 static const struct pvsched_name pvsched_grant_flags[] =
 	PVSCHED_GRANT_NAMES(PVSCHED_TABLE, { });
 
-static const struct pvsched_name pvsched_intent_flags[] = {
-	{ PVSCHED_INTENT_HARDIRQ, "hardirq" },
-	{ PVSCHED_INTENT_SOFTIRQ, "softirq" },
-	{ PVSCHED_INTENT_NMI, "nmi" },
-	{ }
-};
+static const struct pvsched_name pvsched_intent_flags[] =
+	PVSCHED_INTENT_NAMES(PVSCHED_TABLE, { });
 
-static const struct pvsched_name pvsched_features[] = {
-	{ PVSCHED_F_GRANT, "grant" },
-	{ PVSCHED_F_PREEMPT_COUNT, "preempt_count" },
-	{ PVSCHED_F_IRQ_TICKET, "irq_ticket" },
-	{ }
-};
+static const struct pvsched_name pvsched_features[] =
+	PVSCHED_FEATURE_NAMES(PVSCHED_TABLE, { });
 
-/* "boosted critical", after a space if something stands before it. */
+/* Example: "boosted critical". A space separates it from earlier text. */
 static int pvsched_emit_flags(char *buf, int at,
 			      const struct pvsched_name *names, u32 flags)
 {
 	int start = at;
 
 	for (; names->name; names++) {
-		if (flags & names->number)
+		if (flags & names->value)
 			at += sysfs_emit_at(buf, at, "%s%s", at ? " " : "",
 					    names->name);
-		flags &= ~names->number;
+		flags &= ~names->value;
 	}
 	if (flags)
 		at += sysfs_emit_at(buf, at, "%s%#x", at ? " " : "", flags);
 	return at - start;
 }
 
-/* "rr 8", "normal nice 0", "deadline": as pvschedctl has it on the host. */
+/* Examples: "rr 8", "normal nice 0", "deadline". */
 static int pvsched_emit_word(char *buf, u64 word)
 {
 	const struct pvsched_name *policy = pvsched_policies;
 	int at;
 
-	while (policy->name && policy->number != pvsched_word_policy(word))
+	while (policy->name && policy->value != pvsched_word_policy(word))
 		policy++;
 	at = policy->name ? sysfs_emit(buf, "%s", policy->name) :
 			    sysfs_emit(buf, "policy %u",
@@ -82,7 +74,7 @@ static int pvsched_emit_word(char *buf, u64 word)
 	return at + sysfs_emit_at(buf, at, " nice %d", pvsched_word_nice(word));
 }
 
-/* The folder is gone before the records are: see pvsched_sysfs_remove(). */
+/* pvsched_sysfs_remove() removes the folder before the records are freed. */
 static const struct pvsched_record *pvsched_record_of(struct device *cpu)
 {
 	return &pvsched_records[cpu->id];
@@ -101,7 +93,7 @@ static ssize_t granted_show(struct device *dev, struct device_attribute *attr,
 	u64 grant = READ_ONCE(pvsched_record_of(dev)->grant);
 	int at;
 
-	/* Else the word is 0, and what that stands for only the host knows. */
+	/* Otherwise the grant has no priority: only the host knows the baseline. */
 	if (pvsched_word_flags(grant) &
 	    (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_LOWERED))
 		at = pvsched_emit_word(buf, grant);
@@ -197,7 +189,7 @@ static const struct attribute_group pvsched_cpu_group = {
 	.attrs = pvsched_cpu_attrs,
 };
 
-/* Of use to look at, not to work: so an error is for the log. */
+/* The driver works without these files, so an error is only logged. */
 void pvsched_sysfs_add(struct pvsched *pv, unsigned int cpu)
 {
 	struct device *dev = get_cpu_device(cpu);
@@ -206,12 +198,12 @@ void pvsched_sysfs_add(struct pvsched *pv, unsigned int cpu)
 
 	if (err)
 		dev_warn(&pv->pdev->dev,
-			 "cannot show CPU %u in sysfs: error %d\n", cpu, err);
+			 "cannot create the sysfs files of CPU %u: error %d\n", cpu, err);
 	else
 		cpumask_set_cpu(cpu, &pv->shown);
 }
 
-/* When it returns, nobody reads the record by these files any more. */
+/* After return no reader of these files accesses the record. */
 void pvsched_sysfs_remove(struct pvsched *pv, unsigned int cpu)
 {
 	if (cpumask_test_and_clear_cpu(cpu, &pv->shown))
@@ -232,8 +224,10 @@ static DEVICE_ATTR_RO(features);
 static ssize_t cpus_show(struct device *dev, struct device_attribute *attr,
 			 char *buf)
 {
+	struct pvsched *pv = dev_get_drvdata(dev);
+
 	return sysfs_emit(buf, "%*pbl\n",
-			  cpumask_pr_args(pvsched_records_registered()));
+			  cpumask_pr_args(&pv->registered));
 }
 static DEVICE_ATTR_RO(cpus);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * From what Linux knows of a task to pvsched's priority word, and the order of
- * two words. Pure, so that it is also compiled and tested in userspace.
+ * Translates a Linux task's policy and priority to a priority word. Pure
+ * functions, so tests compile them in user space, too.
  */
 #ifndef PVSCHED_TASK_WORD_H
 #define PVSCHED_TASK_WORD_H
@@ -9,21 +10,21 @@
 #include "pvsched_abi.h"
 
 /*
- * task_struct::prio, lower is more urgent: deadline tasks are below 0,
- * real-time ones below 100, and 120 is nice 0.
+ * task_struct::prio; a lower value is more urgent. Deadline tasks are below 0,
+ * RT tasks below 100, and 120 is nice 0.
  */
 #define PVSCHED_PRIO_RT 0
 #define PVSCHED_PRIO_FAIR 100
 #define PVSCHED_PRIO_NICE_0 120
 
-/* SCHED_NORMAL at nice 0, as nearly all tasks are: its word is 0. */
+/* Whether the task is SCHED_NORMAL at nice 0: its priority word is 0. */
 static inline int pvsched_is_plain(__u32 policy, __s32 prio, __s32 static_prio)
 {
 	return !(policy | (__u32)(prio ^ PVSCHED_PRIO_NICE_0) |
 		 (__u32)(static_prio ^ PVSCHED_PRIO_NICE_0));
 }
 
-/* Of a real-time task: RR keeps its policy, whatever else has such a @prio is FIFO. */
+/* For an RT @prio: RR keeps its policy, every other policy counts as FIFO. */
 static inline __u64 pvsched_rt_word(__u32 policy, __s32 prio, __u32 flags)
 {
 	return pvsched_word(policy == PVSCHED_POLICY_RR ? PVSCHED_POLICY_RR :
@@ -32,10 +33,9 @@ static inline __u64 pvsched_rt_word(__u32 policy, __s32 prio, __u32 flags)
 }
 
 /*
- * The class is taken from the effective @prio, not from @policy: a task that
- * holds a lock a real-time task waits for runs at that task's priority. It
- * also keeps the word sound if @policy and @prio are read while another CPU
- * changes them.
+ * The effective @prio decides the class, not @policy: a lock holder runs at the
+ * priority of the RT task that waits for the lock. This also keeps the result
+ * valid if another CPU changes @policy and @prio in between.
  */
 static inline __u64 pvsched_task_word(__u32 policy, __s32 prio,
 				      __s32 static_prio, __u32 flags)
@@ -43,7 +43,7 @@ static inline __u64 pvsched_task_word(__u32 policy, __s32 prio,
 	if (prio < PVSCHED_PRIO_RT)
 		return pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, flags);
 
-	/* No task has 99, which would be priority 0. */
+	/* No task has a @prio of 99, which would be an rt_prio of 0. */
 	if (prio < PVSCHED_PRIO_FAIR)
 		return pvsched_rt_word(policy,
 				       prio < PVSCHED_PRIO_FAIR - 1 ?
@@ -60,21 +60,21 @@ static inline __u64 pvsched_task_word(__u32 policy, __s32 prio,
 	default:
 		policy = PVSCHED_POLICY_NORMAL;
 	}
-	/* The fair class weighs by static_prio, whatever prio says. */
+	/* The fair class derives a task's weight from static_prio. */
 	return pvsched_word(policy, static_prio - PVSCHED_PRIO_NICE_0, 0, flags);
 }
 
 /*
- * Of a CPU's stopper, by which a kernel moves running tasks, and more. It goes before all
- * others of its CPU, but nobody's latency is at stake: a guest that only balances its load
- * has no urgent work.
+ * For a CPU's stopper, which migrates running tasks among other things. The
+ * stopper preempts every task of its CPU, but no latency depends on it. So a
+ * guest that only balances its load has no urgent work.
  */
 static inline __u64 pvsched_stopper_word(__u32 flags)
 {
 	return pvsched_word(PVSCHED_POLICY_NORMAL, -20, 0, flags);
 }
 
-/* What `waiting` has to become when the task of @woken starts to wait, too. */
+/* Returns the new `waiting` after the wake-up of a task with @woken. */
 static inline __u64 pvsched_raise_waiting(__u64 waiting, __u64 woken)
 {
 	if (!(pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID))

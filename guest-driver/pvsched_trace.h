@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM pvsched
 
@@ -11,7 +12,7 @@
 
 #define pvsched_print_flags(flags, ...) __print_flags(flags, "|", __VA_ARGS__)
 
-/* The vCPU has noticed that the host grants it something else. */
+/* The vCPU finds a grant that differs from the last traced grant. */
 TRACE_EVENT(pvsched_grant,
 	TP_PROTO(u32 vcpu_id, u64 grant),
 
