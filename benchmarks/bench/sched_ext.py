@@ -3,15 +3,12 @@
 
 import re
 import shutil
-import subprocess
-import tarfile
 
 import build
-import packages
+import kernel_source
 import roots
 from lock import exclusive
-from progress import step
-from settings import BUILD, CACHE, CHECKOUT, LabError
+from settings import BUILD, CHECKOUT, LabError
 
 # Of the sources, what the schedulers, and the libbpf they bring, are made of.
 _PARTS = ("tools/sched_ext/", "tools/lib/", "tools/build/", "tools/scripts/", "tools/include/", "tools/arch/",
@@ -62,37 +59,8 @@ def _sources(root, folder):
     tree = folder / "source"
     if tree.exists():
         return tree
-    version = re.match(r"\d+\.\d+", root.kernel)[0]
-    package = packages.fetch(f"linux-source-{version}", _package_version(root), CACHE / "sources")
     making = folder / "unpacking"
     shutil.rmtree(making, ignore_errors=True)
-    with step("unpacking the kernel's sources"):
-        _unpack(package, f"linux-source-{version}", making)
+    kernel_source.unpack(root, _PARTS, making)
     making.rename(tree)
     return tree
-
-
-def _unpack(package, top, target):
-    """The parts out of the archive in the package, without a copy of either."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as data:
-        try:
-            with tarfile.open(fileobj=data.stdout, mode="r|") as outer:
-                inner = next(outer.extractfile(m) for m in outer if m.name.endswith(f"/{top}.tar.xz"))
-                with tarfile.open(fileobj=inner, mode="r|xz") as sources:
-                    for member in sources:
-                        member.name = member.name.removeprefix(f"{top}/")
-                        if member.name.startswith(_PARTS):
-                            sources.extract(member, target, filter="data")
-        except (StopIteration, tarfile.TarError, OSError, EOFError) as error:
-            raise LabError(f"{package} does not unpack: {error!r}") from error
-        finally:
-            data.kill()
-
-
-def _package_version(root):
-    """Of the kernel's packages in the build root: the sources are to be of the same."""
-    done = root.run(["dpkg-query", "-W", "-f", "${Version}", f"linux-headers-{root.kernel}"],
-                    capture_output=True, text=True)
-    if done.returncode:
-        raise LabError(f"the build root has no package linux-headers-{root.kernel}")
-    return done.stdout.strip()
