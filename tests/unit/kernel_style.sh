@@ -1,9 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# kernel_style.sh CHECKOUT: the kernel's C and BPF pass the kernel's checkpatch,
-# taken from $CHECKPATCH, $PATH or an unpacked linux-source.
+# Copyright (C) 2026 The pvsched authors
+#
+# kernel_style.sh CHECKOUT [FILES...]: checks kernel C, BPF, and the headers that these share
+# with C++ (default: all) by the kernel's checkpatch.pl, from $CHECKPATCH, $PATH or an
+# unpacked linux-source.
 set -eu
 cd "$1"
+shift
 
 for checkpatch in "${CHECKPATCH:-}" "$(command -v checkpatch.pl || true)" \
     /usr/src/linux-source-*/scripts/checkpatch.pl; do
@@ -14,8 +18,17 @@ if [ ! -f "$checkpatch" ]; then
     exit 77
 fi
 
-# A module outside of the kernel's tree serves many kernels, and looks at which.
-# BPF's tunables are const volatile, and a policy has no kernel header for its licence.
+if [ $# -eq 0 ]; then
+    list=$(git -c safe.directory='*' ls-files '*.c' '*.bpf.h' 'guest-driver/*.h' 'host-policy/bpf/*.h' \
+        'host-policy/core/*.h' 'host-policy/kmod/*.h' 'shared-abi/*.h')
+    # shellcheck disable=SC2086 # a list of names without blanks
+    set -- $list
+fi
+
+# LINUX_VERSION_CODE: a module outside of the kernel's tree builds for many kernels.
+# VOLATILE: BPF's tunables are const volatile. PREFER_DEFINED_ATTRIBUTE_MACRO: a policy has
+# no kernel header for its licence. COMPLEX_MACRO: macros of attributes need no parentheses.
 perl "$checkpatch" --no-tree --quiet --terse --show-types \
-    --ignore ALLOC_WITH_SIZEOF,LINUX_VERSION_CODE,CONSTANT_COMPARISON,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO \
-    --file guest-driver/*.[ch] host-policy/kmod/*.[ch] tests/modules/*/*.c $(git ls-files 'host-policy/*.bpf.[ch]')
+    --ignore ALLOC_WITH_SIZEOF,LINUX_VERSION_CODE,CONSTANT_COMPARISON,VOLATILE \
+    --ignore PREFER_DEFINED_ATTRIBUTE_MACRO \
+    --file "$@"

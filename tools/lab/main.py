@@ -12,6 +12,7 @@ import sys
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import build
+import check
 import demo
 import doctor
 import host
@@ -175,6 +176,14 @@ def _parser():
     sub = verb("chroot", _chroot, "run a command in the build root, on this machine's own kernel, "
                "in the checkout (at /src)")
     sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="default: a shell")
+    sub = verb("check", check.main, "check the style and the rules of the tree")
+    sub.description, sub.epilog = check.describe(), check.EPILOG
+    sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    sub.add_argument("--staged", action="store_true", help="check the files of the next commit; never make a build root")
+    sub.add_argument("--only", default=[], metavar="NAME[,NAME]", type=lambda text: text.split(","),
+                     help="run these checks")
+    sub.add_argument("--fail-fast", action="store_true", help="end with the first check that fails")
+    sub.add_argument("files", nargs="*", metavar="FILE", help="files and folders of the checkout (default: all)")
     sub = verb("demo", _demo, "measure a guest's and the host's latency on a busy host under EEVDF, "
                "pvsched and static SCHED_RR, and print a table")
     sub.add_argument("--rounds", type=_positive, default=3, metavar="N",

@@ -47,6 +47,12 @@ def build_root():
     return _root(BUILD, lambda index: index.kernels())
 
 
+def existing_build_root():
+    """The build root if it has been made and this user may enter it; else None."""
+    path = CACHE / "roots" / f"{BUILD.kind}-{BUILD.key()}"
+    return Root(path) if os.geteuid() == 0 and path.exists() else None
+
+
 def host_root():
     """The host under test, with the kernel the build root has headers for."""
     kernel = build_root().kernel

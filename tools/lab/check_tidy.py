@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
+"""clang-tidy on the C++ that changed.
+
+clang-tidy takes 10 to 40 s for a file. So the findings for a file are kept in
+build/lab/tidy/, under a hash of what they depend on: the build root, the compiler's
+command, .clang-tidy, and the text of the file and of each header of the tree that it
+includes. Generated headers (BPF skeletons) are not part of the hash: the compiler
+checks their use.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import build
+import check_includes
+from lock import exclusive
+from settings import BUILD, OUT, LabError
+
+_STAMPS = OUT / "tidy"
+_KEEP = 1000  # stamps, newest first
+_DATABASE = BUILD / "compile_commands.json"
+
+
+class Unchecked(Exception):
+    """How many files have no kept findings."""
+
+
+def run(root, tree, progress, may_run=True):
+    """Findings of all chosen .cc files, and of those that include a chosen header.
+
+    Unless `may_run`, only findings that are kept are used, and Unchecked says that some are not.
+    """
+    edges = check_includes.graph(tree)
+    chosen = set(tree.chosen)
+    sources = [f for f in tree.files if f.endswith(".cc") and chosen & check_includes.closure(edges, f)]
+    if not sources:
+        return []
+    if may_run:
+        _prepare(root)
+    elif not _DATABASE.exists():
+        raise Unchecked(len(sources))
+    commands = _commands(json.loads(_DATABASE.read_text()))
+    stamps = {f: _STAMPS / key(root.path.name, tree, edges, f, commands.get(f, "")) for f in sources}
+    todo = [f for f in sources if not stamps[f].exists()]
+    if todo and not may_run:
+        raise Unchecked(len(todo))
+    _STAMPS.mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(_tidy, root, f, stamps[f]) for f in todo]
+        for count, job in enumerate(concurrent.futures.as_completed(jobs), 1):
+            job.result()
+            progress(f"clang-tidy {count} of {len(todo)}")
+    _prune()
+    found = {line for f in sources for line in _read(stamps[f])}  # a header's are found more than once
+    return sorted(line for line in found if line.split(":")[0] in chosen)
+
+
+def key(root_name, tree, edges, name, command):
+    """The hash of all that the findings for a file depend on."""
+    digest = hashlib.sha256(f"{root_name}\0{command}".encode())
+    files = check_includes.closure(edges, name)
+    folders = {str(folder) for file in files for folder in pathlib.PurePath(file).parents}
+    styles = {str(pathlib.PurePath(folder) / ".clang-tidy") for folder in folders} & set(tree.files)
+    for file in sorted(files | styles):
+        digest.update(f"\0{file}\0{tree.text(file)}".encode(errors="replace"))
+    return digest.hexdigest()[:32]
+
+
+def _commands(database):
+    return {os.path.relpath(entry["file"], "/src"): entry["command"] for entry in database}
+
+
+def _prepare(root):
+    """Makes the compile database, and the headers that the build generates."""
+    with exclusive(OUT / "build.lock"):
+        ninja = BUILD / "build.ninja"
+        if not ninja.exists():
+            build.logged(root, "configuring build", ["cmake", "-B", "build", "-G", "Ninja"])
+        headers = re.findall(r"^build ([^|:$]*?\.h)\b[^\n]*: CUSTOM_COMMAND", ninja.read_text(), re.M)
+        if headers:
+            build.logged(root, "generating headers", ["ninja", "-C", "build", *sorted(set(headers))])
+    if not _DATABASE.exists():
+        raise LabError(f"{_DATABASE} is missing: remove build/CMakeCache.txt and run this again")
+
+
+def _tidy(root, name, stamp):
+    done = root.run(["nice", "clang-tidy", "--quiet", "-p", "build", name], stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    found = findings(done.stdout)
+    if done.returncode and not found:
+        raise LabError(f"clang-tidy failed on {name}: {done.stdout.strip()[-2000:]}")
+    making = stamp.with_suffix(f".{os.getpid()}")
+    making.write_text("".join(f"{line}\n" for line in found))
+    making.rename(stamp)
+
+
+def findings(said):
+    """FILE:LINE: TEXT of clang-tidy's output; paths in the root become paths in the tree."""
+    lines = re.finditer(r"^/src/(\S+?:\d+):\d+: (?:error|warning): (.*)$", said, re.M)
+    return [f"{m[1]}: {m[2].replace(',-warnings-as-errors', '')}" for m in lines]
+
+
+def _read(stamp):
+    os.utime(stamp)
+    return stamp.read_text().splitlines()
+
+
+def _prune():
+    stamps = sorted(_STAMPS.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
+    for stamp in stamps[_KEEP:]:
+        stamp.unlink(missing_ok=True)
