@@ -19,6 +19,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "common/libbpf_log.h"
 #include "host-policy/loader/host_check.h"
 #include "host-policy/loader/policy_linker.h"
 #include "host-policy/loader/scx_support.h"

@@ -2,13 +2,13 @@
 #include "host-policy/loader/host_check.h"
 
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/kvm_trace_check.h"
 
 namespace pvsched {
 namespace {
@@ -30,22 +30,6 @@ absl::Status CheckKernelRelease(absl::string_view release) {
     return absl::FailedPreconditionError(
         absl::StrCat("this kernel is ", release, "; pvsched needs ", kMajor, ".", kMinor,
                      " or newer, for BPF programs to read guest memory in place (uptr)"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckCanTrace(absl::string_view program) {
-  if (geteuid() != 0) {
-    return absl::PermissionDeniedError(
-        absl::StrCat(program, " loads BPF programs: start it as root"));
-  }
-  if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
-    return absl::FailedPreconditionError(
-        "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF");
-  }
-  if (access("/dev/kvm", F_OK) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "KVM is not there (/dev/kvm): load kvm_amd or kvm_intel, then start ", program));
   }
   return absl::OkStatus();
 }

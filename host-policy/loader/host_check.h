@@ -13,9 +13,6 @@ namespace pvsched {
 // thing that is missing, with what to do about it, if not.
 absl::Status CheckHost();
 
-// The part of it that any program with BPF on KVM needs, which `program` names.
-absl::Status CheckCanTrace(absl::string_view program);
-
 // Why, on this host, a vCPU that waits for a CPU is not boosted for its interrupt before it
 // runs again, and what to do about it; empty if it is. `has_kick_hook` as of BpfObject;
 // `modules` is /sys/module.

@@ -8,30 +8,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <memory>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/libbpf_log.h"
 #include "common/unique_fd.h"
 
 namespace pvsched {
 namespace {
-
-std::string& Log() {
-  static std::string log;
-  return log;
-}
-
-int AppendToLog(libbpf_print_level level, const char* format, va_list args) {
-  if (level == LIBBPF_DEBUG) return 0;
-  char line[16384];
-  vsnprintf(line, sizeof(line), format, args);
-  Log().append(line);
-  return 0;
-}
 
 // libbpf's linker takes and makes files: these are ones without a name.
 absl::StatusOr<UniqueFd> MemoryFile(absl::string_view content) {
@@ -62,10 +47,6 @@ absl::Status CheckIsPolicy(const std::string& path) {
 }
 
 }  // namespace
-
-void CaptureLibbpfLog() { libbpf_set_print(AppendToLog); }
-
-std::string TakeLibbpfLog() { return std::exchange(Log(), std::string()); }
 
 absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& policy_path) {
   if (absl::Status status = CheckIsPolicy(policy_path); !status.ok()) return status;

@@ -15,11 +15,6 @@ namespace pvsched {
 // policy. `own` is pvsched's object.
 absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& policy_path);
 
-// What libbpf and the verifier have said since the last call.
-std::string TakeLibbpfLog();
-// From here on they speak into that log.
-void CaptureLibbpfLog();
-
 }  // namespace pvsched
 
 #endif  // PVSCHED_HOST_POLICY_LOADER_POLICY_LINKER_H_

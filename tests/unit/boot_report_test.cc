@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include <cmath>
 #include <map>
 
@@ -12,7 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// As a kernel writes them, cut short: VMX's names, SVM's, those of exits to the VMM.
+// Shortened formats of a real kernel: names for VMX, for SVM and for exits to the VMM.
 constexpr char kExitFormat[] =
     "name: kvm_exit\n"
     "\tfield:unsigned int exit_reason;\toffset:8;\tsize:4;\tsigned:0;\n"
@@ -29,31 +30,31 @@ constexpr char kUserspaceExitFormat[] =
 
 ExitReasons Reasons() { return ExitReasons(kExitFormat, kUserspaceExitFormat); }
 
-TEST(ExitReasons, AreNamedAsTheKernelDoes) {
+TEST(ExitReasons, HaveTheKernelsNames) {
   const ExitReasons reasons = Reasons();
   EXPECT_EQ(reasons.Name(PVS_BOOT_EXIT_VMX, 30), "IO_INSTRUCTION");
   EXPECT_EQ(reasons.Name(PVS_BOOT_EXIT_SVM, 0x7b), "io");
   EXPECT_EQ(reasons.Name(PVS_BOOT_EXIT_TO_VMM, 6), "MMIO");
 }
 
-TEST(ExitReasons, SumsNegativeNumbersAndJoinedNamesAreUnderstood) {
+TEST(ExitReasons, SumsNegativeNumbersAndConcatenatedNamesAreParsed) {
   const ExitReasons reasons = Reasons();
   EXPECT_EQ(reasons.Name(PVS_BOOT_EXIT_SVM, 0x4e), "PF excp");
   EXPECT_EQ(reasons.Name(PVS_BOOT_EXIT_SVM, 0xffffffff), "invalid_guest_state");
   EXPECT_EQ(reasons.Name(PVS_BOOT_EXIT_TO_VMM, 2), "IO");
 }
 
-TEST(ExitReasons, FailedEntryIsToldFromItsReason) {
+TEST(ExitReasons, FailedEntryBitIsSplitFromTheReason) {
   EXPECT_EQ(Reasons().Name(PVS_BOOT_EXIT_VMX, 0x80000021), "INVALID_STATE, entry failed");
 }
 
-TEST(ExitReasons, ThatHaveNoNameAreNumbers) {
+TEST(ExitReasons, WithoutANameAreShownAsNumbers) {
   EXPECT_EQ(Reasons().Name(PVS_BOOT_EXIT_SVM, 0x400), "reason 0x400");
   EXPECT_EQ(ExitReasons("", "").Name(PVS_BOOT_EXIT_VMX, 30), "reason 0x1e");
   EXPECT_EQ(ExitReasons("__print_symbolic(", "{").Name(PVS_BOOT_EXIT_VMX, 1), "reason 0x1");
 }
 
-TEST(SpreadOf, IsThatOfASample) {
+TEST(SpreadOf, ComputesTheSampleDeviation) {
   const Spread spread = SpreadOf({4, 1, 1, 2});
   EXPECT_DOUBLE_EQ(spread.mean, 2);
   EXPECT_DOUBLE_EQ(spread.sd, std::sqrt(2.0));
@@ -62,30 +63,30 @@ TEST(SpreadOf, IsThatOfASample) {
   EXPECT_DOUBLE_EQ(spread.max, 4);
 }
 
-TEST(SpreadOf, OneValueHasNoDeviation) { EXPECT_DOUBLE_EQ(SpreadOf({3}).sd, 0); }
+TEST(SpreadOf, OneValueHasDeviationZero) { EXPECT_DOUBLE_EQ(SpreadOf({3}).sd, 0); }
 
 constexpr uint64_t kMs = 1000000;
 
-// A boot that takes `scale` times: exec at 1 s, vCPU made 10 ms later, and so on.
+// A boot whose steps and counts are multiplied by `scale`. The VMM's exec is at 1 s.
 BootRecord Boot(uint64_t scale) {
   const uint64_t exec = 1000 * kMs;
   BootRecord record;
   record.vmm = 1;
   record.vmms = 1;
-  record.times.exec_ns = exec;
-  record.times.made_ns = exec + 10 * scale * kMs;
-  record.times.tsc_ns = exec + 15 * scale * kMs;
-  record.times.entered_ns = exec + 20 * scale * kMs;
-  record.times.seen_ns = exec + 21 * scale * kMs;
-  record.times.marked_ns = exec + 100 * scale * kMs;
-  record.times.ended_ns = exec + 150 * scale * kMs;
+  record.times.exec_at = exec;
+  record.times.vcpu_made_at = exec + 10 * scale * kMs;
+  record.times.tsc_zero_at = exec + 15 * scale * kMs;
+  record.times.entered_at = exec + 20 * scale * kMs;
+  record.times.first_exit_at = exec + 21 * scale * kMs;
+  record.times.marked_at = exec + 100 * scale * kMs;
+  record.times.ended_at = exec + 150 * scale * kMs;
   record.exits[{PVS_BOOT_EXIT_SVM, 0x7b}] = {{4, 10 * scale}, {20, 30 * scale}};
   record.exits[{PVS_BOOT_EXIT_SVM, 0x4e}] = {{4, 60 * scale}};
   record.exits[{PVS_BOOT_EXIT_TO_VMM, 2}] = {{4, 7 * scale}};
   return record;
 }
 
-TEST(RunJson, StepsAreBetweenTheirEvents) {
+TEST(RunJson, StepsAreDifferencesOfEventTimes) {
   const Json ms = RunJson(Boot(1), Reasons())["ms"];
   EXPECT_DOUBLE_EQ(ms["exec_to_vcpu_made"], 10);
   EXPECT_DOUBLE_EQ(ms["vcpu_made_to_vcpu_runs"], 10);
@@ -105,7 +106,7 @@ TEST(RunJson, ExitsAreCountedByReasonAndOverTime) {
   EXPECT_FALSE(run["over_time"].contains("IO"));
 }
 
-TEST(RunJson, SoftwareKvmHasOnlyExitsToTheVmmOverTime) {
+TEST(RunJson, SoftwareKvmShowsExitsToTheVmmOverTime) {
   BootRecord record = Boot(1);
   std::erase_if(record.exits,
                 [](const auto& exit) { return exit.first.kind == PVS_BOOT_EXIT_SVM; });
@@ -114,9 +115,9 @@ TEST(RunJson, SoftwareKvmHasOnlyExitsToTheVmmOverTime) {
   EXPECT_EQ(run["over_time"]["IO"], Json::parse("[[20.0, 7]]"));
 }
 
-TEST(RunJson, FirstSignStandsInForAnEntry) {
+TEST(RunJson, FirstExitStandsInForAMissingEntry) {
   BootRecord record = Boot(1);
-  record.times.entered_ns = 0;
+  record.times.entered_at = 0;
   EXPECT_DOUBLE_EQ(RunJson(record, Reasons())["ms"]["exec_to_vcpu_runs"], 21);
 }
 
@@ -131,15 +132,15 @@ Json Report(const std::vector<std::vector<uint64_t>>& commands) {
   return ReportJson(0x80, series);
 }
 
-TEST(ReportJson, SummarisesRuns) {
+TEST(ReportJson, SummaryIsOfAllRuns) {
   const Json end = Report({{1, 3}})["commands"][0]["summary"]["exec_to_end"];
   EXPECT_DOUBLE_EQ(end["mean"], 300);
   EXPECT_DOUBLE_EQ(end["min"], 150);
   EXPECT_EQ(end["runs"], 2);
 }
 
-TEST(ReportJson, RatiosAreWithinPairs) {
-  // 2/1, 4/4 and 9/3: not 15/8.
+TEST(ReportJson, RatiosAreOfRunsWithTheSameIndex) {
+  // The ratios are 2/1, 4/4 and 9/3; the ratio of the sums would be 15/8.
   const Json ratios = Report({{1, 4, 3}, {2, 4, 9}})["ratios"];
   EXPECT_DOUBLE_EQ(ratios["exec_to_end"]["median"], 2);
   EXPECT_DOUBLE_EQ(ratios["exec_to_end"]["min"], 1);
@@ -147,7 +148,7 @@ TEST(ReportJson, RatiosAreWithinPairs) {
   EXPECT_FALSE(Report({{1}}).contains("ratios"));
 }
 
-TEST(ReportText, ShowsStepsReasonsAndTime) {
+TEST(ReportText, ShowsStepsReasonsAndTimeline) {
   const std::string text = ReportText(Report({{1, 3}}));
   EXPECT_THAT(text, HasSubstr("2 runs"));
   EXPECT_THAT(text, HasSubstr("exec -> user space       200"));
@@ -157,16 +158,16 @@ TEST(ReportText, ShowsStepsReasonsAndTime) {
   EXPECT_THAT(text, Not(HasSubstr("did not write")));
 }
 
-TEST(ReportText, ComparesTwo) {
+TEST(ReportText, ShowsRatiosOfTwoCommands) {
   const std::string text = ReportText(Report({{1, 2}, {2, 4}}));
   EXPECT_THAT(text, HasSubstr("A: vmm"));
   EXPECT_THAT(text, HasSubstr("B / A"));
   EXPECT_THAT(text, HasSubstr("exec -> end              2.000"));
 }
 
-TEST(ReportText, SaysWhatIsNotKnownAndWhy) {
+TEST(ReportText, ExplainsAMissingMarkAndSeveralVmms) {
   BootRecord record = Boot(1);
-  record.times.marked_ns = 0;
+  record.times.marked_at = 0;
   record.times.other_writes = 7;
   record.vmms = 2;
   const std::string text =

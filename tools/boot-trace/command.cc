@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tools/boot-trace/command.h"
 
 #include <fcntl.h>
@@ -26,8 +27,8 @@ constexpr int kTickMs = 1000;
 constexpr int kPauseMs = 50;
 constexpr int kShownLines = 5;
 
-// In the child; only what is allowed between fork and exec.
-[[noreturn]] void Become(char** argv, int go, int failed, int output) {
+// Runs in the child: async-signal-safe calls only.
+[[noreturn]] void AwaitGoAndExec(char** argv, int go, int failed, int output) {
   char byte;
   while (read(go, &byte, 1) < 0 && errno == EINTR) {
   }
@@ -48,7 +49,7 @@ absl::Status Errno(const char* what) { return absl::ErrnoToStatus(errno, what); 
 
 }  // namespace
 
-absl::StatusOr<Command> Command::Hold(std::vector<std::string> argv, bool shows_output) {
+absl::StatusOr<Command> Command::Fork(std::vector<std::string> argv, bool shows_output) {
   std::vector<char*> arguments;
   arguments.reserve(argv.size() + 1);
   for (std::string& argument : argv) arguments.push_back(argument.data());
@@ -67,9 +68,9 @@ absl::StatusOr<Command> Command::Hold(std::vector<std::string> argv, bool shows_
   if (command.pid_ < 0) return Errno("fork");
   if (command.pid_ == 0) {
     setpgid(0, 0);
-    close(go[1]);  // or it would wait for itself
-    Become(arguments.data(), go[0], failed[1],
-           shows_output ? STDERR_FILENO : command.output_.get());
+    close(go[1]);  // the read end sees EOF only when every write end is closed
+    AwaitGoAndExec(arguments.data(), go[0], failed[1],
+                   shows_output ? STDERR_FILENO : command.output_.get());
   }
   setpgid(command.pid_, command.pid_);
   return command;
@@ -90,10 +91,10 @@ Command::~Command() {
   waitpid(pid_, nullptr, 0);
 }
 
-absl::Status Command::Run() {
+absl::Status Command::Exec() {
   go_.reset();
   int error = 0;
-  // End of file: exec closed it.
+  // EOF: exec succeeded and closed the child's end.
   if (read(failed_.get(), &error, sizeof(error)) == sizeof(error)) {
     return absl::NotFoundError(
         absl::StrCat("cannot start '", name_, "': ", strerror(error), "; is it installed?"));
@@ -103,7 +104,7 @@ absl::Status Command::Run() {
 
 absl::Status Command::WaitFor(pid_t pid, int signals, const std::function<void()>& tick) {
   const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (!process) return absl::OkStatus();  // gone
+  if (!process) return absl::OkStatus();  // the process has ended
   pollfd fds[] = {{process.get(), POLLIN, 0}, {signals, POLLIN, 0}};
   while (true) {
     const int ready = poll(fds, 2, kTickMs);
@@ -130,11 +131,11 @@ absl::Status Command::Wait(int signals, const std::function<void()>& tick) {
 
 absl::Status Command::Result() const {
   if (WIFEXITED(status_) && WEXITSTATUS(status_) == 0) return absl::OkStatus();
-  return absl::AbortedError(
-      absl::StrCat("'", name_, "' ended with ",
-                   WIFEXITED(status_) ? absl::StrCat("exit status ", WEXITSTATUS(status_))
-                                      : absl::StrCat("signal ", WTERMSIG(status_)),
-                   " (if that is how a good run ends, say --any-status)", LastOutput()));
+  return absl::AbortedError(absl::StrCat("'", name_, "' ended with ",
+                                         WIFEXITED(status_)
+                                             ? absl::StrCat("exit status ", WEXITSTATUS(status_))
+                                             : absl::StrCat("signal ", WTERMSIG(status_)),
+                                         " (to accept it, use --any-status)", LastOutput()));
 }
 
 std::string Command::LastOutput() const {
@@ -147,7 +148,7 @@ std::string Command::LastOutput() const {
   std::vector<std::string> lines = absl::StrSplit(
       absl::StripSuffix(absl::string_view(text, static_cast<size_t>(size)), "\n"), '\n');
   if (lines.size() > kShownLines) lines.erase(lines.begin(), lines.end() - kShownLines);
-  return absl::StrCat("; it said last:\n  ", absl::StrJoin(lines, "\n  "));
+  return absl::StrCat("; its last output:\n  ", absl::StrJoin(lines, "\n  "));
 }
 
 }  // namespace pvsched

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tools/boot-trace/recorder.h"
 
 #include <bpf/bpf.h>
@@ -12,8 +13,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "host-policy/loader/host_check.h"
-#include "host-policy/loader/policy_linker.h"
+#include "common/kvm_trace_check.h"
+#include "common/libbpf_log.h"
 #include "pvsched_boot.skel.h"
 
 namespace pvsched {
@@ -28,7 +29,7 @@ absl::Status CheckTracepoints() {
                                                       events, "): mount -t tracefs tracefs ",
                                                       kTracing));
   }
-  // The static node /dev/kvm is there without the module.
+  // /dev/kvm proves nothing: its static node exists without the module.
   if (access(absl::StrCat(events, "/kvm/kvm_exit").c_str(), F_OK) != 0) {
     return absl::FailedPreconditionError(
         absl::StrCat("KVM has no tracepoints (", events,
@@ -59,7 +60,7 @@ void Clear(const bpf_map* map) {
 }
 
 uint64_t FirstRun(const pvs_boot_process& process) {
-  return process.entered_ns != 0 ? process.entered_ns : process.seen_ns;
+  return process.entered_at != 0 ? process.entered_at : process.first_exit_at;
 }
 
 }  // namespace
@@ -78,8 +79,8 @@ absl::StatusOr<std::unique_ptr<Recorder>> Recorder::Load(uint16_t port, uint64_t
   if (error == 0) error = pvsched_boot_bpf::attach(recorder->skeleton_);
   if (error != 0) {
     return absl::FailedPreconditionError(
-        absl::StrCat("this kernel does not take pvsched-boot's BPF programs (", strerror(-error),
-                     "); it said:\n", TakeLibbpfLog()));
+        absl::StrCat("this kernel does not load pvsched-boot's BPF programs (", strerror(-error),
+                     "):\n", TakeLibbpfLog()));
   }
   return recorder;
 }
@@ -95,7 +96,7 @@ absl::Status Recorder::Follow(pid_t pid) {
   const pvs_boot_process process = {};
   const int error = bpf_map__update_elem(skeleton_->maps.processes, &tgid, sizeof(tgid), &process,
                                          sizeof(process), BPF_ANY);
-  return error == 0 ? absl::OkStatus() : absl::ErrnoToStatus(-error, "cannot follow the command");
+  return error == 0 ? absl::OkStatus() : absl::ErrnoToStatus(-error, "cannot trace the command");
 }
 
 absl::StatusOr<BootRecord> Recorder::Read() const {
@@ -117,12 +118,12 @@ absl::StatusOr<BootRecord> Recorder::Read() const {
       });
   if (const uint64_t lost = skeleton_->bss->lost_exits; lost != 0) {
     return absl::ResourceExhaustedError(
-        absl::StrCat(lost, " VM exits found no room to be counted in: measure a shorter run"));
+        absl::StrCat(lost, " VM exits were not counted, the map is full: measure a shorter run"));
   }
   if (const uint64_t lost = skeleton_->bss->lost_processes; lost != 0) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the command had more than ", PVS_BOOT_MAX_PROCESSES, " processes at once, ",
-                     lost, " of which were not followed: start the VMM more directly"));
+        absl::StrCat("the command had more than ", PVS_BOOT_PROCESSES_MAX, " processes at once, ",
+                     lost, " of them not traced: start the VMM more directly"));
   }
   return record;
 }

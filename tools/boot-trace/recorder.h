@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TOOLS_BOOT_TRACE_RECORDER_H_
 #define PVSCHED_TOOLS_BOOT_TRACE_RECORDER_H_
 
@@ -11,20 +12,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "tools/boot-trace/layout.h"
+#include "tools/boot-trace/bpf/intf.h"
 
 struct pvsched_boot_bpf;
 
 namespace pvsched {
 
-// What the programs saw of one run of a command.
+// What the BPF programs recorded of one run of a command.
 struct BootRecord {
-  // Of the VMM; of the one that ran a vCPU first, if there were several. Times are
-  // CLOCK_MONOTONIC in ns, 0: it has not happened.
+  // The VMM; if there are several, the one that ran a vCPU first.
   pid_t vmm = 0;
   pvs_boot_process times = {};
   int vmms = 0;
-  // Whether any process may yet become a VMM.
+  // Whether a process lives that has not run a vCPU yet.
   bool has_living = false;
 
   struct Exit {
@@ -32,23 +32,23 @@ struct BootRecord {
     uint32_t reason;
     friend auto operator<=>(const Exit&, const Exit&) = default;
   };
-  // Of all VMs of the command, by bucket of PVS_BOOT_BUCKET_NS from the VMM's exec.
+  // Exits of all VMs of the command by bucket (PVS_BOOT_BUCKET_NS from the VMM's exec).
   std::map<Exit, std::map<uint16_t, uint64_t>> exits;
 };
 
-// The BPF programs that watch the VMs of one command at a time: loaded and attached
-// while this lives. For one thread.
+// Loads and attaches the BPF programs for as long as it lives. They trace the VMs of one
+// command at a time. Not thread-safe.
 class Recorder {
  public:
-  // `value`: what the guest writes to `port`, or PVS_BOOT_ANY_VALUE.
+  // `port` and `value` are the mark's; the value may be PVS_BOOT_ANY_VALUE.
   static absl::StatusOr<std::unique_ptr<Recorder>> Load(uint16_t port, uint64_t value);
   ~Recorder();
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  // Follows this process and all that it starts from now on; forgets what was before.
+  // Clears the record and traces this process and its future descendants.
   absl::Status Follow(pid_t pid);
-  // What there is so far.
+  // The record so far. Fails if a map was too small.
   absl::StatusOr<BootRecord> Read() const;
 
  private:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tools/boot-trace/report.h"
 
 #include <algorithm>
@@ -16,10 +17,10 @@ constexpr double kNsPerMs = 1e6;
 constexpr double kBucketMs = PVS_BOOT_BUCKET_NS / kNsPerMs;
 
 uint64_t VcpuRuns(const pvs_boot_process& times) {
-  return times.entered_ns != 0 ? times.entered_ns : times.seen_ns;
+  return times.entered_at != 0 ? times.entered_at : times.first_exit_at;
 }
 
-// The time from one event to another; none if either has not happened.
+// The time from one event to another; null if either has not happened.
 Json Ms(uint64_t from, uint64_t to) {
   if (from == 0 || to < from) return nullptr;
   return static_cast<double>(to - from) / kNsPerMs;
@@ -27,15 +28,15 @@ Json Ms(uint64_t from, uint64_t to) {
 
 Json StepsJson(const pvs_boot_process& times) {
   const uint64_t runs = VcpuRuns(times);
-  return {{"exec_to_vcpu_made", Ms(times.exec_ns, times.made_ns)},
-          {"vcpu_made_to_vcpu_runs", Ms(times.made_ns, runs)},
-          {"vcpu_runs_to_userspace", Ms(runs, times.marked_ns)},
-          {"userspace_to_end", Ms(times.marked_ns, times.ended_ns)},
-          {"exec_to_vcpu_runs", Ms(times.exec_ns, runs)},
-          {"exec_to_userspace", Ms(times.exec_ns, times.marked_ns)},
-          {"exec_to_end", Ms(times.exec_ns, times.ended_ns)},
-          // What the guest's own TSC shows then.
-          {"tsc_zero_to_userspace", Ms(times.tsc_ns, times.marked_ns)}};
+  return {{"exec_to_vcpu_made", Ms(times.exec_at, times.vcpu_made_at)},
+          {"vcpu_made_to_vcpu_runs", Ms(times.vcpu_made_at, runs)},
+          {"vcpu_runs_to_userspace", Ms(runs, times.marked_at)},
+          {"userspace_to_end", Ms(times.marked_at, times.ended_at)},
+          {"exec_to_vcpu_runs", Ms(times.exec_at, runs)},
+          {"exec_to_userspace", Ms(times.exec_at, times.marked_at)},
+          {"exec_to_end", Ms(times.exec_at, times.ended_at)},
+          // The guest's own TSC at the mark, as a time.
+          {"tsc_zero_to_userspace", Ms(times.tsc_zero_at, times.marked_at)}};
 }
 
 void Count(Json& exits, const std::string& name, uint64_t count) {
@@ -75,7 +76,7 @@ Json RunJson(const BootRecord& record, const ExitReasons& reasons) {
     const std::string name = reasons.Name(exit.kind, exit.reason);
     for (const auto& [bucket, count] : buckets) {
       Count(run[to_vmm ? "exits_to_vmm" : "exits"], name, count);
-      // A software KVM has no exits but those.
+      // A software KVM reports exits to the VMM only.
       if (!to_vmm || !has_exits) over_time[name][bucket] += count;
     }
   }
@@ -88,7 +89,7 @@ Json RunJson(const BootRecord& record, const ExitReasons& reasons) {
 
 namespace {
 
-// Values of a figure in the runs that have it, with the run's number.
+// Values of a figure by the index of the run; runs without it are missing.
 std::map<size_t, double> Values(const Json& runs, const std::string& figure) {
   std::map<size_t, double> values;
   for (size_t i = 0; i < runs.size(); ++i) {

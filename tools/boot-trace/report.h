@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TOOLS_BOOT_TRACE_REPORT_H_
 #define PVSCHED_TOOLS_BOOT_TRACE_REPORT_H_
 
@@ -7,7 +8,7 @@
 #include <vector>
 
 #include "nlohmann/json.hpp"
-#include "tools/boot-trace/reasons.h"
+#include "tools/boot-trace/exit_reasons.h"
 #include "tools/boot-trace/recorder.h"
 
 namespace pvsched {
@@ -17,7 +18,7 @@ using Json = nlohmann::ordered_json;
 struct Spread {
   double mean = 0, sd = 0, min = 0, median = 0, max = 0;
 };
-// The sample's, of one value at least; sd is 0 of one.
+// `values` must not be empty. sd is the sample standard deviation, 0 for one value.
 Spread SpreadOf(std::vector<double> values);
 
 // One run: {"ms": {STEP: ms or null}, "vmms": N, "other_writes": N,
@@ -25,15 +26,16 @@ Spread SpreadOf(std::vector<double> values);
 // "over_time": {NAME: [[ms from exec, exits], ..]}}.
 Json RunJson(const BootRecord& record, const ExitReasons& reasons);
 
-// All of a command's runs: {"command": .., "runs": [..], "summary": {STEP or "exits" or
-// "exits_to_vmm": {"runs": N, "mean": .., "sd": .., "min": .., "median": .., "max": ..}}}.
+// All runs of one command: {"command": .., "runs": [..], "summary": {FIGURE: {"runs": N,
+// "mean": .., "sd": .., "min": .., "median": .., "max": ..}}}. FIGURE is a STEP, "exits" or
+// "exits_to_vmm".
 Json SeriesJson(const std::string& command, const std::vector<Json>& runs);
 
-// {"format": 1, "port": .., "commands": [series, ..]}; of two series, whose runs were
-// taken in turn, "ratios" as well: the second's to the first's, pair by pair.
+// {"format": 1, "port": .., "commands": [series, ..]}. Two series of alternating runs also
+// have "ratios": the second to the first, run by run.
 Json ReportJson(uint16_t port, const std::vector<Json>& series);
 
-// The same for a person.
+// The report as text.
 std::string ReportText(const Json& report);
 
 }  // namespace pvsched

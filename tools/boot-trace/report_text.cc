@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -17,8 +18,7 @@ namespace {
 constexpr int kTimelineRows = 20;
 constexpr int kBarWidth = 30;
 
-// The steps that a person sees, in their order: each from the end of the one before,
-// then sums.
+// The steps shown, in this order: first the consecutive steps, then their sums.
 constexpr std::pair<const char*, const char*> kSteps[] = {
     {"exec_to_vcpu_made", "exec -> vCPU made"},
     {"vcpu_made_to_vcpu_runs", "vCPU made -> vCPU runs"},
@@ -44,7 +44,7 @@ std::string Steps(const Json& series) {
   return TextTable(rows);
 }
 
-// By reason, the most frequent first.
+// A table of exits by reason, the most frequent first.
 std::string Exits(const Json& series, const char* kind, const char* title) {
   const double runs = static_cast<double>(series["runs"].size());
   const double all = series["summary"][kind]["mean"];
@@ -72,7 +72,7 @@ std::string Exits(const Json& series, const char* kind, const char* title) {
   return absl::StrCat("\n", TextTable(rows));
 }
 
-// What was reached in a row of the timeline, by the mean.
+// The events whose mean time is in a row of the timeline.
 std::string Reached(const Json& summary, double from, double to) {
   std::vector<std::string> reached;
   for (const auto& [step, name] :
@@ -95,41 +95,41 @@ std::string Timeline(const Json& series, double bucket_ms) {
     }
   }
   const double width = bucket_ms * (std::floor(end / bucket_ms / kTimelineRows) + 1);
-  struct Slice {
+  struct Interval {
     double exits = 0;
     std::map<std::string, double> by_reason;
   };
-  std::vector<Slice> slices(static_cast<size_t>(end / width) + 1);
+  std::vector<Interval> intervals(static_cast<size_t>(end / width) + 1);
   for (const Json& run : series["runs"]) {
     for (const auto& [name, points] : run["over_time"].items()) {
       for (const Json& point : points) {
-        Slice& slice = slices[static_cast<size_t>(point[0].get<double>() / width)];
+        Interval& interval = intervals[static_cast<size_t>(point[0].get<double>() / width)];
         const double mean = point[1].get<double>() / static_cast<double>(series["runs"].size());
-        slice.exits += mean;
-        slice.by_reason[name] += mean;
+        interval.exits += mean;
+        interval.by_reason[name] += mean;
       }
     }
   }
   double most = 0;
-  for (const Slice& slice : slices) most = std::max(most, slice.exits);
+  for (const Interval& interval : intervals) most = std::max(most, interval.exits);
   if (most == 0) return "";
-  std::vector<Row> rows = {{"ms from exec", "exits", "", "most of them", "reached"}};
-  for (size_t i = 0; i < slices.size(); ++i) {
-    const Slice& slice = slices[i];
+  std::vector<Row> rows = {{"ms from exec", "exits", "", "top reason", "reached"}};
+  for (size_t i = 0; i < intervals.size(); ++i) {
+    const Interval& interval = intervals[i];
     const double from = static_cast<double>(i) * width;
     const auto top = std::max_element(
-        slice.by_reason.begin(), slice.by_reason.end(),
+        interval.by_reason.begin(), interval.by_reason.end(),
         [](const auto& left, const auto& right) { return left.second < right.second; });
     rows.push_back(
-        {absl::StrFormat("%.0f", from), absl::StrFormat("%.0f", slice.exits),
-         std::string(static_cast<size_t>(std::ceil(kBarWidth * slice.exits / most)), '#'),
-         top == slice.by_reason.end() ? "" : top->first,
+        {absl::StrFormat("%.0f", from), absl::StrFormat("%.0f", interval.exits),
+         std::string(static_cast<size_t>(std::ceil(kBarWidth * interval.exits / most)), '#'),
+         top == interval.by_reason.end() ? "" : top->first,
          Reached(series["summary"], from, from + width)});
   }
   return absl::StrCat("\n", TextTable(rows));
 }
 
-// What a reader of the figures has to know.
+// Limits of the figures above: missing mark, software KVM, several VMMs.
 std::string Notes(const Json& series, const std::string& port) {
   std::string notes;
   if (series["summary"]["exec_to_userspace"].is_null()) {
@@ -137,24 +137,25 @@ std::string Notes(const Json& series, const std::string& port) {
     absl::StrAppend(
         &notes, "\nThe guest did not write the mark to port ", port,
         others == 0 ? "" : absl::StrCat(", but other values ", others, " times"),
-        ", so user space is not known: see pvsched-boot --help for an init that does.\n");
+        ", so the time to user space is unknown: see pvsched-boot --help for the mark.\n");
   }
   if (series["summary"]["exits"]["mean"] == 0) {
     absl::StrAppend(&notes,
-                    "\nThis KVM reported no VM exit but those to the VMM: it runs guests in "
-                    "software, not on VMX or SVM.\n");
+                    "\nThis KVM reported exits to the VMM only: it runs guests in software, not "
+                    "on VMX or SVM.\n");
   }
   for (const Json& run : series["runs"]) {
     if (run["vmms"] < 2) continue;
-    absl::StrAppend(&notes, "\nThe command had ", run["vmms"].get<int>(),
-                    " VMMs: the times are of the first that ran, the exits of all.\n");
+    absl::StrAppend(
+        &notes, "\nThe command had ", run["vmms"].get<int>(),
+        " VMMs: the times are those of the first that ran a vCPU, the exits are of all.\n");
     break;
   }
   return notes;
 }
 
 std::string Ratios(const Json& ratios) {
-  std::vector<Row> rows = {{"B / A, by pairs", "median", "min", "max", "mean", "sd"}};
+  std::vector<Row> rows = {{"B / A, run by run", "median", "min", "max", "mean", "sd"}};
   const auto add = [&](const std::string& name, const Json& spread) {
     if (spread.is_null()) return;
     Row row = {name};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/boot-trace/reasons.h"
+// Copyright (C) 2026 The pvsched authors
+#include "tools/boot-trace/exit_reasons.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -16,7 +17,7 @@ namespace {
 
 using Names = std::map<uint32_t, std::string>;
 
-// "0x040 + 1", "-1".
+// Evaluates a number or a sum: "0x040 + 1", "-1".
 uint32_t Sum(absl::string_view text) {
   int64_t sum = 0;
   for (absl::string_view part : absl::StrSplit(text, '+')) {
@@ -25,7 +26,7 @@ uint32_t Sum(absl::string_view text) {
   return static_cast<uint32_t>(sum);
 }
 
-// `"KVM_EXIT_" "IO"`, as C joins them.
+// Concatenates string literals like C: `"KVM_EXIT_" "IO"`.
 std::string Joined(absl::string_view literals) {
   std::string text;
   bool is_inside = false;
@@ -39,8 +40,9 @@ std::string Joined(absl::string_view literals) {
   return text;
 }
 
-// The next `__print_symbolic(FIELD, { NUMBER, "NAME" }, ...)`, which is taken off the text.
-Names TakeNames(absl::string_view& text) {
+// Parses the next `__print_symbolic(FIELD, { NUMBER, "NAME" }, ...)` and removes it from the
+// text.
+Names ConsumeNames(absl::string_view& text) {
   constexpr absl::string_view kCall = "__print_symbolic(";
   Names names;
   const size_t call = text.find(kCall);
@@ -68,9 +70,9 @@ std::string FileText(const char* path) {
 }  // namespace
 
 ExitReasons::ExitReasons(absl::string_view exit_format, absl::string_view userspace_exit_format) {
-  names_[PVS_BOOT_EXIT_VMX] = TakeNames(exit_format);
-  names_[PVS_BOOT_EXIT_SVM] = TakeNames(exit_format);
-  for (auto& [reason, name] : TakeNames(userspace_exit_format)) {
+  names_[PVS_BOOT_EXIT_VMX] = ConsumeNames(exit_format);
+  names_[PVS_BOOT_EXIT_SVM] = ConsumeNames(exit_format);
+  for (auto& [reason, name] : ConsumeNames(userspace_exit_format)) {
     names_[PVS_BOOT_EXIT_TO_VMM][reason] = std::string(absl::StripPrefix(name, "KVM_EXIT_"));
   }
 }
@@ -81,7 +83,7 @@ ExitReasons ExitReasons::OfThisKernel() {
 }
 
 std::string ExitReasons::Name(pvs_boot_exit_kind kind, uint32_t reason) const {
-  // VMX has flags above the reason proper, of which only this one is seen.
+  // Bit 31 of a VMX exit reason; the basic reason has 16 bits.
   constexpr uint32_t kFailedEntry = 0x80000000;
   if (kind == PVS_BOOT_EXIT_VMX && (reason & kFailedEntry) != 0) {
     return absl::StrCat(Name(kind, reason & 0xffff), ", entry failed");

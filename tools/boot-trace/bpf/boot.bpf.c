@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * The events of a VM's boot, of the processes of one command only. Everything is
- * counted here, in the kernel: no event is handed over, so none can be dropped.
+ * Traces the boot of the VMs that one command starts. Times and exits are aggregated
+ * in maps, not sent through a ring buffer, so no event is dropped under load.
  */
 #include <linux/types.h>
 #include <linux/bpf.h>
@@ -9,14 +10,14 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "tools/boot-trace/layout.h"
+#include "tools/boot-trace/bpf/intf.h"
 
 #define SIGCHLD 17
 #define EINTR 4
 #define KVM_EXIT_INTR 10
 #define KVM_PIO_OUT 1
 
-/* libbpf relocates each access by the running kernel's BTF, as in kernel_types.h. */
+/* The members used here; libbpf relocates each access by the running kernel's BTF. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
 struct signal_struct {
@@ -32,7 +33,7 @@ struct task_struct {
 };
 
 struct kvm_arch {
-	__u64 last_tsc_nsec; /* when the TSC of any vCPU was last set */
+	__u64 last_tsc_nsec; /* time of the VM's latest TSC write */
 };
 
 struct kvm {
@@ -40,7 +41,7 @@ struct kvm {
 };
 
 struct kvm_vcpu_arch {
-	__u64 this_tsc_nsec; /* when its TSC was this_tsc_write */
+	__u64 this_tsc_nsec; /* when the vCPU's TSC had the value this_tsc_write */
 	__u64 this_tsc_write;
 	unsigned int virtual_tsc_khz;
 };
@@ -50,7 +51,7 @@ struct kvm_vcpu {
 	struct kvm_vcpu_arch arch;
 };
 
-/* Records of the tracepoints: kvm_exit's arguments do not hold the reason. */
+/* Records of perf tracepoints: kvm_exit's raw arguments do not hold the reason. */
 struct trace_event_raw_kvm_exit {
 	unsigned int exit_reason;
 	__u32 isa;
@@ -63,30 +64,30 @@ struct trace_event_raw_kvm_pio {
 };
 #pragma clang attribute pop
 
-/* What user space writes to tell of itself. */
+/* The mark: the write by which the guest's user space reports that it runs. */
 const volatile __u32 mark_port;
 const volatile __u64 mark_value;
 
-/* Exits and processes for which there was no room. */
+/* Exits and processes that did not fit into the maps. */
 __u64 lost_exits;
 __u64 lost_processes;
 
-/* The command's processes, by tgid. The recorder puts the first one in. */
+/* The command's processes by tgid. The recorder inserts the first; forks add the rest. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PVS_BOOT_MAX_PROCESSES);
+	__uint(max_entries, PVS_BOOT_PROCESSES_MAX);
 	__type(key, __u32);
 	__type(value, struct pvs_boot_process);
 } processes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PVS_BOOT_MAX_EXITS);
+	__uint(max_entries, PVS_BOOT_EXITS_MAX);
 	__type(key, struct pvs_boot_exit);
 	__type(value, __u64);
 } exits SEC(".maps");
 
-/* All that an event of somebody else's costs. */
+/* NULL if another command's process caused the event. */
 static __always_inline struct pvs_boot_process *current_process(void)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
@@ -94,19 +95,19 @@ static __always_inline struct pvs_boot_process *current_process(void)
 	return bpf_map_lookup_elem(&processes, &tgid);
 }
 
-/* Of several vCPUs the first: which of two at once is no matter. */
-static __always_inline void note_once(__u64 *when)
+/* Not atomic: if two vCPUs race, their times differ by less than matters here. */
+static __always_inline void set_time_once(__u64 *time)
 {
-	if (!*when)
-		*when = bpf_ktime_get_ns();
+	if (!*time)
+		*time = bpf_ktime_get_ns();
 }
 
-static __always_inline int add_one(const struct pvs_boot_exit *key)
+static __always_inline int increment(const struct pvs_boot_exit *key)
 {
 	__u64 *count = bpf_map_lookup_elem(&exits, key), zero = 0;
 
 	if (!count) {
-		/* Another vCPU may have been first: the lookup tells. */
+		/* Another vCPU may insert the key first: the result is not needed. */
 		bpf_map_update_elem(&exits, key, &zero, BPF_NOEXIST);
 		count = bpf_map_lookup_elem(&exits, key);
 	}
@@ -116,20 +117,21 @@ static __always_inline int add_one(const struct pvs_boot_exit *key)
 	return 0;
 }
 
+/* If the map is full, the exit is counted in the last bucket of its reason. */
 static __always_inline void count_exit(const struct pvs_boot_process *process, __u16 kind,
 				       __u32 reason)
 {
-	__u64 bucket = (bpf_ktime_get_ns() - process->exec_ns) / PVS_BOOT_BUCKET_NS;
+	__u64 bucket = (bpf_ktime_get_ns() - process->exec_at) / PVS_BOOT_BUCKET_NS;
 	struct pvs_boot_exit key = {
 		.reason = reason,
 		.bucket = bucket < PVS_BOOT_LAST_BUCKET ? bucket : PVS_BOOT_LAST_BUCKET,
 		.kind = kind,
 	};
 
-	if (!add_one(&key))
+	if (!increment(&key))
 		return;
 	key.bucket = PVS_BOOT_LAST_BUCKET;
-	if (add_one(&key))
+	if (increment(&key))
 		__sync_fetch_and_add(&lost_exits, 1);
 }
 
@@ -144,7 +146,7 @@ int BPF_PROG(pvs_boot_fork, struct task_struct *parent, struct task_struct *chil
 	if (child->tgid != child->pid)
 		return 0; /* a thread */
 	tgid = child->tgid;
-	copy.exec_ns = process->exec_ns;
+	copy.exec_at = process->exec_at;
 	if (bpf_map_update_elem(&processes, &tgid, &copy, BPF_ANY))
 		__sync_fetch_and_add(&lost_processes, 1);
 	return 0;
@@ -156,13 +158,13 @@ int pvs_boot_exec(void *ctx)
 	struct pvs_boot_process *process = current_process();
 
 	if (process)
-		process->exec_ns = bpf_ktime_get_ns();
+		process->exec_at = bpf_ktime_get_ns();
 	return 0;
 }
 
 /*
- * sched_process_exit would be before memory and files are given back, of which a
- * VMM has much; the signal to its parent is after that.
+ * The end of a process is its SIGCHLD. sched_process_exit fires before exit_mm() and
+ * exit_files(), which take long for a VMM.
  */
 SEC("tp_btf/signal_generate")
 int BPF_PROG(pvs_boot_end, int sig)
@@ -179,17 +181,17 @@ int BPF_PROG(pvs_boot_end, int sig)
 	task = bpf_get_current_task_btf();
 	if (task->signal->live.counter)
 		return 0;
-	if (process->seen_ns || process->entered_ns) {
-		process->ended_ns = bpf_ktime_get_ns();
+	if (process->first_exit_at || process->entered_at) {
+		process->ended_at = bpf_ktime_get_ns();
 		return 0;
 	}
-	/* Its number may be a stranger's next. */
+	/* The kernel may reuse the tgid for a process of another command. */
 	tgid = task->tgid;
 	bpf_map_delete_elem(&processes, &tgid);
 	return 0;
 }
 
-/* Each vCPU's TSC is set when it is made, and by the VMM's reset. */
+/* KVM writes the TSC when it creates a vCPU and when the VMM resets it. */
 SEC("raw_tp/kvm_track_tsc")
 int pvs_boot_tsc(void *ctx)
 {
@@ -197,17 +199,18 @@ int pvs_boot_tsc(void *ctx)
 
 	if (!process)
 		return 0;
-	note_once(&process->made_ns);
-	if (!process->entered_ns)
-		process->tsc_set_ns = bpf_ktime_get_ns();
+	set_time_once(&process->vcpu_made_at);
+	if (!process->entered_at)
+		process->tsc_written_at = bpf_ktime_get_ns();
 	return 0;
 }
 
 /*
- * KVM takes most of these writes for one in step with an earlier one, and does not let
- * the TSC begin anew; which, it decides by the time between them, and by what was
- * written. So KVM is asked what it made of them: its times are by a clock that BPF
- * cannot read, but the latest of them is that of the latest write.
+ * When the vCPU's TSC was 0, in CLOCK_MONOTONIC. KVM treats most TSC writes as a
+ * synchronization with an earlier write and does not restart the TSC. So the result is
+ * computed from the write that KVM kept, not from the latest write. KVM's times are of
+ * a clock that BPF cannot read; last_tsc_nsec, the time of the latest write, is the
+ * common point: our program saw the same write at tsc_written_at.
  */
 static __always_inline __u64 tsc_zero(const struct pvs_boot_process *process,
 				      const struct kvm_vcpu *vcpu)
@@ -216,9 +219,9 @@ static __always_inline __u64 tsc_zero(const struct pvs_boot_process *process,
 	__u64 cycles = BPF_CORE_READ(vcpu, arch.this_tsc_write);
 	__u64 latest = BPF_CORE_READ(vcpu, kvm, arch.last_tsc_nsec);
 
-	if (!process->tsc_set_ns || !khz)
+	if (!process->tsc_written_at || !khz)
 		return 0;
-	return process->tsc_set_ns - (latest - BPF_CORE_READ(vcpu, arch.this_tsc_nsec)) -
+	return process->tsc_written_at - (latest - BPF_CORE_READ(vcpu, arch.this_tsc_nsec)) -
 	       (cycles / khz * 1000000 + cycles % khz * 1000000 / khz);
 }
 
@@ -227,15 +230,15 @@ int pvs_boot_entry(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct pvs_boot_process *process = current_process();
 
-	if (!process || process->entered_ns)
+	if (!process || process->entered_at)
 		return 0;
-	process->tsc_ns = tsc_zero(process, (const struct kvm_vcpu *)ctx->args[0]);
-	process->entered_ns = bpf_ktime_get_ns();
+	process->tsc_zero_at = tsc_zero(process, (const struct kvm_vcpu *)ctx->args[0]);
+	process->entered_at = bpf_ktime_get_ns();
 	return 0;
 }
 
-/* A program on a tracepoint that returns 0 hides the event from perf. */
-#define LEAVE_TO_PERF 1
+/* A perf tracepoint program that returns 0 hides the event from perf. */
+#define KEEP_FOR_PERF 1
 
 SEC("tracepoint/kvm/kvm_exit")
 int pvs_boot_exit(struct trace_event_raw_kvm_exit *ctx)
@@ -244,7 +247,7 @@ int pvs_boot_exit(struct trace_event_raw_kvm_exit *ctx)
 
 	if (process)
 		count_exit(process, ctx->isa, ctx->exit_reason);
-	return LEAVE_TO_PERF;
+	return KEEP_FOR_PERF;
 }
 
 SEC("raw_tp/kvm_userspace_exit")
@@ -254,8 +257,8 @@ int pvs_boot_userspace_exit(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!process)
 		return 0;
-	note_once(&process->seen_ns);
-	/* A signal's is not in kvm_run's reason, but an earlier one. */
+	set_time_once(&process->first_exit_at);
+	/* On -EINTR kvm_run still holds the reason of an earlier exit. */
 	count_exit(process, PVS_BOOT_EXIT_TO_VMM,
 		   (int)ctx->args[1] == -EINTR ? KVM_EXIT_INTR : (__u32)ctx->args[0]);
 	return 0;
@@ -267,18 +270,18 @@ int pvs_boot_pio(struct trace_event_raw_kvm_pio *ctx)
 	struct pvs_boot_process *process;
 
 	if (ctx->rw != KVM_PIO_OUT)
-		return LEAVE_TO_PERF;
+		return KEEP_FOR_PERF;
 	process = current_process();
 	if (!process)
-		return LEAVE_TO_PERF;
-	note_once(&process->seen_ns);
-	if (ctx->port != mark_port || process->marked_ns)
-		return LEAVE_TO_PERF;
+		return KEEP_FOR_PERF;
+	set_time_once(&process->first_exit_at);
+	if (ctx->port != mark_port || process->marked_at)
+		return KEEP_FOR_PERF;
 	if (mark_value == PVS_BOOT_ANY_VALUE || ctx->val == mark_value)
-		process->marked_ns = bpf_ktime_get_ns();
+		process->marked_at = bpf_ktime_get_ns();
 	else
 		process->other_writes++;
-	return LEAVE_TO_PERF;
+	return KEEP_FOR_PERF;
 }
 
 char _license[] SEC("license") = "GPL";
