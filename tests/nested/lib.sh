@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# For nested tests. Each runs as root on the host under test, with no pvschedd
-# and no guest at its start (but see use_pair); what it leaves is cleaned up.
+# Library of the nested tests. A test runs as root on the host under test. No test may
+# depend on the order: reset_host removes what the previous test left. One thing may be
+# there, to save a boot: the guest `pair`, without its driver (use_pair).
 set -u
+
+# Marks the test's start in the kernel log, for kernel_log.
+if [ -z "${log_mark-}" ]; then
+  log_mark="lab: ${0##*/} starts"
+  echo "$log_mark" >/dev/kmsg
+fi
 
 fail() { echo "FAIL: $*" >&2; exit 1; }
 skip() { echo "skipped: $*"; exit 77; }
@@ -10,28 +18,31 @@ skip() { echo "skipped: $*"; exit 77; }
 # expect WHAT GOT WANTED
 expect() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
 
-# eventually SECONDS WHAT CMD...: CMD succeeds before the time is over.
+# eventually SECONDS WHAT CMD...: fails unless CMD succeeds within the time.
 eventually() {
-  local end=$((SECONDS + $1)) what=$2
+  local end=$((SECONDS + $1)) limit=$1 what=$2
   shift 2
   until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt "$end" ] || fail "$what: not so in time ($*)"
+    [ $SECONDS -lt "$end" ] || fail "$what: not within $limit s ($*)"
     sleep 0.1
   done
 }
 
-# The result of a pipeline, as a command: holds 'SHELL TEXT'
+# holds 'SHELL TEXT': the exit status of a pipeline or test, as a command.
 holds() { eval "$1"; }
+
+# --- pvschedd ---------------------------------------------------------------
 
 start_pvschedd() {
   pvschedd --actuator agent "$@" </dev/null >>"$OUT/pvschedd.log" 2>&1 &
   echo $! >/run/lab/pvschedd.pid
-  # A scheduler takes the verifier 10 s in emulation, and more beside a load.
+  # Verifying the scheduler takes 10 s under emulation, longer on a loaded host.
   eventually 90 "pvschedd answers" pvschedctl --json vm list
 }
 
 pvschedd_pid() { cat /run/lab/pvschedd.pid; }
 
+# stop_pvschedd [SIGNAL]: returns pvschedd's exit status.
 stop_pvschedd() {
   local pid
   pid=$(pvschedd_pid)
@@ -39,45 +50,44 @@ stop_pvschedd() {
   wait "$pid"
 }
 
-# vcpu NAME ID FIELD: a field of one vCPU as pvschedd sees it; a jq path.
+# vcpu VM ID FIELD: a field (jq path) of one vCPU in `pvschedctl vcpu list`.
 vcpu() {
   pvschedctl --json vcpu list |
     jq -r --arg vm "$1" --argjson id "$2" ".[] | select(.vm == \$vm and .vcpu == \$id) | $3"
 }
 
-# The number of vCPUs of a VM whose thread pvschedd knows.
+vms() { pvschedctl --json vm list | jq length; }
+vcpus() { pvschedctl --json vcpu list | jq length; }
+# The number of a VM's vCPUs that are bound to a thread.
 bound() { pvschedctl --json vcpu list | jq --arg vm "$1" '[.[] | select(.vm == $vm and .tid != null)] | length'; }
 
-# params TID: what the kernel says of a thread, such as "TS 0 -" or "RR - 8".
-params() { awk -v tid="$1" '$1 == tid { print $2, $3, $4 }' <(ps -eL -o tid=,cls=,ni=,rtprio=); }
-
-# is TID PARAMS; has_bound NAME NUMBER: for eventually.
-is() { [ "$(params "$1")" = "$2" ]; }
+# Conditions for eventually.
+has_vms() { [ "$(vms)" = "$1" ]; }
+has_vm() { pvschedctl --json vm list | jq -e --arg vm "$1" 'any(.vm == $vm)'; }
+has_vcpus() { [ "$(vcpus)" = "$1" ]; }
 has_bound() { [ "$(bound "$1")" = "$2" ]; }
+has_state() { [ "$(vcpu "$1" "$2" .state)" = "$3" ]; }
 
-thread() { lab-guest threads "$1" | sed -n "$(($2 + 1))p"; }
-
-# use_pair [--no-driver]: the guest `pair`, two vCPUs, which tests share one after
-# the other as a boot is long. It is there, its driver loaded anew, at return; its
-# vCPUs may run on any CPU, wherever a test before bound them.
-use_pair() {
-  local tid
-  lab-guest pid pair >/dev/null 2>&1 || lab-guest start pair --vcpus 2 --no-driver || fail "the guest did not start"
-  for tid in $(lab-guest threads pair); do
-    taskset -p -c "0-$(($(nproc --all) - 1))" "$tid" >/dev/null || fail "taskset"
+# The file descriptors and maps that pvschedd and a guest's device hold, by kind. A leak
+# is a difference between two calls.
+holdings() {
+  local pid
+  for pid in "$(pvschedd_pid)" "$(cat "/run/lab/guest/$1/device.pid")"; do
+    find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | sed 's/:\[[0-9]*\]//; s/[0-9]\+//g' | sort | uniq -c
   done
-  [ "${1-}" = --no-driver ] || lab-guest exec pair 'insmod /pvsched.ko' || fail "the driver did not load"
+  echo "vCPUs without a thread: $(bpftool -j map dump name unbound 2>/dev/null | jq length)"
 }
 
-# A task that computes on the guest's CPU $2 until unspin, SCHED_RR unless chrt is told
-# otherwise by $3. The guest has a second CPU, so that its other tasks still run.
-spin() {
-  lab-guest exec "$1" "taskset -c $2 chrt ${3:--r 8} sh -c 'while :; do :; done' >/dev/null 2>&1 &
-    echo \$! >/tmp/spin; sleep 0.5; kill -0 \$!" || fail "the busy task ended in guest $1"
-}
-unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin) && rm /tmp/spin' || fail "the busy task was gone in guest $1"; }
+# --- threads ----------------------------------------------------------------
 
-# host_spin CPU [CHRT-OPTIONS]: a busy loop of the host's own, $hog; gone with the test.
+# params TID: scheduling class, nice value and RT priority, such as "TS 0 -" or "RR - 8".
+params() { awk -v tid="$1" '$1 == tid { print $2, $3, $4 }' <(ps -eL -o tid=,cls=,ni=,rtprio=); }
+DEFAULT_PARAMS="TS 0 -"
+# has_params TID PARAMS: a condition for eventually.
+has_params() { [ "$(params "$1")" = "$2" ]; }
+
+# host_spin CPUS [CHRT-OPTIONS]: starts a busy loop on the host and sets $hog to its pid.
+# The loop ends with the test.
 hogs=
 host_spin() {
   # shellcheck disable=SC2086 # a list of options
@@ -89,63 +99,128 @@ host_spin() {
 
 uptime_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
 
-# cpu_shares SECONDS TID...: what each had of one CPU in that time, in per cent, a line each.
+# cpu_shares SECONDS TID...: CPU time of each thread in this period, in % of one CPU, a
+# line each.
 cpu_shares() {
-  local seconds=$1 tid start took before=()
+  local seconds=$1 tid start elapsed before=()
   shift
   start=$(uptime_ms)
   for tid in "$@"; do before+=("$(cut -d' ' -f1 "/proc/$tid/schedstat")"); done
   sleep "$seconds"
-  took=$(($(uptime_ms) - start))
+  elapsed=$(($(uptime_ms) - start))
   for tid in "$@"; do
-    echo $((($(cut -d' ' -f1 "/proc/$tid/schedstat") - before[0]) / (took * 10000)))
+    echo $((($(cut -d' ' -f1 "/proc/$tid/schedstat") - before[0]) / (elapsed * 10000)))
     before=("${before[@]:1}")
   done
 }
 
-ORDINARY="TS 0 -"
+# --- guests -----------------------------------------------------------------
 
-# qmp NAME JSON: one QMP command to a guest's QEMU.
+# thread GUEST ID: the tid of a vCPU.
+thread() { lab-guest threads "$1" | sed -n "$(($2 + 1))p"; }
+
+# use_pair [--no-driver]: the guest `pair` with two vCPUs, its driver loaded. The guest is
+# booted unless a test before left it running.
+use_pair() {
+  lab-guest pid pair >/dev/null 2>&1 || lab-guest start pair --vcpus 2 --no-driver || fail "the guest did not start"
+  [ "${1-}" = --no-driver ] || lab-guest exec pair 'insmod /pvsched.ko' || fail "the driver did not load"
+}
+
+# spin GUEST CPUS [CHRT-OPTIONS]: starts a busy loop on each of the guest's CPUs in the
+# list, SCHED_RR 8 by default. The guest needs another CPU for its other tasks if the
+# loops are real-time.
+spin() {
+  lab-guest exec "$1" "for cpu in $2; do
+      taskset -c \$cpu chrt ${3:--r 8} sh -c 'while :; do :; done' >/dev/null 2>&1 & echo \$!
+    done >/tmp/spin; sleep 0.5; kill -0 \$(cat /tmp/spin)" || fail "a busy loop ended in guest $1"
+}
+unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin) && rm /tmp/spin' || fail "a busy loop had ended in guest $1"; }
+
+expect_guest_computes() { expect "6 * 7 in guest $1" "$(lab-guest exec "$1" 'echo $((6 * 7))')" 42; }
+
+# qmp GUEST JSON: one QMP command to the guest's QEMU.
 qmp() {
   printf '%s\n' '{"execute":"qmp_capabilities"}' "$2" |
     socat -t 2 - "UNIX-CONNECT:/run/lab/guest/$1/qmp" | grep -v '"event"'
 }
 
-# What pvschedd and a guest's device hold, by kind: a leak shows as a difference.
-holdings() {
-  local pid
-  for pid in "$(pvschedd_pid)" "$(cat "/run/lab/guest/$1/device.pid")"; do
-    find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | sed 's/:\[[0-9]*\]//; s/[0-9]\+//g' | sort | uniq -c
-  done
-  echo "vCPUs without a thread: $(bpftool -j map dump name unbound 2>/dev/null | jq length)"
-}
+# --- kernel -----------------------------------------------------------------
 
 load_host_module() { [ -e /dev/pvsched_host ] || insmod /lab/pvsched_host.ko || fail "pvsched_host.ko does not load"; }
-# The programs hold the module for RCU's grace periods after pvschedd went.
+# After pvschedd's end its programs hold the module for RCU grace periods.
 unload_host_module() {
   [ ! -e /dev/pvsched_host ] || eventually 30 "pvsched_host unloads" rmmod pvsched_host
 }
 
-# For tests of the host scheduler.
+# The kernel log since the test's start; all of it if the ring buffer has lost the mark.
+kernel_log() {
+  dmesg | awk -v mark="$log_mark" 'index($0, mark) { text = ""; next } { text = text $0 "\n" } END { printf "%s", text }'
+}
+
+# expect_clean_log [WHEN]
+expect_clean_log() {
+  ! kernel_log | grep -E 'BUG|WARNING|Oops|lockup|task stall' || fail "the kernel log has a warning${1-}"
+}
+
+# --- sched_ext --------------------------------------------------------------
+
 scx=/sys/kernel/sched_ext
 need_scx() { [ -e $scx/state ] || skip "the kernel has no sched_ext"; }
 scx_is() { [ "$(cat $scx/state)" = "$1" ]; }
 
-# start_scx: pvschedd as the host's scheduler. From here on scx_healthy can judge.
+# Starts pvschedd with the scx actuator. scx_healthy compares with this moment.
 start_scx() {
   scx_seq=$(($(cat $scx/enable_seq) + 1))
-  [ -n "${scx_begun-}" ] || echo "${scx_begun:=lab: ${0##*/} begins to look}" >/dev/kmsg
   start_pvschedd --actuator scx
   eventually 10 "the scheduler is enabled" scx_is enabled
 }
 
-# Fails if anything but pvschedd's own end has ended its scheduler.
+# scx_healthy [WHEN]: fails if the kernel ejected the scheduler, warned, or if pvschedd
+# had to enable it again.
 scx_healthy() {
-  # All there is, should the mark have been overwritten.
-  dmesg | awk -v mark="$scx_begun" 'index($0, mark) { text = ""; next } { text = text $0 "\n" } END { printf "%s", text }' >"$OUT/dmesg"
-  ! grep 'sched_ext: .*disabled' "$OUT/dmesg" | grep -v 'unregistered' || fail "the kernel ejected the scheduler$1"
-  ! grep -E 'BUG|WARNING|Oops|lockup|task stall' "$OUT/dmesg" || fail "the kernel complains$1"
-  expect "the scheduler's state$1" "$(cat $scx/state)" enabled
-  expect "how often a scheduler was enabled$1" "$(cat $scx/enable_seq)" "$scx_seq"
-  kill -0 "$(pvschedd_pid)" || fail "pvschedd ended$1"
+  ! kernel_log | grep 'sched_ext: .*disabled' | grep -v 'unregistered' || fail "the kernel ejected the scheduler${1-}"
+  expect_clean_log "${1-}"
+  expect "the scheduler's state${1-}" "$(cat $scx/state)" enabled
+  expect "enable_seq${1-}" "$(cat $scx/enable_seq)" "$scx_seq"
+  kill -0 "$(pvschedd_pid)" || fail "pvschedd ended${1-}"
+}
+
+# --- between tests (run-tests) ------------------------------------------------
+
+# reset_host [--keep-pair]: removes what a test left on the host, failed tests included.
+reset_host() {
+  local guest cpu group
+  pkill -KILL -x pvschedd
+  pvschedd --restore
+  rm -rf /run/lab/pvschedd.pid /run/pvsched /sys/fs/bpf/apply_locked
+  for cpu in /sys/devices/system/cpu/cpu*/online; do echo 1 >"$cpu"; done
+  for guest in /run/lab/guest/*; do
+    [ "${guest##*/}" = pair ] && [ "${1-}" = --keep-pair ] && reset_pair && continue
+    lab-guest stop "${guest##*/}"
+    rm -rf "$guest"
+  done
+  for group in /sys/fs/cgroup/pvsched-*/; do
+    while read -r pid; do echo "$pid" >/sys/fs/cgroup/cgroup.procs; done <"$group/cgroup.procs"
+    rmdir "$group"
+  done
+  echo -cpu >/sys/fs/cgroup/cgroup.subtree_control
+  echo '!hist:keys=exit_reason' >/sys/kernel/tracing/events/kvm/kvm_exit/trigger
+  (unload_host_module)
+} >/dev/null 2>&1
+
+# Kills the busy loops of `pair`, unloads its driver, and gives its vCPU threads default
+# parameters and every CPU.
+reset_pair() {
+  local tid
+  LAB_GUEST_TIMEOUT=30 lab-guest exec pair '
+    [ ! -e /tmp/spin ] || kill -9 $(cat /tmp/spin)
+    rm -f /tmp/spin
+    echo 1 >/sys/devices/system/cpu/cpu1/online
+    for module in pvsched hostile; do
+      ! grep -q "^$module " /proc/modules || rmmod $module || exit 1
+    done' || return 1
+  for tid in $(lab-guest threads pair); do
+    { chrt --other -p 0 "$tid" && renice -n 0 -p "$tid" &&
+      taskset -p -c "0-$(($(nproc --all) - 1))" "$tid"; } || return 1
+  done
 }

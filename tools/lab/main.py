@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 """The command line of ./lab."""
 
 import argparse
@@ -27,24 +28,71 @@ from progress import say
 from settings import LabError, UsageError
 
 _EPILOG = """\
-The first run makes a Debian 13 system to build in and one to test in, from this
-machine's own Debian mirror; it takes some minutes. They are kept in
-/var/cache/pvsched-lab (or $PVSCHED_LAB_CACHE) and made anew when their recipe
-changes. The host under test runs the newest usable kernel of
-trixie-backports; PVSCHED_LAB_KERNEL=7.3.4 chooses another.
+The first run makes two Debian 13 systems from this machine's Debian mirror, one to
+build in and one to test in. This takes some minutes. They are cached in
+/var/cache/pvsched-lab (or $PVSCHED_LAB_CACHE) and made again when their recipe
+changes. The host under test runs the newest usable kernel of trixie-backports;
+PVSCHED_LAB_KERNEL=7.3.4 selects another version.
 
-Exit status: 0 success, 1 failure, 2 wrong usage; exec, chroot: their command's.
+Exit status: 0 success, 1 failure, 2 wrong usage; exec and chroot: the command's.
 
-docs/testing.md says more.
+See docs/ for more.
 """
 
-
 _DEFAULT_OUT = settings.OUT / "out"
+_ACTUATORS = ("agent", "kfunc", "scx")
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UsageError(f"{message} (try: {self.prog} --help)")
+
+
+def _command_line():
+    return shlex.join(["./lab", *sys.argv[1:]])
+
+
+# --- argument types -----------------------------------------------------------
+
+def _positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive integer")
+    return int(text)
+
+
+def _names(kind, allowed):
+    """A type: comma-separated names, all of `allowed`, without duplicates."""
+    def parse(text):
+        names = text.split(",")
+        for name in names:
+            if name not in allowed:
+                raise argparse.ArgumentTypeError(f"'{name}' is no {kind}: choose from {', '.join(allowed)}")
+        return list(dict.fromkeys(names))
+    return parse
+
+
+def _tier(text):
+    if text not in suite.TIERS:
+        raise argparse.ArgumentTypeError(f"'{text}' is no tier: choose from {', '.join(suite.TIERS)}")
+    return text
+
+
+# --- verbs: _add_VERB declares the arguments, _VERB runs ------------------------
+
+def _add_build(verb):
+    verb("build", _build, "build everything: C++ and BPF into build/bin, and the kernel modules")
+
+
+def _build(_args):
+    root = build.everything()
+    say(f"built: {settings.BUILD}/bin, and {settings.BUILD}/modules for kernel {root.kernel}")
+    return 0
+
+
+def _add_chroot(verb):
+    sub = verb("chroot", _chroot, "run a command in the build root, on this machine's kernel, "
+               "in the checkout (at /src)")
+    sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="default: a shell")
 
 
 def _chroot(args):
@@ -54,22 +102,98 @@ def _chroot(args):
     os.execvp("unshare", root.command(command))
 
 
-def _build(_args):
-    root = build.everything()
-    say(f"built: {settings.BUILD}/bin, and {settings.BUILD}/modules for kernel {root.kernel}")
-    return 0
+def _add_demo(verb):
+    sub = verb("demo", _demo, "measure a guest's and the host's latency on a busy host under EEVDF, "
+               "pvsched and static SCHED_RR, and print a table")
+    sub.add_argument("--rounds", type=_positive, default=3, metavar="N",
+                     help="rounds of the three policies (default: %(default)s)")
+    sub.add_argument("--seconds", type=_positive, default=20, metavar="S",
+                     help="measured time of each policy in each round (default: %(default)s)")
+    sub.add_argument("--actuator", default=["agent"], metavar="NAME[,NAME]", type=_names("actuator", _ACTUATORS),
+                     help=f"pvschedd's actuator: {', '.join(_ACTUATORS)}; several are compared (default: agent)")
+    sub.add_argument("--json", default=str(settings.OUT / "demo.json"), metavar="FILE",
+                     help="write the figures here (default: build/lab/demo.json)")
+    sub.add_argument("--plot", default=str(settings.OUT / "demo.svg"), metavar="FILE",
+                     help="write the distributions here, as SVG (default: build/lab/demo.svg)")
+
+
+def _demo(args):
+    build.host_and_guest()
+    return demo.run(args.rounds, args.seconds, args.actuator,
+                    pathlib.Path(args.json), pathlib.Path(args.plot))
+
+
+def _add_bench(verb):
+    sub = verb("bench", _bench, "measure the benefit for guests and the cost for the host, under pvsched and "
+               "under the alternatives, and write a report")
+    sub.add_argument("--suite", default=["all"], metavar="NAME[,NAME]", type=_names("suite", (*suites.SUITES, "all")),
+                     help=f"{', '.join(suites.SUITES)}, or all (default: all)")
+    sub.add_argument("--policies", default=[], metavar="NAME[,NAME]", type=lambda text: text.split(","),
+                     help=f"policies to compare with {BASE}: {', '.join(list(POLICIES)[1:])} (default: all)")
+    sub.add_argument("--rounds", type=_positive, default=3, metavar="N",
+                     help="measurements of each policy, interleaved (default: %(default)s)")
+    sub.add_argument("--seconds", type=_positive, default=0, metavar="S",
+                     help="duration of each latency measurement (default: 5 to 20, so that the run "
+                     "takes at most two hours)")
+    sub.add_argument("--seed", type=_positive, default=1, metavar="N",
+                     help="seed of the order of policies in each round (default: %(default)s)")
+    sub.add_argument("--out", default=str(bench.DEFAULT_OUT), metavar="DIR",
+                     help="folder for report.html, summary.md, results.json and raw files; an earlier result "
+                     "there is replaced (default: build/lab/bench)")
+    sub.add_argument("--against", metavar="FILE",
+                     help="an older results.json: exit status 1 if pvsched is worse than there")
+    sub.add_argument("--merge", default=[], metavar="DIR[,DIR]", type=lambda text: text.split(","),
+                     help="do not measure: merge earlier results of other suites, or of more rounds")
+
+
+def _bench(args):
+    out = pathlib.Path(args.out).resolve()  # replace the target of a symbolic link, not the link
+    if args.merge:
+        return bench.merge([pathlib.Path(folder) for folder in args.merge], out, _command_line())
+    chosen = list(suites.SUITES) if "all" in args.suite else args.suite
+    return bench.run(bench.Options(
+        suites=[s for s in suites.SUITES if s in chosen], policies=args.policies, rounds=args.rounds,
+        seconds=args.seconds, seed=args.seed, out=out,
+        against=pathlib.Path(args.against) if args.against else None,
+        command=_command_line()))
+
+
+def _add_test(verb):
+    sub = verb("test", _test, "run all tests, or the tiers named")
+    sub.add_argument("tiers", nargs="*", metavar="unit|native|nested", type=_tier)
+    sub.add_argument("--only", metavar="PATTERN", help="nested tests whose name matches, such as 'scx-*'")
+    sub.add_argument("--shuffle", metavar="SEED", type=_positive,
+                     help="run the nested tests in an order drawn by this seed (default: by name)")
+
+
+def _test(args):
+    for option, value in (("--only", args.only), ("--shuffle", args.shuffle)):
+        if value and args.tiers != ["nested"]:
+            raise UsageError(f"test: {option} is for nested tests: ./lab test nested {option} {value}")
+    return suite.run(args.tiers or suite.TIERS, args.only or "*", args.shuffle)
+
+
+def _add_exec(verb):
+    sub = verb("exec", _exec, "boot the host under test with pvsched in its PATH, run a script there "
+               "as root, and return its exit status")
+    sub.add_argument("--out", default=str(_DEFAULT_OUT), metavar="DIR",
+                     help="a new or empty folder for the files that the script writes to $OUT "
+                     "(default: build/lab/out, emptied first)")
+    sub.add_argument("script", metavar="SCRIPT", help="a script on this machine, copied with a lib.sh beside it; "
+                     "- for stdin. It starts guests with lab-guest (see lab-guest --help)")
+    sub.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")
 
 
 def _exec(args):
     out = pathlib.Path(args.out)
     if out != _DEFAULT_OUT and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"exec: --out {out} is there already and would be lost: give a new or empty directory")
+        raise UsageError(f"exec: --out {out} exists and would be overwritten: give a new or empty folder")
     if args.script == "-":
         name, script = "stdin", sys.stdin.buffer.read()
     else:
         path = pathlib.Path(args.script)
         if not path.is_file():
-            raise UsageError(f"exec: {path} is no file: give a script of this machine's, or - for stdin")
+            raise UsageError(f"exec: {path} is not a file: give a script on this machine, or - for stdin")
         name, script = path.name, path.read_bytes()
     build.host_and_guest()
     inside = f"/lab/job/{name}"
@@ -82,46 +206,31 @@ def _exec(args):
     return host.run(job, out).status
 
 
+def _add_shell(verb):
+    verb("shell", _shell, "boot the host under test like exec, with a shell on this terminal")
+
+
 def _shell(_args):
     if not sys.stdin.isatty():
-        raise UsageError("shell is for a terminal: to run a script on the host, use ./lab exec SCRIPT")
+        raise UsageError("shell needs a terminal: use ./lab exec SCRIPT to run a script on the host")
     build.host_and_guest()
     size = os.get_terminal_size()
-    say("the host's prompt follows; it powers off when you leave the shell")
+    say("starting the host's shell; the host powers off when the shell exits")
     job = payload.Job([], interactive=True, terminal=f"sane rows {size.lines} cols {size.columns}")
     return host.run(job, _DEFAULT_OUT).status
 
 
-def _demo(args):
-    build.host_and_guest()
-    return demo.run(args.rounds, args.seconds, args.actuator,
-                    pathlib.Path(args.json), pathlib.Path(args.plot))
-
-
-def _bench(args):
-    out = pathlib.Path(args.out).resolve()  # what a symbolic link leads to is replaced, not the link
-    if args.merge:
-        return bench.merge([pathlib.Path(folder) for folder in args.merge], out, _command())
-    wanted = list(suites.SUITES) if "all" in args.suite else args.suite
-    return bench.run(bench.Options(
-        suites=[s for s in suites.SUITES if s in wanted], policies=args.policies, rounds=args.rounds,
-        seconds=args.seconds, seed=args.seed, out=out,
-        against=pathlib.Path(args.against) if args.against else None,
-        command=_command()))
-
-
-def _command():
-    return shlex.join(["./lab", *sys.argv[1:]])
-
-
-def _test(args):
-    if args.only and args.tiers != ["nested"]:
-        raise UsageError("test: --only chooses among nested tests: ./lab test nested --only 'PATTERN'")
-    return suite.run(args.tiers or suite.TIERS, args.only or "*")
+def _add_doctor(verb):
+    sub = verb("doctor", _doctor, "list what this machine can run and what it lacks")
+    sub.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _doctor(args):
     return doctor.run(args.json)
+
+
+def _add_clean(verb):
+    verb("clean", _clean, "remove the cached systems, so that the next run makes them again")
 
 
 def _clean(_args):
@@ -129,53 +238,11 @@ def _clean(_args):
     left = [p.name for p in sorted((settings.CACHE / "roots").glob("*"))
             if not roots.remove_unused(p)]
     if left:
-        say(f"kept, as a lab is using them: {', '.join(left)}")
+        say(f"kept, because a lab uses them: {', '.join(left)}")
     return 1 if left else 0
 
 
-def _positive(text):
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
-    return int(text)
-
-
-def _actuators(text):
-    names = text.split(",")
-    for name in names:
-        if name not in ("agent", "kfunc", "scx"):
-            raise argparse.ArgumentTypeError(f"'{name}' is no actuator: agent, kfunc and scx are")
-    return list(dict.fromkeys(names))
-
-
-def _suites(text):
-    names = text.split(",")
-    for name in names:
-        if name not in (*suites.SUITES, "all"):
-            raise argparse.ArgumentTypeError(f"'{name}' is no suite: {', '.join(suites.SUITES)} and all are")
-    return names
-
-
-def _tier(text):
-    if text not in suite.TIERS:
-        raise argparse.ArgumentTypeError(f"'{text}' is no tier: {', '.join(suite.TIERS)} are")
-    return text
-
-
-def _parser():
-    parser = _Parser(prog="./lab", description="Builds pvsched, and tries and tests it on a whole "
-                     "host: a stock Debian kernel with KVM, in a virtual machine.",
-                     epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-
-    def verb(name, run, text, **options):
-        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", **options)
-        sub.set_defaults(run=run)
-        return sub
-
-    verb("build", _build, "build everything: C++ and BPF into build/bin, and the kernel modules")
-    sub = verb("chroot", _chroot, "run a command in the build root, on this machine's own kernel, "
-               "in the checkout (at /src)")
-    sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="default: a shell")
+def _add_check(verb):
     sub = verb("check", check.main, "check the style and the rules of the tree")
     sub.description, sub.epilog = check.describe(), check.EPILOG
     sub.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -184,69 +251,41 @@ def _parser():
                      help="run these checks")
     sub.add_argument("--fail-fast", action="store_true", help="end with the first check that fails")
     sub.add_argument("files", nargs="*", metavar="FILE", help="files and folders of the checkout (default: all)")
-    sub = verb("demo", _demo, "measure a guest's and the host's latency on a busy host under EEVDF, "
-               "pvsched and static SCHED_RR, and print a table")
-    sub.add_argument("--rounds", type=_positive, default=3, metavar="N",
-                     help="rounds of the three policies (default: %(default)s)")
-    sub.add_argument("--seconds", type=_positive, default=20, metavar="S",
-                     help="measured time of each policy in each round (default: %(default)s)")
-    sub.add_argument("--actuator", default=["agent"], metavar="NAME[,NAME]", type=_actuators,
-                     help="how pvschedd applies its decisions: agent, kfunc or scx; several are compared "
-                     "with each other (default: agent)")
-    sub.add_argument("--json", default=str(settings.OUT / "demo.json"), metavar="FILE",
-                     help="the figures (default: build/lab/demo.json)")
-    sub.add_argument("--plot", default=str(settings.OUT / "demo.svg"), metavar="FILE",
-                     help="the distributions, as SVG (default: build/lab/demo.svg)")
-    sub = verb("bench", _bench, "measure what guests gain and the host pays under pvsched and under what one would do "
-               "instead, and write a report")
-    sub.add_argument("--suite", default=["all"], metavar="NAME[,NAME]", type=_suites,
-                     help=f"{', '.join(suites.SUITES)}, or all (default: all)")
-    sub.add_argument("--policies", default=[], metavar="NAME[,NAME]", type=lambda text: text.split(","),
-                     help=f"what is compared with {BASE}: {', '.join(list(POLICIES)[1:])} (default: all)")
-    sub.add_argument("--rounds", type=_positive, default=3, metavar="N",
-                     help="how often each is measured, interleaved (default: %(default)s)")
-    sub.add_argument("--seconds", type=_positive, default=0, metavar="S",
-                     help="how long latency is measured each time (default: what lets it all end in two hours, "
-                     "5 to 20)")
-    sub.add_argument("--seed", type=_positive, default=1, metavar="N",
-                     help="of the order in which policies are measured in each round (default: %(default)s)")
-    sub.add_argument("--out", default=str(bench.DEFAULT_OUT), metavar="DIR",
-                     help="report.html, summary.md, results.json and raw files; an earlier result there is "
-                     "replaced (default: build/lab/bench)")
-    sub.add_argument("--against", metavar="FILE",
-                     help="an older results.json: exit status 1 if pvsched has become worse since")
-    sub.add_argument("--merge", default=[], metavar="DIR[,DIR]", type=lambda text: text.split(","),
-                     help="do not measure: put earlier results together, of other suites or more rounds of the same")
-    sub = verb("test", _test, "run the tests: everything, or the tiers named")
-    sub.add_argument("tiers", nargs="*", metavar="unit|native|nested", type=_tier)
-    sub.add_argument("--only", metavar="PATTERN", help="nested tests of this name (a shell pattern), such as '2*'")
-    sub = verb("exec", _exec, "boot the host under test with pvsched in its PATH, run a script there "
-               "as root, and return its exit status")
-    sub.add_argument("--out", default=str(_DEFAULT_OUT), metavar="DIR",
-                     help="where what it leaves in $OUT is put: a new or empty directory (default: build/lab/out, anew each time)")
-    sub.add_argument("script", metavar="SCRIPT", help="a script of this machine's, and a lib.sh beside it; - for "
-                     "stdin. It has lab-guest (try lab-guest --help) to start guests")
-    sub.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")
-    verb("shell", _shell, "the same, with a shell on this terminal")
-    sub = verb("doctor", _doctor, "say what this machine can run, and what it lacks")
-    sub.add_argument("--json", action="store_true", help="the same as JSON")
-    verb("clean", _clean, "remove the cached systems, so that the next run makes them anew")
+
+
+_VERBS = (_add_build, _add_chroot, _add_check, _add_demo, _add_bench, _add_test, _add_exec, _add_shell, _add_doctor, _add_clean)
+
+
+def _parser():
+    parser = _Parser(prog="./lab", description="Builds pvsched, and measures and tests it on a complete "
+                     "host: a stock Debian kernel with KVM in a virtual machine.",
+                     epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name, run, text, **options):
+        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", **options)
+        sub.set_defaults(run=run)
+        return sub
+
+    for add in _VERBS:
+        add(verb)
     return parser
 
 
-def _end(number, _frame):
+def _exit_on_signal(number, _frame):
     if number == signal.SIGHUP:
-        for fd in (1, 2):  # or the next line would end it for good
+        # The terminal is gone: the next write to it would end the lab before it cleans up.
+        for fd in (1, 2):
             if stat.S_ISCHR(os.fstat(fd).st_mode):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
     sys.exit(128 + number)
 
 
 def main():
-    # So that progress ends and children are reaped, and bench reports, when the terminal goes, too.
+    # Exit by an exception, so that children are reaped and the bench writes its report.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            signal.signal(number, _end)
+            signal.signal(number, _exit_on_signal)
     try:
         args = _parser().parse_args()
         return args.run(args)

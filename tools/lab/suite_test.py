@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import io
 import unittest
@@ -7,7 +8,7 @@ import suite
 
 
 class SkippedTest(unittest.TestCase):
-    def test_who_skips_is_named_with_the_reason(self):
+    def test_every_skipped_test_is_found_with_its_reason(self):
         class Case(unittest.TestCase):
             def test_that_passes(self):
                 pass
@@ -16,15 +17,15 @@ class SkippedTest(unittest.TestCase):
                 self.skipTest("there's no such device")
 
             @unittest.skip("not here")
-            def test_that_is_skipped_unseen(self):
-                """With a line of its own."""
+            def test_that_is_skipped_by_a_decorator(self):
+                """With a description line."""
 
-        said = io.StringIO()
+        output = io.StringIO()
         tests = unittest.defaultTestLoader.loadTestsFromTestCase(Case)
-        unittest.TextTestRunner(said, verbosity=2).run(tests)
-        self.assertEqual(sorted(suite.skipped(said.getvalue())),
+        unittest.TextTestRunner(output, verbosity=2).run(tests)
+        self.assertEqual(sorted(suite.skipped(output.getvalue())),
                          [("test_that_cannot_run", "there's no such device"),
-                          ("test_that_is_skipped_unseen", "not here")])
+                          ("test_that_is_skipped_by_a_decorator", "not here")])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
+#
+# No ordinary task starves under the scheduler: neither a task bound to one CPU, nor an old task beside
+# short-lived ones, nor a task whose CPU is preempted by RT, nor a host task beside busy vCPUs.
+# Weights count on a crowded run queue.
+. /lab/tests/lib.sh
+
+need_scx
+start_scx
+
+# used TID...: CPU time in ms.
+used() { for tid; do awk '{ printf "%d\n", $1 / 1000000 }' "/proc/$tid/schedstat"; done; }
+
+# Two tasks bound to CPU 0 run alone for a while, so the vtime of their queue advances.
+bound=()
+for _ in 1 2; do
+  host_spin 0
+  bound+=("$hog")
+done
+sleep 10
+free=()
+for _ in 1 2 3 4; do
+  host_spin 0-1
+  free+=("$hog")
+done
+before=$(used "${bound[@]}" "${free[@]}")
+sleep 12
+least=$(paste <(echo "$before") <(used "${bound[@]}" "${free[@]}") | awk '{ print $2 - $1 }' | sort -n | head -1)
+# If all could run anywhere, each would get 4000 of 24000 ms.
+echo "least CPU time of six busy tasks in 12 s: $least ms"
+[ "$least" -ge 1000 ] || fail "a task of another queue starves"
+kill "${bound[@]}" "${free[@]:1}"
+
+# Four chains: each process forks its successor and exits within a slice.
+for _ in 1 2 3 4; do
+  # shellcheck disable=SC2016 # perl's variables
+  perl -e 'my $end = time + 14; while (time < $end) { exit 0 if fork; for (1 .. 2000) { } }' &
+done
+before=$(used "${free[0]}")
+sleep 12
+got=$(($(used "${free[0]}") - before))
+echo "a busy task beside four chains of short processes: $got ms in 12 s"
+[ $got -ge 1000 ] || fail "an old task starves beside short-lived tasks"
+sleep 4
+kill "${free[0]}"
+
+# By the kernel's weights the heavy tasks get 2864 / (2864 + 10 x 100) of each CPU.
+heavy=() light=()
+for _ in 1 2; do
+  host_spin 0-1
+  renice -n -15 -p "$hog" >/dev/null || fail "renice"
+  heavy+=("$hog")
+done
+for _ in {1..20}; do
+  host_spin 0-1
+  light+=("$hog")
+done
+sum() { used "$@" | awk '{ s += $1 } END { print s }'; }
+sleep 1
+before_heavy=$(sum "${heavy[@]}") before_light=$(sum "${light[@]}")
+sleep 12
+used_heavy=$(($(sum "${heavy[@]}") - before_heavy)) used_light=$(($(sum "${light[@]}") - before_light))
+share=$((100 * used_heavy / (used_heavy + used_light)))
+echo "share of two busy tasks of nice -15 beside twenty of nice 0: $share %, 74 % by weight"
+[ $share -ge 66 ] && [ $share -le 82 ] || fail "weights do not count on a crowded run queue"
+kill "${heavy[@]}" "${light[@]}"
+
+# A task preempted by the RT task on CPU 0 must move to CPU 1.
+preempted=()
+for _ in 1 2; do
+  host_spin 0-1
+  preempted+=("$hog")
+done
+sleep 1
+host_spin 0 "-r 8"
+mapfile -t shares < <(cpu_shares 6 "${preempted[@]}")
+kill "$hog" "${preempted[@]}"
+echo "shares of two busy tasks while RT holds one of two CPUs, in % of a CPU: ${shares[*]}"
+for share in "${shares[@]}"; do
+  [ "$share" -ge 25 ] || fail "a preempted task waits for the end of an RT task"
+done
+
+# The guest has interrupts and critical sections, and a task that migrates.
+use_pair
+eventually 10 "pvschedd binds both vCPUs" has_bound pair 2
+for _ in 1 2 3 4; do
+  host_spin 0-1
+  beside+=("$hog")
+done
+lab-guest exec pair 'busy() { taskset -c $1 sh -c "while :; do :; done" >/dev/null 2>&1 & echo $!; }
+  one=$(busy 0) two=$(busy 1) moved=$(busy 0)
+  sh -c "while :; do taskset -p 2 $moved; usleep 100000; taskset -p 1 $moved; usleep 100000; done" >/dev/null 2>&1 &
+  echo $one $two $moved $! >/tmp/spin' || fail "the guest's busy loops did not start"
+mapfile -t shares < <(cpu_shares 15 $(lab-guest threads pair) "${beside[@]}")
+echo "shares in 15 s, in % of a CPU: two busy vCPUs ${shares[*]:0:2}, four busy tasks ${shares[*]:2}"
+for share in "${shares[@]:0:2}"; do
+  for other in "${shares[@]:2}"; do
+    [ $((4 * share)) -le $((5 * other)) ] || fail "a vCPU has $share % of a CPU for ordinary tasks, a host task $other %"
+  done
+done
+unspin pair
+scx_healthy

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
+"""The nested tests: shell scripts that run on the host under test, many in one boot."""
+
+import collections
+import fnmatch
+import os
+import random
+import re
+
+import build
+import host
+import image
+import machine
+import payload
+from progress import clear_line, say, step
+from settings import BUILD, CHECKOUT, NESTED, OUT, LabError
+
+POLICIES = ("apply_locked", "critical_only")  # BPF policies that the tests load
+_LIBRARY = "lib.sh"
+_LAST_OF_BOOT = re.compile(r"^# lab: last test of a boot\b", re.M)
+_ENVIRONMENT = ("LAB_STRESS_SECONDS",)  # passed from the lab to the tests
+_TRIES_MAX = 3  # of a test on emulated hosts
+_RETRIED_MAX = 5  # if more tests than this fail, none is retried
+
+
+def names(pattern="*"):
+    """The tests whose name matches a shell pattern."""
+    return [p.stem for p in sorted(NESTED.glob("*.sh"))
+            if p.name != _LIBRARY and fnmatch.fnmatch(p.stem, pattern)]
+
+
+def is_last_of_boot(name):
+    """Whether a test changes the host for good, so that no other test may follow it."""
+    return _LAST_OF_BOOT.search((NESTED / f"{name}.sh").read_text()) is not None
+
+
+def boots(tests, seed=None, is_last=is_last_of_boot):
+    """The tests of each boot in their order: by name, or shuffled by `seed`.
+
+    Tests do not depend on each other. A boot ends after a test that changes the host for
+    good. Such tests come last, so that there are few boots.
+    """
+    shared = [t for t in tests if not is_last(t)]
+    last = [t for t in tests if is_last(t)]
+    if seed is not None:
+        random.Random(seed).shuffle(shared)
+    first, *others = last or [None]
+    return [shared + [first] if first else shared, *([t] for t in others)]
+
+
+def run(tally, root, pattern, seed=None):
+    """Runs the tests; if an emulated host dies, the rest runs on a fresh host.
+
+    Emulation is slow and noisy and sometimes resets a guest. So on an emulated host up to
+    _RETRIED_MAX failed tests are retried on a fresh one, and a test fails if all of
+    _TRIES_MAX tries fail. Every try is printed.
+    """
+    tests = names(pattern)
+    if not tests:
+        raise LabError(f"no nested test is called {pattern}: see {NESTED}")
+    image.host_image()  # shows progress of its own
+    job = _Jobs(tally, _files(root), machine.why_no_kvm() is not None)
+    queue = boots(tests, seed)
+    if seed is not None:
+        say(f"order of the nested tests (seed {seed}): {' '.join(t for boot in queue for t in boot)}")
+    while queue:
+        again = [name for boot in queue for name in job.run_boot(boot)]
+        if len(again) > _RETRIED_MAX:
+            for name in again:
+                tally.add("fail", f"nested: {name}")
+            return
+        if again:
+            say(f"failed on an emulated host, retried on a fresh one: {', '.join(again)}")
+        queue = boots(again, seed) if again else []
+
+
+def _files(root):
+    files = {f"/lab/tests/{p.name}": p.read_bytes() for p in NESTED.glob("*.sh")}
+    for policy in POLICIES:
+        files[f"/lab/policies/{policy}.bpf.o"] = (BUILD / "policies" / f"{policy}.bpf.o").read_bytes()
+    files["/lab/pvsched_host-without-btf.ko"] = _without_btf(root)
+    return files
+
+
+def _without_btf(root):
+    module, bare = build.module_path("pvsched_host", root.kernel), OUT / "without-btf.ko"
+    root.run(["objcopy", "--strip-debug", "-R", ".BTF", "-R", ".BTF.base",
+              *(f"/src/{p.relative_to(CHECKOUT)}" for p in (module, bare))])
+    return bare.read_bytes()
+
+
+class _Jobs:
+    """Runs boots and adds the results to the tally."""
+
+    def __init__(self, tally, files, emulated):
+        self._tally = tally
+        self._files = files
+        self._emulated = emulated
+        self._tries = collections.Counter()
+
+    def run_boot(self, tests):
+        """Runs the tests in this order. Returns the failed tests that are to be retried."""
+        tests, again, deaths = list(tests), [], 0
+        while tests:
+            results, trouble = self._run_host(tests)
+            for result, name in results:
+                tests.remove(name)
+                if self._is_final(result, name):
+                    self._tally.add(result, f"nested: {name}")
+                else:
+                    again.append(name)
+            # A death is held against a test only if no test finished since the last one.
+            deaths = 0 if results else deaths + 1
+            if tests and isinstance(trouble, host.EmulatorDied) and deaths <= host.RETRIES:
+                say(f"the emulated host died in {tests[0]}: {trouble}. This is the emulator's failure: "
+                    "the test is repeated on a fresh host")
+                continue
+            for name in tests:
+                self._tally.add("fail", f"nested: {name}")
+                print(f"fail {name}: {trouble or 'the host powered off too early'}", flush=True)
+            break
+        return again
+
+    def _is_final(self, result, name):
+        self._tries[name] += 1
+        return result != "fail" or not self._emulated or self._tries[name] >= _TRIES_MAX
+
+    def _run_host(self, tests):
+        """The results of one host, (result, name) each, and the error that ended it, or None."""
+        output, trouble = _Output(), None
+        environment = [f"{name}={os.environ[name]}" for name in _ENVIRONMENT if name in os.environ]
+        job = payload.Job(["env", *environment, "run-tests", *tests], self._files)
+        with step(f"running {len(tests)} nested tests", prints=True):
+            try:
+                host.run(job, OUT / "nested", output, retries=0)
+            except LabError as error:
+                trouble = error
+        return output.results, trouble
+
+
+class _Output:
+    """Prints the output of run-tests and collects each test's result from it."""
+
+    def __init__(self):
+        self.results = []
+        self._rest = b""
+
+    def __call__(self, data):
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace")
+            clear_line()
+            print(text, flush=True)
+            found = re.match(r"(pass|fail|skip) (\S+) \d+$", text)
+            if found:
+                self.results.append((found[1], found[2]))

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
+
+import re
+import unittest
+
+import nested
+from settings import NESTED
+
+_TESTS = ["a", "b", "c", "d", "e", "f"]
+
+
+def _only(*last):
+    return lambda name: name in last
+
+
+class BootsTest(unittest.TestCase):
+    def test_without_a_seed_the_order_is_by_name_in_one_boot(self):
+        self.assertEqual(nested.boots(_TESTS, None, _only()), [_TESTS])
+
+    def test_a_test_that_changes_the_host_for_good_is_last(self):
+        self.assertEqual(nested.boots(["a", "b", "c"], None, _only("b")), [["a", "c", "b"]])
+
+    def test_no_test_follows_one_that_changes_the_host_for_good(self):
+        self.assertEqual(nested.boots(["a", "b", "c"], None, _only("a", "b")), [["c", "a"], ["b"]])
+
+    def test_a_seed_gives_an_order_of_its_own_and_the_same_each_time(self):
+        first, second = nested.boots(_TESTS, 1, _only("a")), nested.boots(_TESTS, 2, _only("a"))
+        self.assertNotEqual(first, second)
+        self.assertEqual(first, nested.boots(_TESTS, 1, _only("a")))
+        self.assertEqual(sorted(first[0]), _TESTS)
+        self.assertEqual(first[0][-1], "a")
+
+
+class ScriptsTest(unittest.TestCase):
+    def test_names_are_of_subjects_not_of_numbers(self):
+        for name in nested.names():
+            self.assertRegex(name, r"^[a-z]+(-[a-z]+)*$")
+
+    def test_each_script_says_what_it_tests_and_uses_the_library(self):
+        for name in nested.names():
+            text = (NESTED / f"{name}.sh").read_text()
+            self.assertRegex(text, r"\A#!/bin/bash\n# SPDX-[^\n]+\n# Copyright[^\n]+\n#\n# \S", name)
+            self.assertIn("\n. /lab/tests/lib.sh\n", text, name)
+
+    def test_scripts_name_only_scripts_that_exist(self):
+        for name in nested.names():
+            for other in re.findall(r"/lab/tests/(\S+)\.sh", (NESTED / f"{name}.sh").read_text()):
+                self.assertTrue((NESTED / f"{other}.sh").exists(), f"{name} names {other}")
+
+    def test_the_library_is_no_test_and_a_pattern_selects_by_name(self):
+        self.assertNotIn("lib", nested.names())
+        self.assertEqual(nested.names("urgency"), ["urgency"])
+        self.assertTrue(all(name.startswith("scx-") for name in nested.names("scx-*")))
+
+    def test_the_declaration_in_the_header_is_found(self):
+        self.assertEqual([n for n in nested.names() if nested.is_last_of_boot(n)], ["pvsched-boot"])
+
+
+class OutputTest(unittest.TestCase):
+    def test_results_are_collected_across_chunks(self):
+        output = nested._Output()
+        for chunk in (b"pass urgency 1", b"2\n    a log line\nskip scx-cpu-max 3\nfa", b"il kfunc 4\n"):
+            output(chunk)
+        self.assertEqual(output.results, [("pass", "urgency"), ("skip", "scx-cpu-max"), ("fail", "kfunc")])
+
+
+if __name__ == "__main__":
+    unittest.main()
