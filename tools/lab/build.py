@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 """./lab build: C++ and BPF by CMake, the modules by kbuild."""
 
 import re
@@ -14,26 +15,27 @@ DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-boot")
 GUEST_PROGRAMS = ("kexec-now", "boot-init")
 _LOCK = BUILD / "lab" / "build.lock"
 
-def logged(root, what, argv):
-    """Runs argv in the build root with its output in build/lab/*.log; shows it if it fails."""
+
+def logged(root, title, argv):
+    """Runs argv in the build root. Its output goes to build/lab/*.log and into the error."""
     logs = BUILD / "lab"
     logs.mkdir(parents=True, exist_ok=True)
-    log = logs / (re.sub(r"\W+", "-", what) + ".log")
-    with step(what) as shown, open(log, "w", encoding="utf-8") as file:
+    log = logs / (re.sub(r"\W+", "-", title) + ".log")
+    with step(title) as progress, open(log, "w", encoding="utf-8") as file:
         with subprocess.Popen(root.command(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace") as job:
             for line in job.stdout:
                 file.write(line)
-                shown.detail = line.strip()
+                progress.detail = line.strip()
     if job.returncode:
         tail = log.read_text(errors="replace").splitlines()[-60:]
-        raise LabError(f"{what}: exit status {job.returncode}, from {shlex.join(argv)}:\n"
+        raise LabError(f"{title}: exit status {job.returncode}, from {shlex.join(argv)}:\n"
                        + "\n".join(tail))
     return log
 
 
 def cmake(root, folder="build", options=(), targets=()):
-    """Configures and builds the targets, or all; `folder` is under the checkout."""
+    """Configures and builds the targets, or all of them. `folder` is relative to the checkout."""
     with exclusive(_LOCK):
         _cmake(root, folder, options, targets)
 
@@ -44,12 +46,12 @@ def _cmake(root, folder, options, targets):
         logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", *options])
     elif "CMAKE_HOME_DIRECTORY:INTERNAL=/src\n" not in cache.read_text():
         raise LabError(f"{CHECKOUT / folder} was configured outside the lab's build root: "
-                       "remove it, or build there by hand")
+                       "remove it, or build there without the lab")
     logged(root, f"compiling {' '.join(targets) or folder}",
            ["cmake", "--build", folder, *(["--target", *targets] if targets else [])])
 
 
-# The kernel modules: where each is built from. All but HOST_MODULES are a guest's.
+# The kernel modules and their source folders. All but HOST_MODULES are for guests.
 MODULES = {
     "pvsched": "guest-driver",
     "pvsched_host": "host-policy/kmod",
@@ -74,7 +76,7 @@ def modules(root, kernel):
 
 
 def everything():
-    """All there is to build. Returns the build root."""
+    """Builds every target and module. Returns the build root."""
     root = roots.build_root()
     cmake(root)
     modules(root, root.kernel)
@@ -82,7 +84,7 @@ def everything():
 
 
 def host_and_guest(policies=()):
-    """Only what the host under test and its guests run: the tests take longer to compile."""
+    """Builds only what the host under test and its guests run, without the C++ tests."""
     root = roots.build_root()
     cmake(root, targets=(*DAEMONS, *GUEST_PROGRAMS, *(f"policy_{name}" for name in policies)))
     modules(root, root.kernel)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./lab doctor: what this machine can run, and what it lacks."""
+# Copyright (C) 2026 The pvsched authors
+"""./lab doctor: what this machine can run and what it lacks."""
 
 import dataclasses
 import json
@@ -12,8 +13,8 @@ import machine
 import packages
 from settings import CACHE, LabError
 
-_DISK_GIB = 12  # roots, images, builds
-_MEMORY_GIB = 5  # a host of 3 GiB, or two compilers
+_DISK_MIN_GIB = 12  # roots, images, builds
+_MEMORY_MIN_GIB = 5  # a host of 3 GiB, or two compilers
 
 
 @dataclasses.dataclass
@@ -25,7 +26,7 @@ class Finding:
 
 
 def run(as_json):
-    findings = [look() for look in (_root, _debian, _disk, _memory, _kvm, _native_kvm, _btf, _uptr,
+    findings = [check() for check in (_root, _debian, _disk, _memory, _kvm, _native_kvm, _btf, _uptr,
                                     _sched_ext, _tracing, _cache)]
     if as_json:
         print(json.dumps({"findings": [dataclasses.asdict(f) for f in findings],
@@ -36,8 +37,8 @@ def run(as_json):
             if f.advice:
                 print(f"{'':9}-> {f.advice}")
         blocking = _blocking(findings)
-        print("\nThe lab does not run here yet: see 'missing' above." if blocking else
-              "\nThe lab runs here. What is 'limited' costs time or skips tests, as said.")
+        print("\nThe lab cannot run on this machine: see 'missing' above." if blocking else
+              "\nThe lab runs on this machine. 'limited' costs time or skips tests, as described.")
     return 1 if _blocking(findings) else 0
 
 
@@ -48,7 +49,7 @@ def _blocking(findings):
 def _root():
     if os.geteuid() == 0:
         return Finding("root", "ok", "yes")
-    return Finding("root", "missing", f"user id {os.geteuid()}", "run ./lab with sudo: it makes chroots")
+    return Finding("root", "missing", f"user id {os.geteuid()}", "run ./lab with sudo: it needs root for chroots")
 
 
 def _debian():
@@ -67,17 +68,17 @@ def _existing(path):
 def _disk():
     free = shutil.disk_usage(_existing(CACHE)).free / 2**30
     text = f"{free:.0f} GiB free for {CACHE}"
-    if free >= _DISK_GIB or (CACHE / "roots").exists():
+    if free >= _DISK_MIN_GIB or (CACHE / "roots").exists():
         return Finding("disk", "ok", text)
-    return Finding("disk", "missing", text, f"free {_DISK_GIB} GiB, or name another place in PVSCHED_LAB_CACHE")
+    return Finding("disk", "missing", text, f"free {_DISK_MIN_GIB} GiB, or set PVSCHED_LAB_CACHE to a folder on another disk")
 
 
 def _memory():
     kib = int(re.search(r"MemAvailable:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1])
     text = f"{kib / 2**20:.0f} GiB available"
-    if kib / 2**20 >= _MEMORY_GIB:
+    if kib / 2**20 >= _MEMORY_MIN_GIB:
         return Finding("memory", "ok", text)
-    return Finding("memory", "missing", text, f"the host under test and the compilers want {_MEMORY_GIB} GiB")
+    return Finding("memory", "missing", text, f"the host under test and the compilers need {_MEMORY_MIN_GIB} GiB")
 
 
 def _kvm():
@@ -85,7 +86,7 @@ def _kvm():
     if not reason:
         return Finding("host under test", "ok", "hardware KVM, nested")
     return Finding("host under test", "limited", f"emulated: {reason}",
-                   "works; slow and noisy, so compare ratios, not raw figures")
+                   "works, but slow and noisy: compare ratios, not absolute figures")
 
 
 def _native_kvm():
@@ -96,7 +97,7 @@ def _native_kvm():
 
 def _btf():
     if pathlib.Path("/sys/kernel/btf/vmlinux").exists():
-        return Finding("BTF", "ok", "the kernel describes its types")
+        return Finding("BTF", "ok", "the kernel has it")
     return Finding("BTF", "limited", "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)",
                    "the native tests of BPF are skipped; the nested ones run")
 
@@ -107,8 +108,8 @@ def _release():
 
 def _uptr():
     if _release() >= packages.OLDEST_HOST_KERNEL:
-        return Finding("uptr", "ok", f"kernel {os.uname().release} is 6.13 or later")
-    return Finding("uptr", "limited", f"kernel {os.uname().release} is older than 6.13",
+        return Finding("uptr", "ok", f"kernel {os.uname().release} is {packages.oldest_host_kernel()} or newer")
+    return Finding("uptr", "limited", f"kernel {os.uname().release} is older than {packages.oldest_host_kernel()}",
                    "the native tests of pvschedd are skipped; the nested ones run")
 
 
@@ -116,7 +117,7 @@ def _sched_ext():
     if pathlib.Path("/sys/kernel/sched_ext").exists():
         return Finding("sched_ext", "ok", "the kernel has it")
     return Finding("sched_ext", "limited", "this machine's kernel does not have it",
-                   "BPF schedulers are tried on the host under test only")
+                   "BPF schedulers are tested on the host under test only")
 
 
 def _tracing():
@@ -125,11 +126,11 @@ def _tracing():
     if not lacking:
         return Finding("bpffs, tracefs", "ok", "both")
     return Finding("bpffs, tracefs", "limited", f"no {' and no '.join(lacking)}",
-                   "native tests that look there are skipped")
+                   "native tests that need them are skipped")
 
 
 def _cache():
     roots = sorted(p.name for p in (CACHE / "roots").glob("*") if not p.name.startswith("making-"))
     if roots:
         return Finding("cached systems", "ok", ", ".join(roots))
-    return Finding("cached systems", "limited", "none yet", "the first run makes them: some minutes")
+    return Finding("cached systems", "limited", "none yet", "the first run makes them, which takes some minutes")

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# enter.sh ROOT [FROM:TO]... -- CMD...: runs CMD in ROOT on this machine's own
-# kernel. Called in a mount namespace of its own, so nothing needs unmounting.
+# enter.sh ROOT [FROM:TO]... -- CMD...: runs CMD in ROOT on this machine's kernel. The
+# caller has made a private mount namespace, so no unmount is needed.
 set -eu
 root=$1
 shift
@@ -12,7 +13,7 @@ mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-# What the native tests look at; a kernel without them still runs the rest.
+# For the native tests; other commands run on kernels without these, too.
 mountpoint -q "$root/sys/fs/bpf" || mount -t bpf bpf "$root/sys/fs/bpf" 2>/dev/null || true
 mountpoint -q "$root/sys/kernel/tracing" ||
   mount -t tracefs tracefs "$root/sys/kernel/tracing" 2>/dev/null || true

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a job on the host under test, and tells a dead host from a failed job."""
+# Copyright (C) 2026 The pvsched authors
+"""Runs a job on the host under test. A dead host and a failed job are different errors."""
 
 import contextlib
 import dataclasses
@@ -26,38 +27,37 @@ from settings import CACHE, OUT, LabError
 CONSOLE = OUT / "host-console.log"
 
 RETRIES = 2
-_BOOT_S = 180
-_SILENCE_S = 90  # the host says "beat" every 5 s
-_STALE_S = 24 * 3600
+_BOOT_MAX_S = 180
+_SILENCE_MAX_S = 90  # host-init writes "beat" every 5 s
+_STALE_S = 24 * 3600  # folders of killed labs
 _RESULTS_BYTES = 1 << 30  # sparse
 _DEATHS = re.compile(r"Kernel panic.*|BUG: .*|Oops: .*|.*shutdown_interception.*|watchdog: .*lockup.*")
 
 
 class HostDied(LabError):
-    """The host under test went away in the middle of a job."""
+    """The host under test ended before its job."""
 
-    kept = {}  # what the job had kept by then: path in $OUT -> bytes
+    kept = {}  # files that the job had saved (LAB_RESULTS): path in $OUT -> bytes
 
 
 class EmulatorDied(HostDied):
-    """So it did, but under emulation, where that happens without the job's doing."""
+    """The same under emulation, where the emulator is the likely cause, not the job."""
 
 
 @dataclasses.dataclass
 class Outcome:
     status: int
-    out: pathlib.Path  # what the job left in $OUT
+    out: pathlib.Path  # the job's $OUT
     boot_s: float
     kernel: str
     emulated: bool
 
 
 def run(job, out, write=None, retries=RETRIES):
-    """Boots a host and runs `job` (a payload.Job) there; its output goes to write(bytes).
+    """Boots a host and runs `job` (a payload.Job) there. Its output goes to write(bytes).
 
-    An emulated host that dies is not the job's failure: the job is run again on
-    a fresh one, at most `retries` times in a row without anything to show for it.
-    What it had kept by then (LAB_RESULTS) is in its $OUT again.
+    If an emulated host dies, the job runs again on a fresh host, with the files in $OUT that
+    it had saved (LAB_RESULTS). `retries` limits the deaths in a row without a new file.
     """
     disk = image.host_image()
     reason = machine.why_no_kvm()
@@ -73,69 +73,84 @@ def run(job, out, write=None, retries=RETRIES):
             if attempt == retries:
                 raise
             attempt += 1
-            say(f"the emulated host died: {death}. That is the emulator's failure, not the job's: "
-                f"going on with what it kept, on a fresh host (retry {attempt} of {retries})" if kept
-                else f"the emulated host died: {death}. That is the emulator's failure, not the "
-                f"job's: starting over on a fresh host (retry {attempt} of {retries})")
+            how = "the job continues from its saved files" if kept else "the job starts again"
+            say(f"the emulated host died: {death}. This is the emulator's failure, not the job's: "
+                f"{how} on a fresh host (retry {attempt} of {retries})")
 
 
 def _boot(disk, emulated, job, out, write, kept):
-    runs = CACHE / "runs"
-    runs.mkdir(exist_ok=True)
-    for left in runs.iterdir():  # by labs that were killed
-        if time.time() - left.stat().st_mtime > _STALE_S:
-            shutil.rmtree(left, ignore_errors=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="job-", dir=runs))
+    folder = _job_folder()
     try:
         payload.write(job, folder / "payload.tar", kept)
         (folder / "status").touch()
         with open(folder / "results.tar", "wb") as file:
             file.truncate(_RESULTS_BYTES)
-        program = emulator.program(roots.build_root()) if emulated else "qemu-system-x86_64"
-        prefix = machine.punctual() if emulated else []
-        if emulated and not prefix:
-            say("the emulated host's timers expire late: this machine gives the emulator no real-time priority (chrt)")
-        argv = prefix + machine.qemu(program, disk, emulated, job.interactive)
         watch = _Watch(folder)
         try:
-            with machine.awake() if emulated else contextlib.nullcontext(True) as is_awake:
-                if not is_awake:
-                    say("the emulated host may stand still at times: /dev/cpu_dma_latency does not open here")
-                outcome = _attend(argv, disk, folder, watch, job, write)
+            status = _run_qemu(disk, emulated, folder, watch, job, write)
         except (KeyboardInterrupt, SystemExit) as stop:
-            stop.kept = _kept(folder / "results.tar")
+            stop.kept = _saved(folder / "results.tar")
             raise
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         OUT.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "console.log", CONSOLE)
-        if outcome is None:
-            death = watch.death()
-            if watch.refused:
-                raise LabError(f"QEMU did not start the host: {watch.refused}")
-            if "Attempted to kill init" in death:
-                raise LabError(f"host-init ended early: {death}; see {CONSOLE}")
-            error = (EmulatorDied if emulated else HostDied)(f"{death}; its console: {CONSOLE}")
-            error.kept = _kept(folder / "results.tar")
-            raise error
+        if status is None:
+            raise _death(watch, emulated, _saved(folder / "results.tar"))
         subprocess.run(["tar", "-x", "--no-same-owner", "-f", folder / "results.tar", "-C", out], check=True)
-        return Outcome(outcome, out, watch.boot_s, disk.kernel, emulated)
+        return Outcome(status, out, watch.boot_s, disk.kernel, emulated)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _kept(path):
+def _job_folder():
+    """A new folder for one boot. Removes old folders of killed labs."""
+    runs = CACHE / "runs"
+    runs.mkdir(exist_ok=True)
+    for old in runs.iterdir():
+        if time.time() - old.stat().st_mtime > _STALE_S:
+            shutil.rmtree(old, ignore_errors=True)
+    return pathlib.Path(tempfile.mkdtemp(prefix="job-", dir=runs))
+
+
+def _run_qemu(disk, emulated, folder, watch, job, write):
+    """The job's exit status, or None if the host died first."""
+    program = emulator.program(roots.build_root()) if emulated else "qemu-system-x86_64"
+    prefix = machine.real_time_prefix() if emulated else []
+    if emulated and not prefix:
+        say("the emulated host's timers expire late: this machine allows the emulator no real-time priority (chrt)")
+    argv = prefix + machine.qemu(program, disk, emulated, job.interactive)
+    with machine.no_idle_states() if emulated else contextlib.nullcontext(True) as is_held:
+        if not is_held:
+            say("the emulated host may stall at times: /dev/cpu_dma_latency does not open on this machine")
+        return _attend(argv, disk, folder, watch, job, write)
+
+
+def _death(watch, emulated, saved):
+    """The error for a host that ended before its job."""
+    reason = watch.death()
+    if watch.refused:
+        return LabError(f"QEMU did not start the host: {watch.refused}")
+    if "Attempted to kill init" in reason:
+        return LabError(f"host-init ended early: {reason}; see {CONSOLE}")
+    error = (EmulatorDied if emulated else HostDied)(f"{reason}; its console: {CONSOLE}")
+    error.kept = saved
+    return error
+
+
+def _saved(path):
+    """The files that the job saved by a tar of $OUT in the results disk."""
     try:
-        # Named, as a guess would read the file's gigabyte of zeros for an xz stream.
+        # "r:" names the format: detection would take the file's zeros for an xz stream.
         with tarfile.open(path, "r:") as archive:
             return {entry.name.removeprefix("./"): archive.extractfile(entry).read()
                     for entry in archive if entry.isfile()}
-    except (tarfile.TarError, OSError):  # it died before, or while it wrote
+    except (tarfile.TarError, OSError):  # nothing was saved, or the host died while it saved
         return {}
 
 
 def _attend(argv, disk, folder, watch, job, write):
-    """Runs QEMU to its end; the job's exit status, or None if the host died first."""
+    """Runs QEMU to its end. Returns the job's exit status, or None if the host died first."""
     command = ["setpriv", "--pdeathsig", "KILL", *roots.build_root().command(
         argv, binds=((disk.disk.parent, "/images"), (folder, "/run/lab-job")))]
     stderr = open(folder / "qemu.log", "wb")
@@ -152,11 +167,11 @@ def _attend(argv, disk, folder, watch, job, write):
             while qemu.poll() is None:
                 time.sleep(0.2)
                 watch.poll()
-                if watch.silent():
+                if watch.is_silent():
                     break
         finally:
             if qemu.poll() is None:
-                # Alive yet silent, or we are being stopped ourselves.
+                # The host is silent, or the lab itself is being stopped.
                 os.killpg(qemu.pid, signal.SIGKILL)
             forward.join(timeout=10)
     watch.poll()
@@ -176,7 +191,7 @@ def _to_stdout(data):
 
 
 class _Watch:
-    """Follows what host-init says on the status port."""
+    """Follows the messages of host-init on the status port."""
 
     def __init__(self, folder):
         self._file = open(folder / "status", "r", encoding="ascii", errors="replace") \
@@ -186,8 +201,8 @@ class _Watch:
         self._rest = ""
         self.boot_s = None
         self.status = None
-        self.refused = ""  # QEMU's complaint, if it would not even start
-        self._complaint = ""
+        self.refused = ""  # QEMU's message if it did not start
+        self._message = ""  # QEMU's last
 
     def poll(self):
         data = self._rest + self._file.read()
@@ -200,23 +215,23 @@ class _Watch:
                 self.status = int(line.split()[1])
 
     def ended(self, returncode, log):
-        complaints = [line for line in log.splitlines() if "warning" not in line]
-        self._complaint = complaints[-1] if complaints else ""
+        messages = [line for line in log.splitlines() if "warning" not in line]
+        self._message = messages[-1] if messages else ""
         if returncode == 1 and self.boot_s is None:
-            self.refused = self._complaint or "it gave no reason"
+            self.refused = self._message or "it gave no reason"
 
-    def silent(self):
-        limit = _SILENCE_S if self.boot_s is not None else _BOOT_S
+    def is_silent(self):
+        limit = _SILENCE_MAX_S if self.boot_s is not None else _BOOT_MAX_S
         return time.monotonic() - self._heard > limit
 
     def death(self):
-        """One line on what became of the host."""
+        """Why the host ended, in one line."""
         console = self._console.read_text(errors="replace") if self._console.exists() else ""
         found = _DEATHS.findall(console)
-        when = "while booting" if self.boot_s is None else "in the middle of the job"
+        when = "during boot" if self.boot_s is None else "during the job"
         if found:
             return f"{found[0].strip()} ({when})"
-        if self.silent():
-            return f"no sign of life for {time.monotonic() - self._heard:.0f} s ({when})"
-        said = f"; QEMU: {self._complaint}" if self._complaint else ""
-        return f"it reset or stopped without a word ({when}){said}"
+        if self.is_silent():
+            return f"no message for {time.monotonic() - self._heard:.0f} s ({when})"
+        message = f"; QEMU: {self._message}" if self._message else ""
+        return f"it reset or stopped without a message ({when}){message}"

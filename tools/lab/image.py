@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk the host under test boots from: its root as an ext4 image, cached."""
+# Copyright (C) 2026 The pvsched authors
+"""The boot disk of the host under test: its root as a cached ext4 image."""
 
 import dataclasses
 import hashlib
@@ -13,7 +14,7 @@ from settings import CACHE, INSIDE, LabError
 
 _KEEP = 2
 _INIT = "usr/local/sbin/lab-init"
-GUEST_KERNEL = "boot/lab-vmlinux"  # guests run the host's own kernel
+GUEST_KERNEL = "boot/lab-vmlinux"  # guests run the host's kernel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,7 @@ def host_image():
                 _make(root, init, disk, vmlinux)
     disk.touch()
     for old in sorted(images.glob("*.ext4"), key=lambda p: p.stat().st_mtime)[:-_KEEP]:
-        # A running emulator keeps its open file.
+        # Safe for a running emulator: its file stays open.
         old.unlink(missing_ok=True)
         old.with_suffix(".vmlinux").unlink(missing_ok=True)
     return HostImage(disk, vmlinux, root.kernel)
@@ -52,7 +53,7 @@ def _make(root, init, disk, vmlinux):
     making = disk.with_suffix(".making")
     making.unlink(missing_ok=True)
     with step("making the host's disk image"):
-        # No loop device, no journal: the base stays read-only under snapshots.
+        # mke2fs -d needs no loop device. No journal: QEMU writes to a snapshot only.
         done = roots.build_root().run(
             ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-L", "pvsched-host",
              "-d", "/host-root", f"/images/{making.name}", "3G"],
@@ -66,12 +67,12 @@ def _make(root, init, disk, vmlinux):
 def _uncompressed(vmlinuz):
     """The ELF kernel inside Debian's image.
 
-    QEMU starts it directly (PVH): under nested emulation the kernel's own
-    decompression takes longer than the rest of the boot.
+    QEMU starts an ELF kernel directly (PVH). Under nested emulation the decompression of a
+    vmlinuz takes longer than the rest of the boot.
     """
     start = -1
     while (start := vmlinuz.find(b"\x28\xb5\x2f\xfd", start + 1)) >= 0:  # zstd's magic
-        # What follows the frame is no zstd: the output counts, not the exit status.
+        # Data follows the zstd frame, so zstd fails after it has written the kernel.
         found = roots.build_root().run(["zstd", "-dcq"], input=vmlinuz[start:], capture_output=True)
         if found.stdout.startswith(b"\x7fELF"):
             return found.stdout
@@ -83,4 +84,4 @@ def find_vmlinuz(root, kernel):
                  f"usr/lib/modules/{kernel}/vmlinuz.unsigned"):
         if (root / name).exists():
             return root / name
-    raise LabError(f"{root} holds no image of kernel {kernel}")
+    raise LabError(f"{root} has no image of kernel {kernel}")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guest's initramfs: busybox, rt-tests, and drivers, as a cpio archive."""
+# Copyright (C) 2026 The pvsched authors
+"""The guest's initramfs: busybox, rt-tests and drivers in a cpio archive."""
 
 import stat
 import subprocess
@@ -10,7 +11,7 @@ _PROGRAMS = ("usr/bin/cyclictest", "usr/bin/hackbench", "usr/bin/chrt")
 
 
 class Cpio:
-    """The kernel's "newc" format, as much of it as an initramfs needs."""
+    """Writes the "newc" cpio format, as far as an initramfs needs it."""
 
     def __init__(self):
         self._parts = []
@@ -33,16 +34,16 @@ def _padded(data):
 
 
 def stripped(root, module):
-    """A kernel module without its debug information, which is most of it."""
+    """A kernel module without debug information, which is most of its size."""
     small = OUT / module.name
     root.run(["objcopy", "--strip-debug", *(f"/src/{p.relative_to(CHECKOUT)}" for p in (module, small))])
     return small.read_bytes()
 
 
 def make(root, modules, programs):
-    """The archive, from the build root's files.
+    """The archive, made from files of the build root.
 
-    `modules`: name -> bytes; `programs`: files that need no library.
+    `modules`: name -> bytes. `programs`: paths of static programs.
     """
     cpio = Cpio()
     for folder in ("bin", "dev", "proc", "sys", "tmp", "lib", "lib64", "lib/x86_64-linux-gnu"):

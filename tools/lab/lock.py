@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One at a time, between the labs of a machine."""
+# Copyright (C) 2026 The pvsched authors
+"""Mutual exclusion between the labs of a machine."""
 
 import contextlib
 import fcntl
@@ -9,7 +10,7 @@ from progress import step
 
 @contextlib.contextmanager
 def exclusive(path):
-    """Holds the lock file `path` while the block runs; says so if it must wait for it."""
+    """Holds the lock file `path` inside the block. Shows progress while it waits for the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="ascii") as file:
         try:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine the host under test runs on: hardware KVM if it nests, else emulation."""
+# Copyright (C) 2026 The pvsched authors
+"""The virtual machine of the host under test: nested KVM if available, else emulation."""
 
 import contextlib
 import fcntl
@@ -20,19 +21,19 @@ def cpu_flags():
 
 
 def why_no_kvm():
-    """Why the host under test must be emulated here; None if hardware KVM will do."""
+    """Why the host under test must be emulated on this machine; None if KVM nests."""
     if not cpu_flags() & {"vmx", "svm"}:
-        return "the processor shows neither vmx nor svm"
+        return "the processor has neither vmx nor svm"
     try:
         kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         return f"/dev/kvm does not open: {error.strerror}"
     try:
         if fcntl.ioctl(kvm, _KVM_GET_API_VERSION) != 12:
-            return "/dev/kvm speaks another API than 12"
+            return "/dev/kvm has another API version than 12"
         os.close(fcntl.ioctl(kvm, _KVM_CREATE_VM, 0))
     except OSError as error:
-        return f"/dev/kvm makes no VM: {error.strerror}"
+        return f"/dev/kvm creates no VM: {error.strerror}"
     finally:
         os.close(kvm)
     for module in ("kvm_amd", "kvm_intel"):
@@ -45,49 +46,52 @@ def why_no_kvm():
 def accelerator(emulated):
     if not emulated:
         return ["-accel", "kvm", "-cpu", "host"]
-    # The emulator has AMD's SVM with nested paging, so KVM works in it.
+    # QEMU emulates AMD's SVM with nested paging, so KVM works in the emulated host.
     return ["-accel", "tcg,thread=multi", "-cpu", "EPYC-Milan,+svm"]
 
 
-def punctual():
-    """What a command line begins with so that an emulator's timers expire in time; [] where that is not allowed.
+def real_time_prefix():
+    """The start of the emulator's command line: SCHED_FIFO for its first thread; [] if not allowed.
 
-    The emulator's first thread is its timers. As an ordinary thread it was late by
-    milliseconds, most likely waiting for its own emulated CPUs (docs/testing.md).
+    The emulator's first thread fires the emulated host's timers. As an ordinary thread it
+    competes with the emulator's vCPU threads and is late by milliseconds on a machine that
+    has no more CPUs than the emulated host. --reset-on-fork keeps the vCPU threads ordinary.
     """
     command = ["chrt", "--reset-on-fork", "--fifo", "1"]
     return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else []
 
 
 @contextlib.contextmanager
-def awake():
-    """Where that is allowed, which is yielded, this machine's idle CPUs poll for as long, instead of halting.
+def no_idle_states():
+    """Keeps this machine's idle CPUs polling inside the block. Yields whether this is allowed.
 
-    In a VM a CPU that has halted may run again only milliseconds after it was woken: what
-    an emulated CPU waited for then has happened, and it does not go on (docs/testing.md).
+    If this machine is a VM, a halted CPU may need milliseconds to run again after a wake-up,
+    and an emulated CPU that was woken there stalls for as long. A latency of 0 us in
+    /dev/cpu_dma_latency makes idle CPUs poll.
     """
     try:
-        latency = open("/dev/cpu_dma_latency", "r+b", buffering=0)  # not created where there is none
+        # Mode r+: it must not create the file if there is no such device.
+        latency = open("/dev/cpu_dma_latency", "r+b", buffering=0)
     except OSError:
         yield False
         return
-    with latency:  # in force while it is open
+    with latency:  # the limit is in force while the file is open
         latency.write(struct.pack("=i", 0))  # us
         yield True
 
 
 def qemu(program, image, emulated, interactive):
-    """QEMU's command line in the build root; /images and /run/lab-job are bound there."""
+    """QEMU's command line in the build root, where /images and /run/lab-job are mounted."""
     append = ("root=/dev/nvme0n1 rootwait rw init=/usr/local/sbin/lab-init console=ttyS0 "
               "quiet loglevel=4 nowatchdog panic=-1 oops=panic "
-              # Work that only costs time under emulation: probing 255 absent buses, self-tests ...
+              # Skip work that is slow under emulation: 255 absent PCI buses, self-tests, ...
               "pci=lastbus=0 cryptomgr.notests=1 mitigations=off nokaslr init_on_alloc=0")
     job = "/run/lab-job"
     return [program, "-M", "q35,sata=off,smbus=off,vmport=off", *accelerator(emulated), "-smp", "2", "-m", "3G",
             "-nodefaults", "-display", "none", "-no-reboot", "-name", "pvsched-host",
             "-kernel", f"/images/{image.vmlinux.name}", "-append", append,
             "-serial", f"file:{job}/console.log",
-            # One NVMe disk only, so that its name is sure; the rest by serial number.
+            # Only one NVMe disk, so its name is fixed. The others are found by serial number.
             "-drive", f"file=/images/{image.disk.name},if=none,id=root,format=raw,snapshot=on",
             "-device", "nvme,drive=root,serial=lab-root",
             "-drive", f"file={job}/payload.tar,if=none,id=payload,format=raw,read-only=on",

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import os
 import struct
@@ -8,7 +9,7 @@ import unittest
 
 import machine
 
-# A thread of its own, as an emulator has one for each emulated CPU.
+# A second thread, like the vCPU threads of an emulator.
 _POLICIES = """
 import os, threading
 show = lambda: print(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
@@ -19,28 +20,28 @@ thread.join()
 """
 
 
-class PunctualTest(unittest.TestCase):
+class RealTimePrefixTest(unittest.TestCase):
     def test_only_the_first_thread_is_real_time(self):
-        command = machine.punctual()
+        command = machine.real_time_prefix()
         if not command:
-            self.skipTest("this machine gives nobody a real-time priority")
+            self.skipTest("this machine allows no real-time priority")
         done = subprocess.run([*command, sys.executable, "-c", _POLICIES], capture_output=True, check=True, text=True)
         self.assertEqual(done.stdout.split(), ["1", "0"])  # SCHED_FIFO, SCHED_OTHER
 
 
-class AwakeTest(unittest.TestCase):
-    def test_cpus_may_not_halt_meanwhile(self):
-        def allowed():  # the latency that all together allow, in us
+class NoIdleStatesTest(unittest.TestCase):
+    def test_the_latency_limit_is_zero_inside_the_block(self):
+        def limit_us():  # the minimum of all open files
             with open("/dev/cpu_dma_latency", "rb", buffering=0) as latency:
                 return struct.unpack("=i", latency.read(4))[0]
 
-        before = allowed() if os.path.exists("/dev/cpu_dma_latency") else None
-        with machine.awake() as is_awake:
-            if not is_awake:
-                self.skipTest("this machine lets nobody keep its CPUs awake")
-            meanwhile = allowed()
-        self.assertEqual(meanwhile, 0)
-        self.assertEqual(allowed(), before)  # 0 if another lab runs
+        before = limit_us() if os.path.exists("/dev/cpu_dma_latency") else None
+        with machine.no_idle_states() as is_held:
+            if not is_held:
+                self.skipTest("/dev/cpu_dma_latency does not open on this machine")
+            inside = limit_us()
+        self.assertEqual(inside, 0)
+        self.assertEqual(limit_us(), before)  # 0 if another lab runs
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Debian has today: the machine's mirror and the kernels on it."""
+# Copyright (C) 2026 The pvsched authors
+"""The machine's Debian mirror and the kernels on it."""
 
 import contextlib
 import os
@@ -11,14 +12,15 @@ from progress import step
 from settings import KERNEL_WANTED, LabError
 
 SUITES = ("trixie", "trixie-updates", "trixie-backports", "bookworm")
-OLDEST_HOST_KERNEL = (6, 13)  # task-storage uptr
+OLDEST_HOST_KERNEL = (6, 13)  # as in host_check.cc (facts_test.py): uptr in task storage
+OLDEST_GUEST_KERNEL = (6, 1)
 FLAVOUR = "cloud-amd64"
 
 
 def mirror():
-    """The URI this machine's own apt takes Debian from."""
+    """The URI of Debian in this machine's apt sources."""
     if not os.path.exists("/usr/bin/apt-get"):
-        raise LabError("the lab is made of Debian packages and this machine has no apt-get: "
+        raise LabError("the lab needs Debian packages, but this machine has no apt-get: "
                        "run it on Debian 12 or 13")
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)",
@@ -38,7 +40,7 @@ def sources(uri):
 
 @contextlib.contextmanager
 def _lists(uri):
-    """apt-get's options for the mirror's package lists, apart from the machine's own apt."""
+    """Options for apt that select the mirror's package lists, not the machine's apt state."""
     with tempfile.TemporaryDirectory(prefix="pvsched-lab-apt-") as top:
         for folder in ("lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(top, folder))
@@ -56,14 +58,14 @@ def _lists(uri):
 
 
 def fetch(package, version, folder):
-    """The file of a package in that version, kept in `folder`."""
+    """Downloads a package in that version, unless it is in `folder`. Returns the file."""
     def found():
         return next(folder.glob(f"{package}_{version}_*.deb"), None)
 
     if found():
         return found()
     folder.mkdir(parents=True, exist_ok=True)
-    for other in folder.glob(f"{package}_*.deb"):  # of a kernel before
+    for other in folder.glob(f"{package}_*.deb"):  # of an earlier kernel
         other.unlink()
     with step(f"fetching {package} {version}"), _lists(mirror()) as options:
         done = subprocess.run(["apt-get", *options, "download", f"{package}={version}"], cwd=folder,
@@ -84,27 +86,27 @@ class Index:
         self.names = set(names.stdout.split())
 
     def _versions(self, pattern):
-        """Versions that `pattern` finds in the names, newest first."""
+        """The versions that `pattern` matches in the names, newest first."""
         found = {m.group(1) for name in self.names if (m := re.fullmatch(pattern, name))}
         return sorted(found, key=version_key, reverse=True)
 
     def kernels(self):
-        """Kernels with an image, modules and headers, newest first, as uname -r says them."""
+        """Releases (uname -r) with an image, modules and headers, newest first."""
         usable = [v for v in self._versions(rf"linux-headers-(\d.*-{FLAVOUR})")
                   if version_key(v)[:2] >= OLDEST_HOST_KERNEL and self.image_packages(v)]
         if KERNEL_WANTED:
             usable = [v for v in usable if v == KERNEL_WANTED
                       or v == f"{KERNEL_WANTED}-{FLAVOUR}" or v.startswith(f"{KERNEL_WANTED}+")]
             if not usable:
-                raise LabError(f"PVSCHED_LAB_KERNEL={KERNEL_WANTED} is no {FLAVOUR} kernel "
-                               "of this mirror: give a version such as 7.3.4, or leave it unset")
+                raise LabError(f"the mirror has no {FLAVOUR} kernel PVSCHED_LAB_KERNEL={KERNEL_WANTED}: "
+                               "give a version such as 7.3.4, or leave it unset")
         if not usable:
-            raise LabError(f"the mirror has no {FLAVOUR} kernel from 6.13 on with its headers: "
+            raise LabError(f"the mirror has no {FLAVOUR} kernel {oldest_host_kernel()} or newer with its headers: "
                            "does it carry trixie-backports?")
         return usable
 
     def image_packages(self, version):
-        """Packages of a kernel's image and modules; a kernel comes in one or two of them."""
+        """The packages of a kernel's image and modules: one or two, depending on the kernel."""
         if f"linux-modules-{version}" in self.names:
             for image in (f"linux-binary-{version}", f"linux-binary-unsigned-{version}"):
                 if image in self.names:
@@ -115,9 +117,14 @@ class Index:
         return []
 
     def oldest_guest_headers(self):
-        """Headers of Debian 12's 6.1, the oldest kernel a guest may have; empty if gone."""
-        newest = self._versions(rf"linux-headers-(6\.1\.0-\d+-{FLAVOUR})")[:1]
+        """Headers of the oldest kernel that a guest may have, Debian 12's; [] if the mirror has none."""
+        major, minor = OLDEST_GUEST_KERNEL
+        newest = self._versions(rf"linux-headers-({major}\.{minor}\.0-\d+-{FLAVOUR})")[:1]
         return [f"linux-headers-{v}" for v in newest]
+
+
+def oldest_host_kernel():
+    return ".".join(str(n) for n in OLDEST_HOST_KERNEL)
 
 
 def version_key(version):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import unittest
 
@@ -13,12 +14,12 @@ def _index(*names):
 
 
 class KernelTest(unittest.TestCase):
-    def test_the_newest_comes_first_by_number_not_by_letter(self):
+    def test_versions_are_compared_as_numbers(self):
         index = _index("linux-headers-6.18.9+deb13-cloud-amd64", "linux-image-6.18.9+deb13-cloud-amd64",
                        "linux-headers-6.18.15+deb13-cloud-amd64", "linux-image-6.18.15+deb13-cloud-amd64")
         self.assertEqual(index.kernels(), ["6.18.15+deb13-cloud-amd64", "6.18.9+deb13-cloud-amd64"])
 
-    def test_headers_without_an_image_and_old_kernels_are_passed_over(self):
+    def test_old_kernels_and_headers_without_an_image_are_skipped(self):
         index = _index("linux-headers-7.3.4+deb13-cloud-amd64",
                        "linux-headers-6.12.94+deb13-cloud-amd64", "linux-image-6.12.94+deb13-cloud-amd64",
                        "linux-headers-7.2.6+deb13-cloud-amd64", "linux-modules-7.2.6+deb13-cloud-amd64",
@@ -28,7 +29,7 @@ class KernelTest(unittest.TestCase):
                          ["linux-binary-unsigned-7.2.6+deb13-cloud-amd64",
                           "linux-modules-7.2.6+deb13-cloud-amd64"])
 
-    def test_the_oldest_guest_is_the_newest_6_1(self):
+    def test_the_oldest_guest_kernel_is_the_newest_of_6_1(self):
         index = _index("linux-headers-6.1.0-47-cloud-amd64", "linux-headers-6.1.0-50-cloud-amd64")
         self.assertEqual(index.oldest_guest_headers(), ["linux-headers-6.1.0-50-cloud-amd64"])
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a job takes along to the host under test: pvsched, the guest, its own files."""
+# Copyright (C) 2026 The pvsched authors
+"""The payload of a job for the host under test: pvsched, the guest, the job's files."""
 
 import dataclasses
 import io
@@ -20,46 +21,22 @@ _BENCH_TOOLS = ("bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-
 class Job:
     command: list  # run as root; programs in /usr/local/bin
     files: dict = dataclasses.field(default_factory=dict)  # path in the host -> bytes
-    programs: dict = dataclasses.field(default_factory=dict)  # of the kernel's tools: name -> file of the checkout
+    programs: dict = dataclasses.field(default_factory=dict)  # of tools/sched_ext: name -> path in the checkout
     interactive: bool = False
     terminal: str = ""  # stty's settings for an interactive job
 
 
 def write(job, path, kept):
-    """`kept`: what an earlier host had in $OUT."""
-    root, host = roots.build_root(), roots.host_root().path
+    """Writes the payload's tar. `kept`: files for $OUT, saved from a host that died."""
+    root = roots.build_root()
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         def add(name, data, mode=0o755):
             entry = tarfile.TarInfo(name.lstrip("/"))
             entry.size, entry.mode = len(data), mode
             archive.addfile(entry, io.BytesIO(data))
 
-        for name in build.DAEMONS:
-            program = BUILD / "bin" / name
-            if not program.exists():
-                raise LabError(f"{program} is not built: run ./lab build first")
-            add(f"usr/local/bin/{name}", program.read_bytes())
-        for name, program in job.programs.items():
-            add(f"lab/sched_ext/{name}", program.read_bytes())
-        if job.programs:
-            # They look up CONFIG_HZ there.
-            add(f"boot/config-{root.kernel}",
-                (root.path / f"usr/src/linux-headers-{root.kernel}/.config").read_bytes(), 0o644)
-        ours = [BUILD / "bin" / name for name in build.DAEMONS] + list(job.programs.values())
-        # The host is of the build root's release, so a library it lacks fits from there.
-        for library in root.libraries([f"/src/{path.relative_to(CHECKOUT)}" for path in ours]):
-            if not (host / library).exists():
-                add(library, (root.path / library).read_bytes())
-        for name in _TOOLS:
-            add(f"usr/local/bin/{name}", (INSIDE / name).read_bytes())
-        for name in _BENCH_TOOLS:
-            add(f"usr/local/bin/{name}", (CASES / name).read_bytes())
-        drivers = {name: initramfs.stripped(root, build.module_path(name, root.kernel))
-                   for name in build.MODULES}
-        for name in build.HOST_MODULES:
-            add(f"lab/{name}.ko", drivers.pop(name), 0o644)
-        add("lab/guest/initramfs", initramfs.make(
-            root, drivers, [BUILD / "bin" / name for name in build.GUEST_PROGRAMS]), 0o644)
+        _add_programs(add, root, job)
+        _add_guest(add, root)
         if job.interactive:
             add("lab/interactive", job.terminal.encode())
         else:
@@ -68,3 +45,34 @@ def write(job, path, kept):
             add(name, data)
         for name, data in kept.items():
             add(f"lab/out/{name}", data, 0o644)
+
+
+def _add_programs(add, root, job):
+    host = roots.host_root().path
+    for name in build.DAEMONS:
+        program = BUILD / "bin" / name
+        if not program.exists():
+            raise LabError(f"{program} is not built: run ./lab build first")
+        add(f"usr/local/bin/{name}", program.read_bytes())
+    for name, program in job.programs.items():
+        add(f"lab/sched_ext/{name}", program.read_bytes())
+    if job.programs:
+        # These programs read CONFIG_HZ from it.
+        add(f"boot/config-{root.kernel}",
+            (root.path / f"usr/src/linux-headers-{root.kernel}/.config").read_bytes(), 0o644)
+    programs = [BUILD / "bin" / name for name in build.DAEMONS] + list(job.programs.values())
+    # Host and build root are of the same release, so missing libraries can be copied.
+    for library in root.libraries([f"/src/{path.relative_to(CHECKOUT)}" for path in programs]):
+        if not (host / library).exists():
+            add(library, (root.path / library).read_bytes())
+    for folder, tools in ((INSIDE, _TOOLS), (CASES, _BENCH_TOOLS)):
+        for name in tools:
+            add(f"usr/local/bin/{name}", (folder / name).read_bytes())
+
+
+def _add_guest(add, root):
+    modules = {name: initramfs.stripped(root, build.module_path(name, root.kernel)) for name in build.MODULES}
+    for name in build.HOST_MODULES:
+        add(f"lab/{name}.ko", modules.pop(name), 0o644)
+    add("lab/guest/initramfs", initramfs.make(
+        root, modules, [BUILD / "bin" / name for name in build.GUEST_PROGRAMS]), 0o644)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress on stderr: what is going on, for how long, how it ended."""
+# Copyright (C) 2026 The pvsched authors
+"""Progress on stderr: the current step, its duration and its result."""
 
 import contextlib
 import sys
@@ -7,7 +8,7 @@ import threading
 import time
 
 _REDRAW_S = 1.0
-_REPEAT_S = 30.0  # where there is no terminal to redraw
+_REPEAT_S = 30.0  # if stderr is no terminal
 
 
 def say(text):
@@ -16,16 +17,16 @@ def say(text):
 
 
 def clear_line():
-    """To be called before anything else prints while a step is shown."""
+    """Call this before other output while a step is shown."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
         sys.stderr.flush()
 
 
 class _Ticker(threading.Thread):
-    def __init__(self, what, prints):
+    def __init__(self, title, prints):
         super().__init__(daemon=True)
-        self.what = what
+        self.title = title
         self.prints = prints
         self.detail = ""
         self.started = time.monotonic()
@@ -37,7 +38,7 @@ class _Ticker(threading.Thread):
     def run(self):
         tty = sys.stderr.isatty()
         while not self.over.wait(_REDRAW_S if tty else _REPEAT_S):
-            line = f"lab: {self.what} ... {self.elapsed():.0f} s {self.detail}"
+            line = f"lab: {self.title} ... {self.elapsed():.0f} s {self.detail}"
             if tty:
                 sys.stderr.write(f"\r\033[K{line[:118]}")
             elif not self.prints:
@@ -46,20 +47,20 @@ class _Ticker(threading.Thread):
 
 
 @contextlib.contextmanager
-def step(what, prints=False):
-    """Shows `what` while the block runs. Set .detail on the result for more.
+def step(title, prints=False):
+    """Shows `title` while the block runs. The block may set .detail of the result.
 
-    `prints`: the block has lines of its own to show, with clear_line() before.
+    `prints`: the block prints lines of its own, after clear_line().
     """
-    say(f"{what} ...")
-    ticker = _Ticker(what, prints)
+    say(f"{title} ...")
+    ticker = _Ticker(title, prints)
     ticker.start()
-    word = "failed after"
+    result = "failed after"
     try:
         yield ticker
-        word = "done in"
+        result = "done in"
     finally:
         ticker.over.set()
         ticker.join()
         clear_line()
-        say(f"{what}: {word} {ticker.elapsed():.0f} s")
+        say(f"{title}: {result} {ticker.elapsed():.0f} s")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian roots: made once from a recipe, cached, used through a chroot."""
+# Copyright (C) 2026 The pvsched authors
+"""Debian roots: made from a recipe, cached by its hash, used through a chroot."""
 
 import fcntl
 import json
@@ -14,23 +15,23 @@ from progress import say, step
 from recipes import BUILD, HOST, PREFERENCES
 from settings import CACHE, CHECKOUT, LAB, LabError, require_root
 
-_KEEP = 2  # roots of a kind: this checkout's, and one more for another branch's
+_KEEP = 2  # roots of a kind: for this checkout and for one other branch
 _ABOUT = "etc/pvsched-lab.json"
 
 
 class Root:
-    """A ready root. It is locked against removal for as long as this process lives."""
+    """A complete root. A lock prevents its removal while this process lives."""
 
     def __init__(self, path):
         self.path = path
         self._lock = os.open(path, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_SH)
-        os.set_inheritable(self._lock, True)  # whoever we exec keeps it
+        os.set_inheritable(self._lock, True)  # also across exec
         os.utime(path)
         self.kernel = json.loads((path / _ABOUT).read_text())["kernel"]
 
     def command(self, argv, binds=()):
-        """The command line that runs argv in the root, the checkout at /src."""
+        """The command line that runs argv in the root, with the checkout at /src."""
         return ["unshare", "--mount", "--propagation", "private", "sh", str(LAB / "enter.sh"),
                 str(self.path), f"{CHECKOUT}:/src", *(f"{a}:{b}" for a, b in binds), "--", *argv]
 
@@ -38,7 +39,7 @@ class Root:
         return subprocess.run(self.command(argv, binds), check=False, pass_fds=(self._lock,), **options)
 
     def libraries(self, programs):
-        """The shared libraries that programs (paths in the root) need, as paths under the root."""
+        """The shared libraries that programs need. All paths are relative to the root."""
         listed = self.run(["ldd", *programs], capture_output=True, text=True)
         return sorted({"usr" + name for name in re.findall(r"(/lib\S+)(?= \()", listed.stdout)})
 
@@ -54,7 +55,7 @@ def existing_build_root():
 
 
 def host_root():
-    """The host under test, with the kernel the build root has headers for."""
+    """The root of the host under test, with the kernel of the build root's headers."""
     kernel = build_root().kernel
     return _root(HOST, lambda index: [kernel], suffix=f"-{kernel}")
 
@@ -66,7 +67,7 @@ def _root(recipe, candidates, suffix=""):
     path = roots / f"{recipe.kind}-{recipe.key()}{suffix}"
     if not path.exists():
         with exclusive(CACHE / f"{recipe.kind}.lock"):
-            if not path.exists():  # another run may have made it while we waited
+            if not path.exists():  # another lab may have made it before we got the lock
                 _make(recipe, candidates, path)
     root = Root(path)
     _remove_old(recipe.kind)
@@ -74,17 +75,17 @@ def _root(recipe, candidates, suffix=""):
 
 
 def _make(recipe, candidates, path):
-    _remove(*path.parent.glob(f"making-{recipe.kind}*"))  # of runs that were killed
+    _remove(*path.parent.glob(f"making-{recipe.kind}*"))  # leftovers of killed labs
     uri = packages.mirror()
     with step("reading the mirror's package lists"):
         index = packages.Index(uri)
     refused = []
     for kernel in candidates(index):
         making = path.parent / f"making-{path.name}"
-        with step(f"making the {recipe.kind} root, Debian 13 with kernel {kernel}") as shown:
-            _bootstrap(recipe, index, kernel, uri, making, shown)
+        with step(f"making the {recipe.kind} root, Debian 13 with kernel {kernel}") as progress:
+            _bootstrap(recipe, index, kernel, uri, making, progress)
         flaw = _kernel_flaw(making, kernel) if recipe.kernel_headers else None
-        if not flaw:
+        if flaw is None:
             (making / _ABOUT).write_text(json.dumps({"kernel": kernel}) + "\n")
             making.rename(path)
             return
@@ -94,7 +95,7 @@ def _make(recipe, candidates, path):
     raise LabError("the mirror has no usable kernel (" + "; ".join(refused) + ")")
 
 
-def _bootstrap(recipe, index, kernel, uri, target, shown):
+def _bootstrap(recipe, index, kernel, uri, target, progress):
     debs = CACHE / "debs"
     debs.mkdir(exist_ok=True)
     preferences = CACHE / f"preferences-{recipe.key()}"
@@ -117,22 +118,22 @@ def _bootstrap(recipe, index, kernel, uri, target, shown):
         for line in maker.stdout:
             log.append(line)
             if line.startswith("I: "):
-                shown.detail = line[3:].strip()
+                progress.detail = line[3:].strip()
     preferences.unlink()
     if maker.returncode:
         _remove(target)
         raise LabError("mmdebstrap failed:\n" + "".join(log[-25:]).rstrip())
     for deb in (target / "var/cache/apt/archives").glob("*.deb"):
         deb.replace(debs / deb.name)
-        deb.unlink(missing_ok=True)  # replace() leaves the second link to one file
+        deb.unlink(missing_ok=True)  # replace() does nothing if both names are links to one file
     _prune_debs(debs)
 
 
 def _kernel_flaw(root, kernel):
-    """Why a kernel will not do, from its BTF; None if it will."""
+    """Why a kernel is not usable, judged by its BTF; None if it is usable."""
     image = root / f"usr/src/linux-headers-{kernel}/vmlinux"
     if not image.exists():
-        return "its headers carry no BTF"
+        return "its headers have no BTF"
     dump = subprocess.run(["chroot", str(root), "bpftool", "-j", "btf", "dump", "file",
                            f"/{image.relative_to(root)}"], capture_output=True, text=True, check=False)
     if dump.returncode:
@@ -141,11 +142,11 @@ def _kernel_flaw(root, kernel):
     functions = {t["name"]: t["type_id"] for t in types if t["kind"] == "FUNC"}
     if "scx_bpf_create_dsq" not in functions:
         return "it has no sched_ext"
-    # 7.2.12: kfuncs show their implicit last argument, and no sched_ext scheduler loads.
+    # Some kernels (7.2.12) show the implicit last argument of a kfunc in its prototype.
     prototypes = {t["id"]: t for t in types if t["kind"] == "FUNC_PROTO"}
     arguments = [p["name"] for p in prototypes[functions["scx_bpf_create_dsq"]]["params"]]
     if "aux" in arguments and "scx_bpf_create_dsq_impl" not in functions:
-        return "its BTF describes sched_ext's functions wrongly, so no BPF scheduler loads"
+        return "its BTF has wrong prototypes of sched_ext's kfuncs, so no BPF scheduler loads"
     return None
 
 
@@ -166,7 +167,7 @@ def _remove_old(kind):
 
 
 def remove_unused(path):
-    """Removes a root unless a lab is using it; says whether it did."""
+    """Removes a root unless a lab uses it. Returns whether it was removed."""
     lock = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -182,5 +183,5 @@ def remove_unused(path):
 
 def _remove(*paths):
     for path in paths:
-        # Never into something that is still mounted there.
+        # Must not descend into file systems that are still mounted there.
         subprocess.run(["rm", "-rf", "--one-file-system", str(path)], check=True)

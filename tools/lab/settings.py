@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things are, and the one kind of error that is shown without a trace."""
+# Copyright (C) 2026 The pvsched authors
+"""Paths, and the errors that are shown without a stack trace."""
 
 import os
 import pathlib
@@ -17,7 +18,7 @@ KERNEL_WANTED = os.environ.get("PVSCHED_LAB_KERNEL") or ""
 
 
 class LabError(Exception):
-    """The sentence to show: what was wrong, where, and what would be right."""
+    """A failure with a message for the user: what is wrong, where, and the cure."""
 
 
 class UsageError(LabError):
@@ -26,4 +27,4 @@ class UsageError(LabError):
 
 def require_root():
     if os.geteuid() != 0:
-        raise LabError("the lab makes chroots and mounts, so it needs root: run it with sudo")
+        raise LabError("the lab needs root for chroots and mounts: run it with sudo")

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The least a guest's first program can be: tells of itself by a write to I/O port
-// 0x80, for pvsched-boot, and powers off. In the kernel's command line, after --:
-//   reboot  resets the machine instead
-//   clock   first says what the guest's own clocks showed at the write
+// Copyright (C) 2026 The pvsched authors
+// boot-init: the first program of a guest that pvsched-boot measures. It writes the mark,
+// 0x5a, to I/O port 0x80 and powers off. Arguments, after -- on the kernel's command line:
+//   reboot  reset the machine instead
+//   clock   first print the guest's clocks at the mark
 
 #include <fcntl.h>
 #include <sys/io.h>
@@ -24,14 +25,14 @@ namespace {
 
 constexpr uint16_t kPort = 0x80;
 constexpr uint8_t kMark = 0x5a;
-constexpr char kKfunc[] = "/boot_mark.ko";
+constexpr char kMarkModule[] = "/boot_mark.ko";
 constexpr char kModuleTsc[] = "/sys/module/boot_mark/parameters/tsc";
 
 sigjmp_buf no_port;
 
 void OnFault(int) { siglongjmp(no_port, 1); }
 
-// What the module read as it wrote the mark: to load it takes long after that, too.
+// The TSC that the module read at the mark. The module's load ends much later.
 uint64_t ModuleTsc() {
   mkdir("/sys", 0755);
   mount("sysfs", "/sys", "sysfs", 0, nullptr);
@@ -43,15 +44,15 @@ uint64_t ModuleTsc() {
   return tsc;
 }
 
-// Returns the TSC at the mark. Where the processor does not permit a program to write
-// it, as one that QEMU emulates, a module does.
-uint64_t Mark() {
+// Writes the mark and returns the TSC at that moment. If a program may not write to the
+// port, as under QEMU's emulation, a module writes the mark and the result is 0.
+uint64_t WriteMark() {
   signal(SIGSEGV, OnFault);
   if (sigsetjmp(no_port, 1) == 0 && ioperm(kPort, 1, 1) == 0) {
     outb(kMark, kPort);
     return __rdtsc();
   }
-  const int module = open(kKfunc, O_RDONLY | O_CLOEXEC);
+  const int module = open(kMarkModule, O_RDONLY | O_CLOEXEC);
   if (syscall(SYS_finit_module, module, "", 0) != 0) perror("boot-init: cannot write to port 0x80");
   return 0;
 }
@@ -67,7 +68,7 @@ struct Sample {
   double tsc;
 };
 
-// Both clocks at one moment: of several looks the one that nothing came between.
+// Both clocks at one moment: the narrowest of several samples.
 Sample SampleClocks() {
   Sample best = {};
   double narrowest = 0;
@@ -82,7 +83,7 @@ Sample SampleClocks() {
   return best;
 }
 
-// Nothing tells a program the TSC's rate: measured, for a second.
+// Measures the TSC's rate for a second, because user space cannot query it.
 double TscPerSecond() {
   const Sample start = SampleClocks();
   sleep(1);
@@ -93,7 +94,7 @@ double TscPerSecond() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const uint64_t tsc = Mark();
+  const uint64_t tsc = WriteMark();
   const double boottime = Seconds(CLOCK_BOOTTIME);
   int how = RB_POWER_OFF;
   for (int i = 1; i < argc; ++i) {
@@ -103,7 +104,7 @@ int main(int argc, char** argv) {
              static_cast<double>(tsc != 0 ? tsc : ModuleTsc()) / TscPerSecond() * 1e3,
              boottime * 1e3);
       fflush(stdout);
-      sleep(1);  // a serial port is slow
+      sleep(1);  // until the serial port has sent the line
     }
   }
   reboot(how);

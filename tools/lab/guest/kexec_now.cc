@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// kexec-now KERNEL INITRD CMDLINE: starts another kernel in this guest, as
-// kexec-tools would; device drivers hear of it by their shutdown hooks.
+// Copyright (C) 2026 The pvsched authors
+// kexec-now KERNEL INITRD CMDLINE: loads a kernel and starts it by kexec, like kexec-tools.
+// The shutdown hooks of device drivers run first.
 
 #include <fcntl.h>
 #include <linux/reboot.h>

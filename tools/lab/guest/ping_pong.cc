@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ping-pong COUNT [PRIORITY]: two processes pass a byte to and fro through pipes, COUNT
-// times, so that each time is two wake-ups and two switches; with PRIORITY the second is
-// of SCHED_FIFO. Prints the seconds that it took.
+// Copyright (C) 2026 The pvsched authors
+// ping-pong COUNT [PRIORITY]: two processes pass a byte back and forth through pipes COUNT
+// times. Each round trip causes two wake-ups and two context switches. With PRIORITY the
+// second process is SCHED_FIFO. Prints the duration in seconds.
 
 #include <sched.h>
 #include <sys/wait.h>
@@ -53,7 +54,7 @@ int main(int argc, char** argv) {
     }
     _exit(0);
   }
-  // Else the end of the other would not be seen.
+  // The child must hold the only write end, or read() would not see its exit.
   close(back[1]);
   close(there[0]);
   const double start = Now();
