@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report's plots, as SVG within HTML: colours are the page's, by class (`paint`)."""
+# Copyright (C) 2026 The pvsched authors
+"""The report's plots as SVG within HTML. CSS classes (`paint`) set the colours."""
 
 import statistics
 from xml.sax.saxutils import escape, quoteattr
@@ -15,7 +16,7 @@ _TICK_GAP = 38
 
 
 def paints(policies):
-    """Policy -> class: the base grey, pvsched's cool and solid, the others warm and dashed."""
+    """Policy -> CSS class: the base is grey, pvsched's are cool and solid, the others warm and dashed."""
     base, *rest = policies
     own = [p for p in rest if p in OWN]
     others = [p for p in rest if p not in OWN]
@@ -24,7 +25,7 @@ def paints(policies):
 
 
 def curves(side, histograms, policies):
-    """How many wake-ups take longer than t, by policy; both axes logarithmic."""
+    """The share of wake-ups that take longer than t, by policy; both axes are logarithmic."""
     paint = paints(policies)
     series = [(policies[p], _distribution(histograms[p]), f'class="curve {paint[p]}"')
               for p in policies if p in histograms]
@@ -41,7 +42,7 @@ def _distribution(histogram):
 
 
 def boxes(row, policies):
-    """Each policy's rounds: quartiles, extremes and every round; "" where a log axis has no place for them."""
+    """A box plot of each policy's rounds; "" if a value does not fit on a logarithmic axis."""
     paint = paints(policies)
     estimates = [(p, e) for p in policies if (e := row.estimate(p)) and not (row.relative and p == row.base)]
     values = [v for _, e in estimates for v in e.values]
@@ -58,7 +59,7 @@ def boxes(row, policies):
         middle = _TOP + _LINE * (n + 0.5)
         parts.append(plot.text(_LABELS - 10, middle + 4, policies[policy], "end", 12))
         parts += [f'<g class="box {paint[policy]}">', *_box(estimate.values, x, middle), "</g>"]
-    what = f"to {policies[row.base]}'s" if row.relative else row.unit
+    what = f"ratio to {policies[row.base]}" if row.relative else row.unit
     return (f"<figure><figcaption>{escape(row.metric)}, {escape(what)} ({BETTER[row.better]})</figcaption>"
             + _svg(_LABELS + _WIDTH + 20, bottom + _BOTTOM, f"Rounds of {row.metric}", parts) + "</figure>")
 
@@ -82,7 +83,7 @@ def _axis(values, relative):
 
 
 def _ticks(x):
-    """Round numbers, as many as have room; always 1 where it is on the axis."""
+    """As many round numbers as fit, and 1 wherever it is on the axis."""
     for mantissas in _TICKS:
         found = [m * 10.0 ** e for e in range(-12, 13) for m in mantissas if x.first <= m * 10.0 ** e <= x.last]
         if len(found) >= 3:

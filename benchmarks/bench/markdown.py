@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""summary.md: the tables for docs/results.md."""
+# Copyright (C) 2026 The pvsched authors
+"""summary.md: all tables of a run as Markdown."""
 
 import itertools
 
 from bench import stats, words
 
 
-def summary(results, command, reasons=()):
+def summary(results, command):
     meta, policies = results["meta"], results["policies"]
-    lines = [f"Measured by `{command}` on {words.place(meta)}.",
-             *filter(None, [words.stopped(meta)]), words.EMULATED if meta["emulated"] else words.HARDWARE, "", *(f"- {s}" for s in words.reading(results)),
-             *_list("Words:", [f"**{word}**: {text}" for word, text in words.glossary(results)])]
+    lines = [f"Measured by `{command}` on {words.place(meta)}.", *filter(None, [words.stopped(meta)]),
+             words.EMULATED if meta["emulated"] else words.HARDWARE, "", *(f"- {s}" for s in words.reading(results)),
+             *_list("Terms:", [f"**{word}**: {text}" for word, text in words.glossary(results)])]
     for suite, cases in itertools.groupby(stats.cases(results), key=lambda c: c.suite):
         lines += ["", f"### {suite[0].upper()}{suite[1:]}"]
         lines += ["", words.SUITES[suite]] if suite in words.SUITES else []
@@ -18,7 +19,7 @@ def summary(results, command, reasons=()):
             lines += ["", f"#### {case.name}"]
             lines += ["", *_table(case, policies)] if case.rows else []
             lines += _list("", words.missing(case, policies) + words.again(case, policies))
-            lines += _list("pvsched is not best in:", words.not_best(case, policies, reasons))
+            lines += _list("pvsched is not best in:", words.not_best(case, policies))
     return "\n".join(lines) + "\n"
 
 

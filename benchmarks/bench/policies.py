@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policies that are compared. How one is put into force: inside/policies.sh."""
+# Copyright (C) 2026 The pvsched authors
+"""The policies that are compared. cases/policies.sh applies them."""
 
 import dataclasses
 
 from settings import UsageError
 
-BASE = "eevdf"  # of all ratios; always measured
+BASE = "eevdf"  # the base of all ratios; always measured
+NO_BOOST = "scx-noboost"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,18 +24,21 @@ POLICIES = {
     "scx": Policy("pvsched, scx", "pvsched"),
     "agent": Policy("pvsched, agent", "pvsched"),
     "kfunc": Policy("pvsched, kfunc", "pvsched"),
+    NO_BOOST: Policy("pvsched, scx without boot boost", "pvsched"),
     "scx_simple": Policy("scx_simple", "sched_ext"),
     "scx_flatcg": Policy("scx_flatcg", "sched_ext"),
     "scx_qmap": Policy("scx_qmap", "sched_ext"),
     "scx_central": Policy("scx_central", "sched_ext"),
 }
+# NO_BOOST differs from scx while a VM boots only.
+EVERYWHERE = tuple(name for name in POLICIES if name != NO_BOOST)
 
 
 def chosen(names):
     """The policies named, or all, in the order of the tables."""
     for name in names or ():
         if name not in POLICIES:
-            raise UsageError(f"bench: '{name}' is no policy: {', '.join(POLICIES)} are")
+            raise UsageError(f"bench: '{name}' is no policy: use one of {', '.join(POLICIES)}")
     return [name for name in POLICIES if not names or name in names or name == BASE]
 
 

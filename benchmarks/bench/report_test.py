@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import pathlib
 import re
@@ -6,7 +7,7 @@ import tempfile
 import unittest
 import xml.dom.minidom
 
-from bench import collect, figures, markdown, page, report, results, stats, synthetic, words
+from bench import collect, figures, html_page, markdown, report, results, stats, synthetic, words, workload
 from bench.synthetic import sample
 from settings import CASES, LabError
 
@@ -24,12 +25,12 @@ def _parsed(text):
 
 
 class PageTest(unittest.TestCase):
-    def test_it_is_well_formed_whatever_the_names(self):
+    def test_html_is_well_formed_with_any_names(self):
         for measured in (synthetic.run(1, curves=True), _nasty(), synthetic.results()):
-            _parsed(page.report(measured, "./lab bench"))
+            _parsed(html_page.report(measured, "./lab bench"))
 
-    def test_it_fetches_and_runs_nothing(self):
-        document = _parsed(page.report(synthetic.run(1, curves=True), "./lab bench"))
+    def test_html_has_no_scripts_and_loads_no_resources(self):
+        document = _parsed(html_page.report(synthetic.run(1, curves=True), "./lab bench"))
         for name in ("script", "link", "img", "iframe"):
             self.assertEqual(document.getElementsByTagName(name), [])
         for element in document.getElementsByTagName("*"):
@@ -39,8 +40,8 @@ class PageTest(unittest.TestCase):
         self.assertNotIn("url(", style)
         self.assertNotIn("@import", style)
 
-    def test_links_lead_somewhere_and_each_class_of_paint_has_a_colour(self):
-        document = _parsed(page.report(synthetic.run(1, curves=True), "./lab bench"))
+    def test_links_have_targets_and_paint_classes_have_colours(self):
+        document = _parsed(html_page.report(synthetic.run(1, curves=True), "./lab bench"))
         elements = document.getElementsByTagName("*")
         ids = {e.getAttribute("id") for e in elements}
         self.assertLessEqual({e.getAttribute("href")[1:] for e in elements if e.hasAttribute("href")}, ids)
@@ -48,41 +49,40 @@ class PageTest(unittest.TestCase):
         for paint in figures.paints({f"p{n}": "" for n in range(9)} | synthetic.POLICIES).values():
             self.assertIn(f".{paint.split()[-1]} {{ stroke:", style)
 
-    def test_a_curve_for_each_policy_and_a_dot_for_each_round(self):
+    def test_each_policy_has_a_curve_and_each_round_a_dot(self):
         measured = synthetic.run(1, rounds=4, curves=True)
-        document = _parsed(page.report(measured, "./lab bench"))
+        document = _parsed(html_page.report(measured, "./lab bench"))
         curves = [p for p in document.getElementsByTagName("path") if p.getAttribute("stroke-width") == "2"]
         self.assertEqual(len(curves), len(measured["curves"]))
         relative = sum(s["policy"] != "eevdf" for s in measured["samples"])
         self.assertEqual(len(document.getElementsByTagName("circle")), relative)
 
-    def test_it_says_what_was_not_measured_and_whether_it_was_emulated(self):
-        text = page.report(synthetic.run(1, curves=True), "./lab bench --rounds 5")
+    def test_missing_policies_and_emulation_are_stated(self):
+        text = html_page.report(synthetic.run(1, curves=True), "./lab bench --rounds 5")
         self.assertIn("Not measured: scx_simple. The reason: it has no such programs.", text)
-        self.assertIn("itself emulated", text)
+        self.assertIn("was emulated", text)
         self.assertIn("./lab bench --rounds 5", text)
-        text = page.report(synthetic.results(meta={**synthetic.META, "emulated": False}), "")
+        text = html_page.report(synthetic.results(meta={**synthetic.META, "emulated": False}), "")
         self.assertIn(words.HARDWARE, text)
 
-    def test_the_best_of_a_row_is_marked_once(self):
-        cells = [c for c in _parsed(page.report(_nasty(), "")).getElementsByTagName("td")
+    def test_best_of_a_row_is_marked_once(self):
+        cells = [c for c in _parsed(html_page.report(_nasty(), "")).getElementsByTagName("td")
                  if c.getAttribute("class") == "best"]
         self.assertEqual([c.firstChild.data for c in cells], ["0.40"])
 
 
 class SummaryTest(unittest.TestCase):
-    def test_a_row_has_the_raw_base_ratios_and_intervals_and_all_rows_are_of_one_width(self):
+    def test_rows_have_base_ratios_and_intervals_and_equal_width(self):
         text = markdown.summary(_nasty(), "./lab bench")
         self.assertIn("| p99 <us> (us, lower is better) | 40 (20 .. 60) | **0.40** | 0.50 |", text)
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")}
         self.assertEqual(widths, {5})
 
-    def test_it_says_who_is_better_by_how_much_and_why(self):
-        text = markdown.summary(_nasty(), "", [{"metric": "p99*", "policy": "rr", "why": "It has no budget."}])
-        self.assertIn("- p99 <us>: <b>R&R</b> is better than pvsched | scx by a factor of 1.25. It has no budget.\n",
-                      text)
+    def test_better_policy_is_named_with_the_factor(self):
+        text = markdown.summary(_nasty(), "")
+        self.assertIn("- p99 <us>: <b>R&R</b> is better than pvsched | scx by a factor of 1.25.\n", text)
 
-    def test_what_the_rounds_do_not_tell_is_said_to_be_so(self):
+    def test_difference_within_the_spread_is_stated(self):
         values = {"eevdf": [10] * 5, "rr": [4, 4, 4, 4, 7], "scx": [5] * 5}
         measured = synthetic.results([sample(v, policy=p, n=n) for p, rounds in values.items()
                                       for n, v in enumerate(rounds, 1)])
@@ -90,39 +90,39 @@ class SummaryTest(unittest.TestCase):
         self.assertEqual(said, ["p99: static SCHED_RR has 0.40, pvsched, scx 0.50, within the spread "
                                 "of the rounds (by a factor of 0.71 .. 1.25)."])
 
-    def test_few_rounds_are_said_to_be_few(self):
+    def test_too_few_rounds_are_stated(self):
         measured = synthetic.results([sample(1), sample(2, policy="scx")])
         self.assertEqual(words.not_best(stats.cases(measured)[0], measured["policies"]),
-                         ["p99: EEVDF has 1.00, pvsched, scx 2.00, with too few rounds to be sure."])
+                         ["p99: EEVDF has 1.00, pvsched, scx 2.00, with too few rounds for certainty."])
 
 
 class StoppedTest(unittest.TestCase):
-    def test_the_top_says_it_and_cells_of_fewer_rounds_say_how_many(self):
+    def test_stopped_run_is_stated_at_the_top_and_cells_have_their_rounds(self):
         samples = [sample(v + n, policy=p, n=n) for p, v, rounds in (("eevdf", 9, 5), ("rr", 4, 5), ("scx", 5, 2), ("agent", 7, 1))
                    for n in range(1, rounds + 1)]
         stopped = synthetic.results(samples, meta={**synthetic.META, "trouble": "it was stopped before its end"})
-        for text in (page.report(stopped, ""), markdown.summary(stopped, "")):
+        for text in (html_page.report(stopped, ""), markdown.summary(stopped, "")):
             self.assertIn("Stopped: it was stopped before its end. ", text)
-            self.assertLess(text.index("Stopped: "), text.index("itself emulated"))
+            self.assertLess(text.index("Stopped: "), text.index("was emulated"))
             self.assertEqual(re.findall(r"n = \d\)", text), ["n = 2)", "n = 1)"])
         self.assertNotIn("Stopped", markdown.summary(synthetic.results(samples), ""))
 
 
 class ReadingTest(unittest.TestCase):
-    def test_the_confidence_is_that_of_the_rounds(self):
+    def test_confidence_depends_on_the_rounds(self):
         for rounds, said in ((3, "75 %"), (5, "93.8 %"), (6, "96.9 %"), (9, "96.1 %")):
             text = markdown.summary(synthetic.results(meta={**synthetic.META, "rounds": rounds}), "")
-            self.assertIn(f"of {rounds} rounds, it holds the true one with a probability of {said}.", text)
+            self.assertIn(f"With {rounds} rounds, it holds the true median with a probability of {said}.", text)
             self.assertNotIn("95 %", text)
 
-    def test_what_was_measured_decides_what_is_explained(self):
+    def test_only_measured_suites_are_explained(self):
         def texts(suite, **meta):
             measured = synthetic.results([sample(1, suite=suite)], meta={**synthetic.META, "suites": [suite], **meta})
-            return page.report(measured, ""), markdown.summary(measured, "")
+            return html_page.report(measured, ""), markdown.summary(measured, "")
         for text in texts("latency", seconds=7):
             self.assertIn("5 rounds, latency for 7 s each time;", text)
-            for said in ("guest wake-ups a second", "1000 wake-ups", "SCHED_RR, priority 8, wakes", "--vm-bytes 128M",
-                         "sched_ext", "module of the host"):
+            for said in ("guest wake-ups a second", "1000 wake-ups", "SCHED_RR priority 8", "--vm-bytes 128M",
+                         "sched_ext", "a module of the host"):
                 self.assertIn(said, text)
             for said in ("boot-time", "exits to the VMM"):
                 self.assertNotIn(said, text)
@@ -131,27 +131,29 @@ class ReadingTest(unittest.TestCase):
             self.assertIn("exits to the VMM", text)
             self.assertNotIn("7 s each", text)
 
-    def test_the_load_and_the_thousand_are_those_that_are_measured_by(self):
+    def test_glossary_and_scripts_use_the_same_workload(self):
+        constants = workload.constants()
         script = (CASES / "measuring.sh").read_text()
-        load = re.search(r'^load="(.*)"$', script, re.M)[1]
-        told = dict(words.glossary(synthetic.run(1, rounds=1)))
-        self.assertIn(load, told["busy host"])
-        for said in ("-p 8 --policy=rr", "-i 2000", "-i 10000"):
-            self.assertIn(said, script)
+        for name in ("load", "rt_priority", "host_interval", "guest_interval"):
+            self.assertRegex(script, rf"\${name}\b")
+        self.assertNotIn(constants["load"], script)
+        terms = dict(words.glossary(synthetic.run(1, rounds=1)))
+        self.assertIn(constants["load"], terms["busy host"])
+        self.assertIn("every 10 ms on each vCPU and every 2 ms on the host", terms["latency"])
         self.assertIn(str(collect._FOR_A_THOUSANDTH), " ".join(words.reading(synthetic.run(1, rounds=1))))
 
-    def test_pvsched_is_said_to_compete_as_the_best_of_several_actuators_if_it_does(self):
-        said = "the best in that row of its 3 actuators stands for it"
+    def test_best_actuator_represents_pvsched_if_there_are_several(self):
+        said = "the best of its 3 actuators in that row represents pvsched"
         self.assertIn(said, markdown.summary(synthetic.results(), ""))
-        self.assertNotIn("actuators stands", markdown.summary(_nasty(), ""))
+        self.assertNotIn("represents pvsched", markdown.summary(_nasty(), ""))
 
 
 class AgainTest(unittest.TestCase):
-    def test_below_the_table_stands_what_took_more_than_one_try(self):
+    def test_retries_are_listed_below_the_table(self):
         entry = {"suite": "latency", "case": "c", "policy": "scx", "why": "it hung"}
         measured = synthetic.results([sample(1, policy="scx")], again=[
             entry, {**entry, "why": "the host died"}, entry, {**entry, "policy": "rr"}])
-        for text in (page.report(measured, ""), markdown.summary(measured, "")):
+        for text in (html_page.report(measured, ""), markdown.summary(measured, "")):
             self.assertIn("Measured again: pvsched, scx, 3 times: it hung (2 times); the host died.", text)
             self.assertIn("Measured again: static SCHED_RR, 1 time: it hung.", text)
         both = results.merge([measured, synthetic.results([sample(2, policy="scx")])])
@@ -159,7 +161,7 @@ class AgainTest(unittest.TestCase):
 
 
 class WordsTest(unittest.TestCase):
-    def test_one_reason_is_told_once(self):
+    def test_equal_reasons_are_merged(self):
         place = {"suite": "latency", "case": "c"}
         case = stats.cases(synthetic.results([sample(1, policy="scx")], missing=[
             {**place, "policy": "rr", "why": "it has no vCPU."}, {**place, "policy": "nice", "why": "it has no vCPU."},
@@ -174,19 +176,9 @@ class WordsTest(unittest.TestCase):
                          ["0", "12,346", "99.9", "1.5", "2", "0.25", "4e-05"])
         self.assertEqual([words.ratio(v) for v in (0.5, 0.012, 1, 12.34, 0)], ["0.50", "0.012", "1.00", "12.3", "0.00"])
 
-    def test_reasons_are_checked(self):
-        path = pathlib.Path(tempfile.mkdtemp()) / "why.toml"
-        self.assertEqual(words.load_reasons(path), [])
-        path.write_text('[[row]]\nmetric = "p99"\nwhy = "the budget"\n')
-        self.assertEqual(words.load_reasons(path), [{"metric": "p99", "why": "the budget"}])
-        for text in ("x", "[[row]]\nmetric = 'p99'\n", "[[row]]\nwhy = 'a'\nround = 1\n", "row = 1\n"):
-            path.write_text(text)
-            with self.assertRaisesRegex(LabError, "why.toml"):
-                words.load_reasons(path)
-
 
 class WriteTest(unittest.TestCase):
-    def test_it_leaves_three_files_and_can_be_done_again_from_them(self):
+    def test_report_has_three_files_and_can_be_rewritten_from_them(self):
         folder = pathlib.Path(tempfile.mkdtemp())
         report.write(synthetic.run(1, rounds=2), folder / "one", "./lab bench")
         report.write(synthetic.run(2, rounds=3), folder / "two", "./lab bench")
@@ -196,7 +188,7 @@ class WriteTest(unittest.TestCase):
         self.assertEqual(merged["meta"]["rounds"], 5)
         self.assertEqual(results.load(folder / "both" / "results.json"), merged)
 
-    def test_nothing_is_written_of_a_broken_result(self):
+    def test_broken_result_writes_no_file(self):
         folder = pathlib.Path(tempfile.mkdtemp()) / "out"
         with self.assertRaises(LabError):
             report.write(synthetic.results([{}]), folder, "")

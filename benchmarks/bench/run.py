@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 """./lab bench: measures, collects, reports, and compares with an older run."""
 
 import dataclasses
 import datetime
-import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
-import subprocess
 
 import build
 import image
 import machine
-from bench import against, collect, native, policies, report, results as results_file, rounds, sched_ext, schedule, suites
+from bench import (about, against, collect, native, performance, policies, report, results as results_file, rounds,
+                   sched_ext, schedule, suites)
 from progress import say, step
-from settings import CHECKOUT, OUT, LabError, UsageError
+from settings import OUT, LabError, UsageError
 
 DEFAULT_OUT = OUT / "bench"
-_PLAN = "plan.json"  # as long as not all of it is done
+_PLAN = "plan.json"  # exists until the run is complete
 
 
 @dataclasses.dataclass
@@ -27,45 +26,100 @@ class Options:
     suites: list
     policies: list  # empty: all
     rounds: int
-    seconds: int  # 0: as long as fits
+    seconds: int  # 0: as long as the time budget allows
     seed: int
     out: pathlib.Path
     against: pathlib.Path  # or None
-    command: str  # as it was given
+    command: str  # the whole command line
+    preset: str = ""  # replaces suites, policies, rounds and seconds
+    is_published: bool = False
+    is_asserted: bool = False
+
+    def cases(self):
+        return list(suites.PRESETS[self.preset].cases) if self.preset else suites.cases(self.suites)
+
+
+def of_preset(options):
+    """The options with what their preset says."""
+    if not options.preset:
+        return options
+    preset = suites.PRESETS[options.preset]
+    return dataclasses.replace(options, suites=preset.suites, policies=preset.policies, rounds=preset.rounds,
+                               seconds=preset.seconds)
 
 
 def run(options):
+    options = of_preset(options)
     chosen = policies.chosen(options.policies)
     _check_out(options.out)
     old = results_file.load(options.against) if options.against else None
     emulated = machine.why_no_kvm() is not None
-    plan = schedule.blocks(chosen, suites.cases(options.suites), options.rounds, options.seed)
-    wanted_natively = [s for s in options.suites if s in suites.NATIVE and native.POLICY in chosen]
-    native_s = native.takes_s(wanted_natively, options.rounds)
+    plan = schedule.blocks(chosen, options.cases(), options.rounds, options.seed)
+    native_suites = [s for s in options.suites if s in suites.NATIVE and native.POLICY in chosen]
+    native_s = native.takes_s(native_suites, options.rounds)
     seconds = options.seconds or schedule.seconds_that_fit(plan, emulated, native_s)
-    commit = _commit()  # before what may be changed meanwhile
-    kernel, tools, unbuilt = _build(chosen, bool(wanted_natively), bool(plan))
+    commit = about.commit()  # before the build, while which the checkout may change
+    if options.is_published and (not commit or "+" in commit):
+        raise UsageError("bench: --publish needs a clean git checkout, as the page names the commit: commit first")
+    kernel, tools, unbuilt = _build(chosen, bool(native_suites), bool(plan))
     plan = [b.without({(b.case.suite, b.case.name, p) for p in unbuilt}) for b in plan]
     _announce(plan, seconds, native_s, emulated, options)
 
+    meta = about.meta(kernel, commit, emulated, options, seconds)
+    kept = _begin(options, plan, meta)
+    measured = _measure(options, plan, seconds, tools, kept, native_suites, emulated)
+    results = _collected(options, plan, meta, chosen, unbuilt, measured, native_suites)
+    return _report(options, results, old, measured)
+
+
+def merge(folders, out, command, is_published=False):
+    """One report of earlier runs; measures nothing."""
+    for folder in folders:
+        if not (folder / "results.json").is_file():
+            raise UsageError(f"bench: --merge: {folder} is no earlier result: it has no results.json")
+    if out.exists() and out not in [f.resolve() for f in folders] and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"bench: --out {out} exists, and its contents would be lost: give a new or empty directory")
+    merged = report.rewrite(folders, out, command)
+    say(f"wrote {out}: report.html, summary.md, results.json")
+    if is_published:
+        say(f"wrote {performance.publish(merged)} and {performance.PAGE}")
+    return 0
+
+
+def page(target, source, is_asserted):
+    """The page of earlier results; measures nothing."""
+    measured = performance.write(target, source)
+    text, status = performance.judge(measured)
+    print(text, flush=True)
+    say(f"wrote {target}")
+    return status if is_asserted else 0
+
+
+def _measure(options, plan, seconds, tools, kept, native_suites, emulated):
     raw = options.out / "raw"
-    place = {"host_kernel": kernel, "own_kernel": os.uname().release, "machine": _machine(), "emulated": emulated}
-    kept = _begin(options, plan, seconds, commit, place)
     measured = rounds.Measured(raw)
     with step("the bench", prints=True):
         if plan:
             measured = rounds.run(plan, seconds, raw, emulated, tools, kept)
         if not measured.is_stopped:
-            _natively(wanted_natively, options.rounds, measured)
+            _natively(native_suites, options.rounds, measured)
+    return measured
 
-    collection = collect.Collection(raw, plan, seconds, chosen)
-    collection.native(wanted_natively, options.rounds)
+
+def _collected(options, plan, meta, chosen, unbuilt, measured, native_suites):
+    collection = collect.Collection(measured.raw, plan, meta["seconds"], chosen)
+    collection.native(native_suites, options.rounds)
     _why_missing(collection, options, plan, unbuilt, measured)
-    results = {"format": 1, "meta": _meta(options, measured, collection.samples, seconds, kernel, commit), "policies": collect.titles(chosen),
-               "samples": collection.samples, "curves": collection.curves, "missing": collection.missing, "again": collection.again}
     if not collection.samples:
-        why = measured.trouble or (collection.missing[0]["why"] if collection.missing else "no case compares these policies")
-        raise LabError(f"nothing could be measured: {why}")
+        why = measured.trouble or (collection.missing[0]["why"] if collection.missing else
+                                   "no case compares these policies")
+        raise LabError(f"no measurement succeeded: {why}")
+    meta = {**meta, "trouble": measured.trouble, "rounds": max(s["round"] for s in collection.samples)}
+    return {"format": 1, "meta": meta, "policies": collect.titles(chosen), "samples": collection.samples,
+            "curves": collection.curves, "missing": collection.missing, "again": collection.again}
+
+
+def _report(options, results, old, measured):
     report.write(results, options.out, options.command)
     say(f"wrote {options.out}: report.html, summary.md, results.json, raw")
     status = 0
@@ -73,31 +127,25 @@ def run(options):
         text, status = against.report(results, old, options.against)
         print(text, flush=True)
     if measured.trouble:
-        raise LabError(f"not all was measured: {measured.trouble}. The same command goes on from there")
+        raise LabError(f"the run is incomplete: {measured.trouble}. Repeat the command to continue it")
     (options.out / _PLAN).unlink()
+    if options.is_published:
+        say(f"wrote {performance.publish(results)} and {performance.PAGE}")
+    if options.preset or options.is_asserted:
+        text, missed = performance.judge(results, red=os.isatty(1))
+        print(text, flush=True)
+        status = status or (missed if options.is_asserted else 0)
     return status
 
 
-def merge(folders, out, command):
-    """Instead of measuring: one report of runs that are there."""
-    for folder in folders:
-        if not (folder / "results.json").is_file():
-            raise UsageError(f"bench: --merge: {folder} is no earlier result, as it has no results.json")
-    if out.exists() and out not in [f.resolve() for f in folders] and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"bench: --out {out} is there, and what is in it would be lost: give a new or empty directory")
-    report.rewrite(folders, out, command)
-    say(f"wrote {out}: report.html, summary.md, results.json")
-    return 0
-
-
-def _begin(options, plan, seconds, commit, place):
-    """Makes the folder anew, or returns what an earlier run of this plan, which did not end, has kept there."""
-    text = json.dumps({"schedule": [b.line() for b in plan], "seconds": seconds, "commit": commit,
-                       **place}, indent=1)
+def _begin(options, plan, meta):
+    """Empties the output folder; or returns what an unfinished run of the same plan kept there."""
+    same = {k: v for k, v in meta.items() if k not in ("date", "time", "command", "rounds", "trouble")}
+    text = json.dumps({"schedule": [b.line() for b in plan], **same}, indent=1)
     file = options.out / _PLAN
     if file.exists() and file.read_text() == text:
         kept = rounds.read(options.out / "raw")
-        say(f"going on with the {rounds.done(kept)} of {len(plan)} blocks that an earlier run has done")
+        say(f"continuing an earlier run: {rounds.done(kept)} of {len(plan)} blocks are done")
         return kept
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -106,16 +154,16 @@ def _begin(options, plan, seconds, commit, place):
 
 
 def _check_out(out):
-    """What is there is replaced, so it must be an earlier result."""
+    """The run replaces the contents of `out`, so these must be an earlier result."""
     ours = _holds(out / _PLAN, "schedule", "commit") or ((out / "raw").is_dir() and _holds(
         out / "results.json", "format", "meta", "policies", "samples"))
     if out.exists() and (not out.is_dir() or any(out.iterdir()) and not ours):
-        raise UsageError(f"bench: --out {out} is there, is no earlier result, and would be lost: "
+        raise UsageError(f"bench: --out {out} exists, is no earlier result, and would be lost: "
                          "give a new or empty directory")
 
 
 def _holds(file, *keys):
-    """Whether it is one of ours: others have a raw, or a results.json, too."""
+    """Whether the bench wrote `file`: other programs use names such as raw and results.json, too."""
     try:
         found = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -124,13 +172,13 @@ def _holds(file, *keys):
 
 
 def _build(chosen, natively, nested):
-    """The kernel under test, the kernel's own schedulers that could be built, and why others could not."""
+    """(kernel under test, the kernel's own schedulers that compiled, why the others did not)"""
     root = build.host_and_guest()
     if natively:
         native.build_program(root)
     if not nested:
         return os.uname().release, {}, {}
-    disk = image.host_image()  # may take long, and says so itself
+    disk = image.host_image()
     tools, unbuilt = sched_ext.programs(policies.of_kind(chosen, "sched_ext"))
     for name, why in unbuilt.items():
         say(f"{name} is not measured: {why}")
@@ -147,13 +195,15 @@ def _natively(wanted, count, measured):
 def _announce(plan, seconds, native_s, emulated, options):
     total = sum(len(b.order) for b in plan)
     takes = schedule.takes_s(plan, seconds, emulated) + native_s
+    end = (datetime.datetime.now() + datetime.timedelta(seconds=takes)).strftime("%H:%M")
     say(f"{total} measurements in {options.rounds} round{'s' * (options.rounds > 1)}, latency for {seconds} s each, "
-        f"in an order by seed {options.seed}: {rounds.minutes(takes)}"
-        + (", and more for each time that the emulated host dies" if emulated and plan else ""))
+        f"order by seed {options.seed}: {rounds.minutes(takes)}, until {end}"
+        + (", longer if the emulated host dies" if emulated and plan else ""))
 
 
 def _why_missing(collection, options, plan, unbuilt, measured):
-    for case in suites.cases(options.suites):
+    cases = options.cases()
+    for case in cases:
         for policy, why in unbuilt.items():
             if case.measures(policy):
                 collection.lacks(case.suite, case.title, policy, why)
@@ -169,29 +219,5 @@ def _why_missing(collection, options, plan, unbuilt, measured):
             collection.tried(suite, suites.case(suite, name).title, policy, end)
     if native.POLICY not in collection.policies:
         for part in native.parts(options.suites):
-            collection.lacks(*native.cases_of(part), policies.BASE, f"it is measured for {native.POLICY} alone")
-    collection.unwanted(options.suites)
-
-
-def _meta(options, measured, samples, seconds, kernel, commit):
-    return {"date": datetime.date.today().isoformat(), "host_kernel": kernel, "guest_kernel": kernel, "own_kernel": os.uname().release, "machine": _machine(),
-            "emulated": measured.emulated, "rounds": max((s["round"] for s in samples), default=0),
-            "suites": options.suites, "trouble": measured.trouble, "seconds": seconds, "seed": options.seed, "commit": commit}
-
-
-def _machine():
-    text = pathlib.Path("/proc/cpuinfo").read_text()
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.M)
-    return f"{os.cpu_count()} CPUs, {found[1].strip() if found else 'of unknown model'}"
-
-
-def _commit():
-    """With a + and a hash of the changes if the checkout has some; empty if it is no checkout of git's."""
-    found = []
-    for arguments in (["rev-parse", "--short", "HEAD"], ["diff", "--binary", "HEAD"]):
-        try:
-            found.append(subprocess.run(["git", "-C", CHECKOUT, *arguments], capture_output=True, check=True).stdout)
-        except (OSError, subprocess.CalledProcessError):
-            return ""
-    commit, changes = found
-    return commit.decode().strip() + (f"+{hashlib.sha256(changes).hexdigest()[:8]}" if changes else "")
+            collection.lacks(*native.cases_of(part), policies.BASE, f"only {native.POLICY} is measured here")
+    collection.unwanted(cases)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import contextlib
 import io
@@ -12,11 +13,11 @@ import unittest
 from unittest import mock
 
 import main
-from bench import collect, results, rounds, run, schedule, suites, synthetic
+from bench import about, collect, native, policies, results, rounds, run, schedule, suites, synthetic
 
 
 def _lab(*arguments):
-    """(exit status, what it said)"""
+    """(exit status, standard error)"""
     said = io.StringIO()
     with mock.patch.object(sys, "argv", ["./lab", *arguments]), contextlib.redirect_stderr(said), \
          mock.patch("signal.signal"):
@@ -30,24 +31,23 @@ class UsageTest(unittest.TestCase):
         self.assertRegex(said, sentence)
         self.assertEqual(said.count("\n"), 1)
 
-    def test_an_unknown_suite(self):
-        self._refused("'speed' is no suite: latency, overhead, boot, scale and all are", "--suite", "latency,speed")
+    def test_unknown_suite_is_refused(self):
+        self._refused("'speed' is no suite: use latency, overhead, boot, scale or all", "--suite", "latency,speed")
 
-    def test_an_unknown_policy(self):
-        self._refused("'fifo' is no policy: eevdf, nice, slice, rr", "--policies", "rr,fifo")
+    def test_unknown_policy_is_refused(self):
+        self._refused("'fifo' is no policy: use one of eevdf, nice, slice, rr", "--policies", "rr,fifo")
 
-    def test_no_rounds_or_seconds(self):
+    def test_zero_rounds_seconds_or_seed_are_refused(self):
         for option in ("--rounds", "--seconds", "--seed"):
             self._refused("'0' is no whole number from 1", option, "0")
 
-    def test_a_folder_that_holds_something_else(self):
+    def test_folder_with_other_files_is_refused(self):
         folder = pathlib.Path(tempfile.mkdtemp())
         (folder / "thesis").touch()
         self._refused("is no earlier result, and would be lost", "--out", str(folder))
         self.assertTrue((folder / "thesis").exists())
 
-
-    def test_a_folder_of_another_programs_raw_and_results(self):
+    def test_folder_with_raw_and_results_of_another_program_is_refused(self):
         folder = pathlib.Path(tempfile.mkdtemp())
         (folder / "raw").mkdir()
         for held in ("", "[]", '{"samples": []}', '{"format": 1}'):
@@ -55,13 +55,13 @@ class UsageTest(unittest.TestCase):
             (folder / "plan.json").write_text(held)
             self._refused("is no earlier result, and would be lost", "--out", str(folder))
 
-    def test_an_earlier_result_may_be_replaced(self):
+    def test_folder_with_an_earlier_result_is_accepted(self):
         folder = pathlib.Path(tempfile.mkdtemp())
         (folder / "raw").mkdir()
         results.save(synthetic.run(1, rounds=1), folder / "results.json")
         run._check_out(folder)
 
-    def test_a_link_is_followed(self):
+    def test_symbolic_link_is_followed(self):
         folder = pathlib.Path(tempfile.mkdtemp())
         (folder / "real").mkdir()
         (folder / "link").symlink_to("real")
@@ -71,7 +71,7 @@ class UsageTest(unittest.TestCase):
 
 
 class SignalTest(unittest.TestCase):
-    def test_a_terminal_that_goes_ends_it_as_a_signal_does(self):
+    def test_sighup_and_sigterm_set_the_exit_status(self):
         for number, status in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)}
             try:
@@ -97,63 +97,65 @@ class MergeTest(unittest.TestCase):
     def _merge(self, out):
         return _lab("bench", "--merge", f"{self.folder}/one,{self.folder}/two", "--out", str(out))
 
-    def test_two_results_become_one_with_the_rounds_of_both(self):
+    def test_merged_result_has_the_rounds_of_both(self):
         status, _ = self._merge(self.folder / "both")
         self.assertEqual(status, 0)
         self.assertEqual(results.load(self.folder / "both" / "results.json")["meta"]["rounds"], 4)
         self.assertTrue((self.folder / "both" / "report.html").exists())
 
-    def test_nothing_else_is_overwritten(self):
+    def test_folder_with_another_result_is_not_overwritten(self):
         (self.folder / "thesis").mkdir()
         (self.folder / "thesis" / "results.json").touch()
         status, said = self._merge(self.folder / "thesis")
         self.assertEqual(status, 2)
         self.assertIn("would be lost", said)
 
-    def test_a_folder_without_results_is_named(self):
+    def test_folder_without_results_is_named_in_the_error(self):
         status, said = _lab("bench", "--merge", str(self.folder))
         self.assertEqual(status, 2)
         self.assertIn(f"{self.folder} is no earlier result", said)
 
 
-class GoOnTest(unittest.TestCase):
-    def test_the_same_plan_goes_on_and_another_starts_anew(self):
+class ContinueTest(unittest.TestCase):
+    def test_same_plan_continues_and_another_plan_starts_from_scratch(self):
         options = run.Options(["latency"], [], 1, 5, 1, pathlib.Path(tempfile.mkdtemp()) / "out", None, "")
         plan = [schedule.Block(1, suites.DEMO, ("rr", "eevdf"))]
+        def begin(seconds=5, commit="c0ffee", **other):
+            meta = {"host_kernel": "7.3", "machine": "one", "seconds": seconds, "commit": commit, **other}
+            return run._begin(options, plan, meta)
         with contextlib.redirect_stderr(io.StringIO()):
-            place = {"host_kernel": "7.3", "machine": "one"}
-            self.assertEqual(run._begin(options, plan, 5, "c0ffee", place), {})
+            self.assertEqual(begin(), {})
             done = options.out / "raw/round-1/latency/busy-1x1/done"
             done.parent.mkdir(parents=True)
             done.touch()
             kept = {"round-1/latency/busy-1x1/done": b""}
-            self.assertEqual(run._begin(options, plan, 5, "c0ffee", dict(place)), kept)
+            self.assertEqual(begin(date="tomorrow", time="00:01"), kept)
             self.assertTrue(done.exists())
             for seconds, commit, other in ((6, "c0ffee", {}), (5, "c0ffee+1", {}), (5, "c0ffee", {"machine": "two"})):
-                run._begin(options, plan, 5, "c0ffee", place)
-                self.assertEqual(run._begin(options, plan, seconds, commit, place | other), {})
+                begin()
+                self.assertEqual(begin(seconds, commit, **other), {})
                 self.assertFalse(done.exists())
                 done.parent.mkdir(parents=True)
                 done.touch()
 
 
 class CommitTest(unittest.TestCase):
-    def test_other_changes_to_a_commit_are_another_commit(self):
+    def test_each_uncommitted_change_has_its_own_commit_name(self):
         folder = pathlib.Path(tempfile.mkdtemp())
         def git(*arguments):
             subprocess.run(["git", "-C", folder, "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True)
         (folder / "file").write_text("1")
-        with mock.patch("bench.run.CHECKOUT", folder):
-            self.assertEqual(run._commit(), "")
+        with mock.patch("bench.about.CHECKOUT", folder):
+            self.assertEqual(about.commit(), "")
             git("init", "-q")
             git("add", "file")
             git("commit", "-qm", "one")
-            clean = run._commit()
+            clean = about.commit()
             self.assertRegex(clean, "^[0-9a-f]+$")
             seen = set()
             for text in ("2", "3", "1"):
                 (folder / "file").write_text(text)
-                seen.add(run._commit())
+                seen.add(about.commit())
         self.assertEqual(len(seen), 3)
         self.assertIn(clean, seen)
         for commit in seen - {clean}:
@@ -161,7 +163,7 @@ class CommitTest(unittest.TestCase):
 
 
 class StopTest(unittest.TestCase):
-    def test_stopped_on_this_machines_own_kernel_it_reports_all_the_same(self):
+    def test_stop_during_the_native_part_still_reports(self):
         for stop in (KeyboardInterrupt, SystemExit):
             measured = rounds.Measured(pathlib.Path())
             with mock.patch("bench.native.run", side_effect=stop):
@@ -170,7 +172,7 @@ class StopTest(unittest.TestCase):
 
 
 class WhyMissingTest(unittest.TestCase):
-    def test_who_died_is_told_and_who_was_given_up_keeps_that_reason(self):
+    def test_deaths_are_reported_and_a_policy_given_up_keeps_its_reason(self):
         raw = pathlib.Path(tempfile.mkdtemp())
         plan = [schedule.Block(1, suites.DEMO, ("rr", "scx", "agent"))]
         collection = collect.Collection(raw, plan, 5, ["eevdf", "rr", "scx", "agent"])
@@ -185,12 +187,76 @@ class WhyMissingTest(unittest.TestCase):
         self.assertEqual([(a["case"], a["policy"], a["why"]) for a in collection.again], [(title, "rr", "the host died")])
 
 
-class MetaTest(unittest.TestCase):
-    def test_rounds_are_those_that_were_measured(self):
+class CollectedTest(unittest.TestCase):
+    def _collected(self, measured_rounds):
         options = run.Options(["latency"], [], 10, 5, 1, pathlib.Path(), None, "")
         stopped = rounds.Measured(pathlib.Path(), trouble="it was stopped before its end")
-        meta = run._meta(options, stopped, [synthetic.sample(1, n=n) for n in (1, 2, 3)], 5, "7.3", "c0ffee")
+        samples = [synthetic.sample(1, n=n) for n in measured_rounds]
+        with mock.patch.object(collect, "Collection") as collection, mock.patch("bench.run._why_missing"):
+            collection.return_value = mock.Mock(samples=samples, curves=[], missing=[], again=[])
+            return run._collected(options, [], {**synthetic.META, "seconds": 5}, ["eevdf"], {}, stopped, [])
+
+    def test_meta_has_the_rounds_that_were_measured_and_why_there_are_no_more(self):
+        meta = self._collected((1, 2, 3))["meta"]
         self.assertEqual((meta["rounds"], meta["trouble"]), (3, "it was stopped before its end"))
+
+    def test_a_run_without_a_sample_is_an_error_with_the_reason(self):
+        with self.assertRaisesRegex(run.LabError, "no measurement succeeded: it was stopped"):
+            self._collected(())
+
+
+class PresetTest(unittest.TestCase):
+    def test_the_page_is_measured_within_40_minutes_on_an_emulated_host(self):
+        options = run.of_preset(run.Options([], [], 1, 0, 1, pathlib.Path(), None, "", preset="page"))
+        plan = schedule.blocks(policies.chosen(options.policies), options.cases(), options.rounds, options.seed)
+        takes = schedule.takes_s(plan, options.seconds, True) + native.takes_s(options.suites, options.rounds)
+        self.assertLessEqual(takes, 40 * 60)
+
+    def test_a_case_with_fewer_rounds_is_not_in_later_rounds(self):
+        preset = suites.PRESETS["page"]
+        plan = schedule.blocks(preset.policies, preset.cases, preset.rounds, 1)
+        rounds_of = {b.case.name: max(p.round for p in plan if p.case == b.case) for b in plan}
+        self.assertEqual(rounds_of, {"busy-1x1": 5, "guest-1x1": 3, "idle": 3, "busy": 3})
+
+    def test_a_run_without_a_preset_has_all_cases_of_its_suites(self):
+        options = run.Options(["boot"], [], 1, 0, 1, pathlib.Path(), None, "")
+        self.assertEqual(run.of_preset(options).cases(), suites.cases(["boot"]))
+
+
+class PublishTest(unittest.TestCase):
+    def test_uncommitted_changes_are_refused_before_anything_is_built(self):
+        for commit in ("", "abc1234+deadbeef"):
+            options = run.Options(["latency"], ["rr"], 1, 5, 1, pathlib.Path(tempfile.mkdtemp()) / "out", None, "",
+                                  is_published=True)
+            with mock.patch("bench.about.commit", return_value=commit), mock.patch("bench.run._build") as build:
+                with self.assertRaisesRegex(run.UsageError, "needs a clean git checkout"):
+                    run.run(options)
+            build.assert_not_called()
+
+    def test_from_without_page_is_refused(self):
+        status, said = _lab("bench", "--from", "results.json")
+        self.assertEqual((status, "--from is for --page" in said), (2, True))
+
+
+class AboutTest(unittest.TestCase):
+    STATUS = """\
+Package: qemu-system-common
+Status: install ok installed
+Version: 1:10.0.3+ds-1
+
+Package: qemu-system-x86
+Status: install ok installed
+Architecture: amd64
+Version: 1:11.1.3+ds-2~bpo13+1
+Description: x
+
+"""
+
+    def test_the_upstream_version_of_the_named_package_is_found(self):
+        self.assertEqual(about.package_version(self.STATUS, "qemu-system-x86"), "11.1.3")
+
+    def test_a_package_that_is_not_installed_has_no_version(self):
+        self.assertEqual(about.package_version(self.STATUS, "qemu-system-arm"), "")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which order things are measured, and how long that takes."""
+# Copyright (C) 2026 The pvsched authors
+"""The order of all measurements, and how long they take."""
 
 import dataclasses
 import math
@@ -7,15 +8,15 @@ import random
 
 from bench import suites
 
-_BUDGET_S = 2 * 3600  # of all there is, on a machine of two cores
-_RESERVE = 0.15  # of it, for emulated hosts that die
+_BUDGET_S = 2 * 3600  # for a whole run on a machine with two cores
+_RESERVE = 0.15  # share of the budget for emulated hosts that die
 _BOOT_S = 30
-_SECONDS = (5, 20)  # least and most of a measurement
+_SECONDS = (5, 20)  # shortest and longest measurement
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """What is compared with each other: all policies of one case in one round, in one boot."""
+    """All policies of one case in one round. They share one boot of the host, so they can be compared."""
 
     round: int
     case: suites.Case
@@ -25,16 +26,16 @@ class Block:
         return " ".join([str(self.round), self.case.suite, self.case.name, *self.order])
 
     def without(self, dropped):
-        """Less the policies that are given up; `dropped` has (suite, case, policy)."""
+        """The block without dropped policies; `dropped` has (suite, case, policy)."""
         return dataclasses.replace(self, order=tuple(
             p for p in self.order if (self.case.suite, self.case.name, p) not in dropped))
 
 
 def blocks(policies, cases, rounds, seed):
-    """Round by round; a block's order depends on nothing but the seed and the block."""
+    """The plan, round by round. The order within a block depends on the seed and the block only."""
     plan = []
     for n in range(1, rounds + 1):
-        for case in cases:
+        for case in (c for c in cases if not c.rounds or n <= c.rounds):
             order = case.policies(policies)
             random.Random(f"{seed} {n} {case.suite} {case.name}").shuffle(order)
             if order:
@@ -43,13 +44,13 @@ def blocks(policies, cases, rounds, seed):
 
 
 def takes_s(plan, seconds, emulated):
-    """What the blocks take in all."""
+    """The estimated time of all blocks."""
     return (_BOOT_S if plan else 0) + sum(
         b.case.setup_takes_s(emulated) + len(b.order) * b.case.takes_s(seconds, emulated) for b in plan)
 
 
 def seconds_that_fit(plan, emulated, other_s):
-    """The longest measurement with which all ends in time, within reason."""
+    """The longest measurement with which the run stays within its budget, within limits."""
     timed = sum(len(b.order) for b in plan if b.case.timed)
     if not timed:
         return _SECONDS[1]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From samples to what is said of them: ratios within a round, medians, intervals."""
+# Copyright (C) 2026 The pvsched authors
+"""From samples to statistics: ratios within a round, medians, intervals."""
 
-import collections
 import dataclasses
 import functools
 import math
@@ -10,12 +10,12 @@ import statistics
 from bench.results import OWN
 
 _CONFIDENCE = 0.95  # at least, where the rounds are enough
-_ENOUGH = 5  # rounds: fewer agree by chance too often for an interval to mean much
+_ENOUGH = 5  # rounds: with fewer, chance too often puts all of them on one side
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A median, and the interval of two of the values in which the true one is."""
+    """A median and its confidence interval, whose ends are two of the values."""
 
     median: float
     low: float
@@ -36,17 +36,17 @@ class Estimate:
 
 @functools.cache
 def _rank(n):
-    """How far from the extremes the interval's ends may be, by rank, and still hold enough: 1 is the extremes."""
+    """The largest rank from the extremes at which the interval still has the confidence; 1: the extremes."""
     return max((k for k in range(1, (n + 1) // 2 + 1) if _holds(n, k) >= _CONFIDENCE), default=1)
 
 
 def _holds(n, rank):
-    """The chance that the true median is between two of n values, by rank: as many as that lie on one side of it."""
+    """The probability that the true median lies between the rank-th lowest and highest of n values."""
     return 1 - 2 * sum(math.comb(n, below) for below in range(rank)) / 2 ** n
 
 
 def confidence(n):
-    """Of the interval, with n rounds: exactly; of whatever distribution they are."""
+    """The exact confidence of the interval with n rounds, for any distribution."""
     return _holds(n, _rank(n))
 
 
@@ -59,8 +59,8 @@ class Row:
         self.rounds = {}  # policy -> round -> value
 
     @functools.cached_property
-    def relative(self):  # asked only of rows that are complete
-        """Whether there is a base to divide by; else the values themselves are compared."""
+    def relative(self):  # for complete rows only
+        """Whether the base was measured, so that ratios are compared; if not, values are compared."""
         values = [v for rounds in self.rounds.values() for v in rounds.values()]
         return min(values) >= 0 and any(self.rounds.get(self.base, {}).values())
 
@@ -69,29 +69,29 @@ class Row:
         return Estimate.of(rounds.values()) if rounds else None
 
     def ratio(self, policy, to):
-        """Of one policy to another, in the rounds that have both; None if there is none."""
+        """The ratio of one policy to another, in the rounds that have both; None without such rounds."""
         mine, other = self.rounds.get(policy, {}), self.rounds.get(to, {})
         ratios = [mine[n] / other[n] for n in mine if other.get(n)]
         return Estimate.of(ratios) if ratios else None
 
     def estimate(self, policy):
-        """What is compared: the ratio to the base, or the value; None if not measured."""
+        """The compared figure: the ratio to the base, or the value; None if not measured."""
         return self.ratio(policy, self.base) if self.relative else self.raw(policy)
 
     def compared(self, policy):
-        """The same, round by round: round -> value."""
+        """The compared figure of each round: round -> value."""
         mine, base = self.rounds.get(policy, {}), self.rounds.get(self.base, {})
         return {n: v / base[n] for n, v in mine.items() if base.get(n)} if self.relative else dict(mine)
 
     def best(self, among):
-        """The policy with the best median; None where there is nothing to compare."""
+        """The policy with the best median; None if no policy was measured or no direction is better."""
         measured = {p: e.median for p in among if (e := self.estimate(p))}
         if not measured or self.better == "neither":
             return None
         return (min if self.better == "lower" else max)(measured, key=measured.get)
 
     def lead(self, policy, over):
-        """How many times better one policy is than another, within rounds; None if that can't be said."""
+        """How many times better one policy is than another, within rounds; None without a ratio."""
         if min(v for rounds in self.rounds.values() for v in rounds.values()) < 0:
             return None
         return self.ratio(over, policy) if self.better == "lower" else self.ratio(policy, over)
@@ -102,13 +102,13 @@ class Case:
     suite: str
     name: str
     rows: list
-    missing: dict  # policy -> why, sentences; it may be of some rounds only
+    missing: dict  # policy -> reasons, possibly for some rounds only
     curves: dict  # side -> policy -> histogram
-    again: dict = dataclasses.field(default_factory=dict)  # policy -> why it was tried again, each time
+    again: dict = dataclasses.field(default_factory=dict)  # policy -> the reason of each retry
 
 
 def cases(results):
-    """All cases, in the order in which they were measured, suite by suite."""
+    """All cases in the order of their measurement, suite by suite."""
     base = next(iter(results["policies"]))
     found, rows = {}, {}
 
@@ -133,7 +133,7 @@ def cases(results):
 
 
 def most_rounds(case):
-    """That any policy was measured in."""
+    """The rounds of the policy that has the most."""
     return max((len(rounds) for row in case.rows for rounds in row.rounds.values()), default=0)
 
 
@@ -142,7 +142,7 @@ def measured(case, policy):
 
 
 def winners(row):
-    """The best policy, and those that are not clearly worse; none where that is all of them, or rounds are few."""
+    """The best policy and those not clearly worse; none if that is every policy, or with few rounds."""
     measured = {p: e for p in row.rounds if (e := row.estimate(p))}
     best = row.best(measured)
     if best is None or len(measured[best].values) < _ENOUGH:
@@ -153,13 +153,13 @@ def winners(row):
 
 def _clearly_worse(row, policy, best):
     lead = row.lead(best, policy)
-    if lead is None:  # no ratio can be formed
+    if lead is None:  # without a ratio
         return row.estimate(policy).median != row.estimate(best).median
     return lead.above_one
 
 
 def beaten(row):
-    """(the better policy, pvsched's best, the lead) where pvsched is not best in a row; else None."""
+    """(the better policy, pvsched's best, the lead) if pvsched is not best in a row; if it is, None."""
     own, other = row.best(OWN), row.best([p for p in row.rounds if p not in OWN])
     if own is None or other is None or row.estimate(own).median == row.estimate(other).median:
         return None
@@ -167,7 +167,7 @@ def beaten(row):
 
 
 def standing(cases, policy, other):
-    """(rows, those in which `policy` is clearly better than `other`, those in which it is clearly worse)."""
+    """(number of rows, rows in which `policy` is clearly better than `other`, rows in which it is clearly worse)."""
     leads = [(row.lead(policy, other), row.lead(other, policy)) for case in cases for row in case.rows
              if row.better != "neither"]
     leads = [pair for pair in leads if all(pair)]

@@ -1,40 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: suites of cases, and what a measurement of each takes."""
+# Copyright (C) 2026 The pvsched authors
+"""What is measured: suites of cases, and how long a measurement of each takes."""
 
 import dataclasses
 
-from bench.policies import BASE, POLICIES
+from bench.policies import BASE, EVERYWHERE, NO_BOOST, POLICIES
 
 
 def _of(*kinds):
-    return tuple(name for name, policy in POLICIES.items() if policy.kind in kinds)
+    return tuple(name for name in EVERYWHERE if POLICIES[name].kind in kinds)
 
 
-_ONLY_VCPUS = "it changes the vCPU threads only, and none are measured here"
-_NOT_IN_A_GUEST = "it changes nothing in a guest, nor at its exits"
-_NOT_FOR_BOOT = "for a VM without the driver it changes nothing, or no more than scx_simple does"
-_WITH_ONE_VCPU = "for time it is compared with one guest of one vCPU alone"
-_ORDER_DECIDES_LITTLE = "for time: on an idle host the order of tasks decides little"
-_IN_CROWDS = (BASE, "rr", "scx", "agent")
-_EMULATED_IS = 3  # times as slow in all that is not measured
+_ONLY_VCPUS = "the policy changes vCPU threads only, and this case has none"
+_NOT_IN_A_GUEST = "the policy changes nothing in a guest or at its exits"
+_NOT_FOR_BOOT = "for a VM without the driver the policy changes nothing, or no more than scx_simple does"
+_WITH_ONE_VCPU = "to save time, it is compared with one guest of one vCPU only, or differs while a VM boots only"
+_ORDER_DECIDES_LITTLE = "to save time: on an idle host the order of tasks decides little"
+_SEVERAL_VCPUS = (BASE, "rr", "scx", "agent")
+_EMULATED_IS = 3  # times slower in everything but the measured seconds
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
     suite: str
-    name: str  # as inside/bench-SUITE.sh calls it
+    name: str  # the CASE argument of bench-SUITE.sh
     title: str
-    names: tuple = tuple(POLICIES)  # of the policies that it compares
-    why_not: str = ""  # the others
-    timed: bool = False  # lasts as long as --seconds says, and:
-    fixed_s: float = 0  # what a measurement takes, on an emulated host
-    setup_s: float = 0  # its guests, for all policies
+    names: tuple = EVERYWHERE  # of the policies that it compares
+    why_not: str = ""  # the reason for all other policies
+    timed: bool = False  # a measurement lasts --seconds, and in addition:
+    fixed_s: float = 0  # seconds of each measurement on an emulated host
+    setup_s: float = 0  # seconds until the guests of all policies run
+    rounds: int = 0  # at most; 0: as many as the run has
 
     def measures(self, policy):
         return policy in self.names
 
     def policies(self, policies):
-        """Those that it measures; none where there is nothing to compare the base with."""
+        """The policies to measure; none if the base would be alone in a comparison."""
         found = [p for p in policies if self.measures(p)]
         return found if len(found) > 1 or len(self.names) == 1 else []
 
@@ -45,31 +47,32 @@ class Case:
         return self.setup_s / (1 if emulated else _EMULATED_IS)
 
 
-def _latency(load, guests, vcpus, setup_s, fixed_s, names=tuple(POLICIES), why_not=_WITH_ONE_VCPU):
+def _latency(load, guests, vcpus, setup_s, fixed_s, names=EVERYWHERE, why_not=_WITH_ONE_VCPU):
     what = f"{load} host, {guests} guest{'s' * (guests > 1)} of {vcpus} vCPU{'s' * (vcpus > 1)}"
     return Case("latency", f"{load}-{guests}x{vcpus}", what, names, why_not, timed=True, fixed_s=fixed_s,
                 setup_s=setup_s)
 
 
-# A case that shares its guests with the one before it needs no set-up.
+# A case that uses the guests of the case before it needs no set-up.
 _CASES = (
     _latency("busy", 1, 1, 12, 19),
     _latency("idle", 1, 1, 0, 9, (BASE, "rr", "scx", "agent", "kfunc", "scx_simple"), _ORDER_DECIDES_LITTLE),
-    _latency("busy", 1, 4, 18, 40, _IN_CROWDS),
-    _latency("busy", 2, 1, 24, 42, _IN_CROWDS),
+    _latency("busy", 1, 4, 18, 40, _SEVERAL_VCPUS),
+    _latency("busy", 2, 1, 24, 42, _SEVERAL_VCPUS),
     Case("overhead", "guest-1x1", "idle host, 1 guest of 1 vCPU", _of("base", "pvsched"), _NOT_IN_A_GUEST,
          fixed_s=33, setup_s=12),
     Case("overhead", "host", "idle host, no guest", _of("base", "pvsched", "sched_ext"), _ONLY_VCPUS, fixed_s=7),
     Case("boot", "idle", "idle host", (BASE, "scx", "scx_simple"), _NOT_FOR_BOOT, fixed_s=19),
-    Case("boot", "busy", "busy host", (BASE, "scx"), f"{_NOT_FOR_BOOT}; and a busy host is slow", fixed_s=80),
-    *(Case("boot", name, f"idle host, {title}", (BASE,), "it is the VM that differs, not the policy", fixed_s=fixed_s)
+    Case("boot", "busy", "busy host", (BASE, "scx", NO_BOOST), f"{_NOT_FOR_BOOT}; and a busy host is slow",
+         fixed_s=80),
+    *(Case("boot", name, f"idle host, {title}", (BASE,), "the VM differs here, not the policy", fixed_s=fixed_s)
       for name, title, fixed_s in (("talking", "kernel not quiet", 28),
                                    ("virtio-console", "kernel not quiet, virtio-console", 20),
                                    ("huge-pages", "huge pages", 20))),
 )
 
 SUITES = ("latency", "overhead", "boot", "scale")
-NATIVE = ("overhead", "scale")  # have a part on this machine's own kernel, too
+NATIVE = ("overhead", "scale")  # these have a part on this machine's own kernel
 DEMO = _CASES[0]
 
 
@@ -79,3 +82,37 @@ def cases(suites):
 
 def case(suite, name):
     return next(c for c in _CASES if (c.suite, c.name) == (suite, name))
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A plan that is smaller than the whole suites."""
+
+    cases: tuple
+    rounds: int
+    seconds: int  # of each latency measurement
+
+    @property
+    def suites(self):
+        return [s for s in SUITES if s in NATIVE or any(c.suite == s for c in self.cases)]
+
+    @property
+    def policies(self):
+        return [p for p in POLICIES if any(c.measures(p) for c in self.cases)]
+
+
+def _reduced(suite, name, *policies, rounds=0):
+    return dataclasses.replace(case(suite, name), names=(BASE, *policies), rounds=rounds,
+                               why_not="the preset leaves it out")
+
+
+# `page` measures what docs/performance.md shows, in 40 minutes on two emulated CPUs.
+# 14 s: p99.9 needs 1000 wake-ups, and a guest under EEVDF on a busy host has 75 to 100 a second.
+PRESETS = {
+    "page": Preset(rounds=5, seconds=14, cases=(
+        _reduced("latency", "busy-1x1", "rr", "scx", "agent", "kfunc"),
+        _reduced("overhead", "guest-1x1", "scx", "agent", rounds=3),
+        _reduced("boot", "idle", "scx", rounds=3),
+        _reduced("boot", "busy", "scx", NO_BOOST, rounds=3),
+    )),
+}

@@ -1,32 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures in words: what the report and the Markdown summary both say."""
+# Copyright (C) 2026 The pvsched authors
+"""Sentences that the HTML report and the Markdown summary share."""
 
-import fnmatch
 import re
-import tomllib
 
-from bench import stats
+from bench import stats, workload
+from bench.policies import POLICIES
 from bench.results import OWN
-from settings import LabError
 
 SUITES = {
-    "latency": "How late does a wake-up come, in the guest and on the host?",
+    "latency": "How late does a task run after its wake-up, in the guest and on the host?",
     "overhead": "What does pvsched itself cost?",
-    "scale": "How does that grow with the number of VMs and vCPUs?",
+    "scale": "How does the cost grow with the number of VMs and vCPUs?",
     "boot": "How long does a VM take to boot?",
 }
 
 BETTER = {"lower": "lower is better", "higher": "higher is better", "neither": "neither is better"}
 
-EMULATED = ("The host under test was itself emulated, its guests within it. Who runs when is decided by the same "
-            "code as on hardware, but time is distorted: exits, interrupts and wake-ups of a guest cost many times "
-            "as much, caches do not count, and all of it is noisy. Read ratios, not raw times; do not carry "
-            "differences of a few per cent over to hardware.")
+EMULATED = ("The host under test was emulated, and its guests ran within the emulation. The same code schedules as on "
+            "hardware, but time is distorted: a guest's exits, interrupts and wake-ups cost many times as much, caches "
+            "do not count, and all figures are noisy. Read ratios, not absolute times. Differences of a few per cent "
+            "do not carry over to hardware.")
 HARDWARE = "The host under test ran on hardware virtualisation."
 
 
 def number(value):
-    """Three digits that count, or all before the point; no exponent."""
+    """Three significant digits, or all digits before the point; no exponent."""
     if value == 0:
         return "0"
     if abs(value) >= 100:
@@ -45,72 +44,76 @@ def percent(share):
 
 
 def interval(estimate, write):
-    """"" where one round, or no difference between rounds, leaves none."""
+    """"" with one round, or without a difference between rounds."""
     if min(estimate.values) == max(estimate.values):
         return ""
     return f"{write(estimate.low)} .. {write(estimate.high)}"
 
 
 def detail(estimate, write, most):
-    """What stands in brackets: the interval, and how many rounds where others have more."""
+    """The text in brackets: the interval, and the number of rounds if other policies have more."""
     few = f"n = {len(estimate.values)}" if len(estimate.values) < most else ""
     return "; ".join(filter(None, (interval(estimate, write), few)))
 
 
 def unit(row):
-    """A metric says for itself what it is in, and which way is better."""
+    """The unit of a metric, and which direction is better."""
     return ", ".join(filter(None, (row.unit if row.unit != "1" else "", BETTER[row.better])))
 
 
 def amount(value, row):
-    """With its unit; "1" is that of counts."""
+    """A value with its unit; counts have the unit "1"."""
     return number(value) if row.unit in ("", "1") else f"{number(value)} {row.unit}"
 
 
 def stopped(meta):
-    """"" of a run that came to its end."""
-    return f"Stopped: {meta['trouble']}. Below is what was measured by then." if meta.get("trouble") else ""
+    """"" for a complete run."""
+    return f"Stopped: {meta['trouble']}. The figures below were measured before that." if meta.get("trouble") else ""
 
 
 def place(meta):
     timed = f", latency for {meta['seconds']} s each time" if "latency" in meta["suites"] and meta.get("seconds") else ""
-    own = f" (of the machine itself: {meta['own_kernel']})" if "own_kernel" in meta else ""
+    own = f" (the machine's own: {meta['own_kernel']})" if "own_kernel" in meta else ""
     return (f"{meta['date']}, {meta['machine']}; host kernel {meta['host_kernel']}{own}, guest kernel "
             f"{meta['guest_kernel']}; {meta['rounds']} round{'s' * (meta['rounds'] != 1)}{timed}; "
             f"commit {meta['commit'] or 'unknown'}")
 
 
 def reading(results):
-    """What the numbers in the tables are: sentences."""
+    """Sentences that explain the tables."""
     policies, rounds = results["policies"], max(results["meta"]["rounds"], 1)
     base = next(iter(policies.values()))
     own = [p for p in policies if p in OWN]
-    interval_is = (f"of {rounds} rounds, it holds the true one with a probability of "
-                   f"{percent(stats.confidence(rounds))}" if rounds > 1 else "one round has none")
+    interval_is = (f"With {rounds} rounds, it holds the true median with a probability of "
+                   f"{percent(stats.confidence(rounds))}." if rounds > 1 else "One round has no interval.")
     return [
-        f"A figure of a policy is divided by that of {base} in the same round; a cell is the median of the rounds' "
-        f"ratios: 0.50 is half of {base}'s. {base}'s own column has its raw figures: the median of the rounds.",
-        f"In brackets stands the interval of the median: {interval_is}. Where it holds 1, the rounds do not tell "
-        f"the policy from {base}. Up to eight rounds it is as wide as their extremes, and with fewer than five no difference is "
-        "called clear.",
-        f"Metrics that {base} has not (such as the run time of pvsched's own programs) are shown as they are.",
-        "Bold are the best of a row and those that are not clearly worse; nothing is where that is all of them, or with "
-        "fewer than five rounds.",
-        *([f"Where it is said whether pvsched is best in a row, the best in that row of its {len(own)} actuators stands "
-           "for it: the others may be worse."] if len(own) > 1 else []),
-        "\"-\" was not measured; \"n = 3\" was in so many rounds only.",
+        f"A policy's figure is divided by {base}'s figure of the same round. A cell is the median of the rounds' "
+        f"ratios: 0.50 is half of {base}'s. The column of {base} shows the median of its absolute values.",
+        f"The brackets hold the interval of the median. {interval_is} If it contains 1, the rounds do not distinguish "
+        f"the policy from {base}. Up to eight rounds, the interval is as wide as the extremes. With fewer than five "
+        "rounds, no difference counts as clear.",
+        f"Metrics that {base} does not have, such as the run time of pvsched's programs, are absolute values.",
+        "The best policy of a row is bold, and so are policies that are not clearly worse. No policy is bold if that "
+        "applies to all, or with fewer than five rounds.",
+        *([f"In comparisons of pvsched with other policies, the best of its {len(own)} actuators in that row "
+           "represents pvsched."] if len(own) > 1 else []),
+        "\"-\" means not measured; \"n = 3\" means measured in three rounds only.",
         *(_OF_LATENCY if "latency" in _suites(results) else ()),
-        *(_OF_BOOT if "boot" in _suites(results) and "scx" in policies else ()),
+        *(_of_boot() if "boot" in _suites(results) and "scx" in policies else ()),
     ]
 
 
 _OF_LATENCY = (
-    "cyclictest leaves out the cycles that have passed when a wake-up comes too late: a guest that stalls is measured "
-    "less often, and looks better than it is. How often it was stands in the row \"guest wake-ups a second\".",
-    "p99.9 is shown where a round has 1000 wake-ups or more; with fewer it would be the maximum.",
+    "cyclictest skips the cycles that pass while a wake-up is late. So a guest that stalls has fewer wake-ups, and "
+    "its figures look better than they are. The row \"guest wake-ups a second\" shows it.",
+    "p99.9 needs 1000 wake-ups in a round; with fewer it would be the maximum.",
 )
-_OF_BOOT = ("Under scx the tunable boot-time was set to 60 s, as a boot takes an emulated host that long; it is 3 s by "
-            "default, which is meant for hardware.",)
+
+
+def _of_boot():
+    seconds = int(workload.constants()["long_boot_boost"]) // 1000
+    return (f"Under scx the tunable boot-time was set to {seconds} s, as an emulated host needs that long for a boot. "
+            "The default suits hardware.",)
 
 
 def _suites(results):
@@ -118,30 +121,32 @@ def _suites(results):
 
 
 def glossary(results):
-    """(word, what it means), of what is in the tables."""
-    names, found, measured = set(results["policies"]), [], _suites(results)
+    """(term, its meaning) for all terms in the tables."""
+    names, found, measured, load = set(results["policies"]), [], _suites(results), workload.constants()
     for name, text in (
-            ("scx", "pvschedd as the host's scheduler, in BPF, by the kernel's sched_ext"),
-            ("agent", "pvschedd sets the vCPU threads' scheduling parameters, by system calls"),
-            ("kfunc", "the same, done by a module of the host's kernel, at once")):
+            ("scx", "pvschedd is the host's scheduler, written in BPF for the kernel's sched_ext"),
+            ("agent", "pvschedd sets the scheduling parameters of vCPU threads by system calls"),
+            ("kfunc", "a module of the host's kernel sets the parameters directly from BPF"),
+            ("scx-noboost", "scx with boot-time=0: a VM that boots gets no boot boost")):
         if name in names:
-            found.append((f"pvsched, {name}", text))
+            found.append((POLICIES[name].title, text))
     if measured & {"latency", "boot"}:
-        found.append(("busy host", "with a load of stress-ng's: two threads that compute, one that does I/O in mixed "
-                      "patterns, one that maps and writes 128 MB, one that forks (--cpu 2 --iomix 1 --vm 1 "
-                      "--vm-bytes 128M --fork 1)"))
+        found.append(("busy host", f"the host runs stress-ng {load['load']}: two computing threads, one thread with "
+                      "mixed I/O, one that maps and writes 128 MB, one that forks"))
     if "latency" in measured:
-        found.append(("latency", "what cyclictest measures: by how much a thread of SCHED_RR, priority 8, wakes up too "
-                      "late, in the guest on each vCPU every 10 ms, and on the host every 2 ms"))
+        found.append(("latency", "cyclictest's measure: the delay from the expiry of a timer until its thread, with "
+                      f"SCHED_RR priority {load['rt_priority']}, runs. The timer expires every "
+                      f"{int(load['guest_interval']) // 1000} ms on each vCPU and every "
+                      f"{int(load['host_interval']) // 1000} ms on the host"))
     if "rr" in names:
-        found.append(("static SCHED_RR", "the vCPU threads have SCHED_RR, priority 8, all the time"))
+        found.append(("static SCHED_RR", f"the vCPU threads always have SCHED_RR priority {load['rt_priority']}"))
     if "boot" in measured:
-        found.append(("exits to the VMM", "those of a vCPU's exits that KVM did not deal with by itself"))
+        found.append(("exits to the VMM", "vCPU exits that KVM passes to the VMM"))
     return found
 
 
 def missing(case, policies):
-    """What was not measured, and why: a sentence for each reason."""
+    """A sentence for each reason for which a policy was not measured."""
     groups = {}
     for policy in policies:
         if policy in case.missing:
@@ -152,7 +157,7 @@ def missing(case, policies):
 
 
 def _in_rounds(reasons):
-    """What is the same in several rounds ("round 2: it hung") is said once."""
+    """Merges equal reasons ("round 2: it hung") of several rounds."""
     rounds = {}
     for reason in reasons:
         found = re.fullmatch(r"round (\d+): (.*)", reason, re.S)
@@ -161,18 +166,18 @@ def _in_rounds(reasons):
 
 
 def again(case, policies):
-    """What took more than one try."""
-    said = []
+    """A sentence for each policy that needed retries."""
+    sentences = []
     for policy, reasons in case.again.items():
         times = {why: reasons.count(why) for why in dict.fromkeys(reasons)}
-        told = "; ".join(f"{why} ({n} times)" if n > 1 and len(times) > 1 else why for why, n in times.items())
-        said.append(f"Measured again: {policies[policy]}, {len(reasons)} time{'s' * (len(reasons) > 1)}: {told}.")
-    return said
+        text = "; ".join(f"{why} ({n} times)" if n > 1 and len(times) > 1 else why for why, n in times.items())
+        sentences.append(f"Measured again: {policies[policy]}, {len(reasons)} time{'s' * (len(reasons) > 1)}: {text}.")
+    return sentences
 
 
-def not_best(case, policies, reasons=()):
-    """For each row in which pvsched is not best: who is, by how much, and whether clearly."""
-    said = []
+def not_best(case, policies):
+    """A sentence for each row in which pvsched is not best: the better policy, by how much, and whether clearly."""
+    sentences = []
     for row in case.rows:
         beaten = stats.beaten(row)
         if not beaten:
@@ -183,35 +188,14 @@ def not_best(case, policies, reasons=()):
             text = f"{policies[other]} is better than {policies[own]} by a factor of {ratio(lead.median)}"
             text += f" ({shown})" if shown else ""
         else:
-            # The medians' order and that of most rounds may differ, then.
-            doubt = "with too few rounds to be sure" if lead and lead.low > 1 else "within the spread of the rounds"
+            # The medians and most rounds may disagree here.
+            doubt = "with too few rounds for certainty" if lead and lead.low > 1 else "within the spread of the rounds"
             text = (f"{policies[other]} has {_value(row, other)}, {policies[own]} {_value(row, own)}, {doubt}"
                     + (f" (by a factor of {shown})" if shown else ""))
-        why = next((r["why"] for r in reasons if _about(r, row, other)), "")
-        said.append(f"{row.metric}: {text}. {why}".strip())
-    return said
-
-
-def load_reasons(path):
-    """Why pvsched is not best in some rows, as a person found out: [[row]] with why, and
-    suite, case, metric, policy (who is better) as shell patterns, each "*" by default."""
-    if not path.exists():
-        return []
-    try:
-        reasons = tomllib.loads(path.read_text())["row"]
-        for reason in reasons:
-            if not set(reason) <= {"suite", "case", "metric", "policy", "why"} or "why" not in reason:
-                raise ValueError(f"a row has why, and may have suite, case, metric, policy; not {', '.join(reason)}")
-        return reasons
-    except (ValueError, KeyError, TypeError) as error:
-        raise LabError(f"{path} is no list of [[row]]s with a why: {error}") from error
+        sentences.append(f"{row.metric}: {text}.")
+    return sentences
 
 
 def _value(row, policy):
     median = row.estimate(policy).median
     return ratio(median) if row.relative else amount(median, row)
-
-
-def _about(reason, row, policy):
-    facts = {"suite": row.suite, "case": row.case, "metric": row.metric, "policy": policy}
-    return all(fnmatch.fnmatchcase(fact, reason.get(key, "*")) for key, fact in facts.items())

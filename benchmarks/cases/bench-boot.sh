@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# The suite `boot`: a small VM from the start of QEMU to its end, by pvsched-boot, on an
-# idle or busy host; talking (the kernel is not quiet), virtio-console (nor there) and
-# huge-pages change the VM. Leaves boot.json.
-boot_limit=150 # s, for one; with EEVDF it takes a busy emulated host 40 to 100
+# The suite `boot`: pvsched-boot measures a small VM from exec of QEMU to its end, on an
+# idle or a busy host. The cases talking (kernel not quiet), virtio-console (not quiet
+# either) and huge-pages change the VM. Result: boot.json.
 
 boot_setup() { drop_guests; }
 
@@ -22,10 +22,10 @@ boot_measure() {
       options+=(-mem-path /dev/hugepages -mem-prealloc)
       ;;
   esac
-  for_long_boots "$policy" || return 1
+  boot_boost_for "$policy" || return 1
   [ "$1" != busy ] || start_load
-  # A kernel that panics ends QEMU, too: it has not told of its user space.
-  { pvsched-boot --json -- timeout $boot_limit lab-guest boot --append "$append" -- "${options[@]}" \
+  # A guest kernel that panics ends QEMU, too, but it reports no user space.
+  { pvsched-boot --json -- timeout "$boot_limit" lab-guest boot --append "$append" -- "${options[@]}" \
     </dev/null >"$round/boot.json" 2>"$round/boot.log" &&
     jq -e '.commands[0].runs | all(.[]; .ms.exec_to_userspace)' "$round/boot.json" >/dev/null; } ||
     wrong "a VM did not boot to its end in $boot_limit s: $(tail -n 1 "$round/boot.log")" || status=1

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# The suite `latency`: cyclictest in the guests and on the host at once. A case is
-# busy-GUESTSxVCPUS or idle-GUESTSxVCPUS. Leaves host.json, GUEST.json, guest_cpu (what
-# the vCPUs took: seconds of CPU time, and of how many), and, where the host is busy, work:
-# stress-ng's metrics.
+# The suite `latency`: cyclictest runs in the guests and on the host at the same time. A case
+# is busy-GUESTSxVCPUS or idle-GUESTSxVCPUS. Results: host.json, GUEST.json, guest_cpu (two
+# numbers: the vCPUs' CPU time and the elapsed time, in s), and on a busy host work
+# (stress-ng's metrics).
 
 latency_setup() { use_guests "${1#*-}"; }
 
@@ -19,13 +20,13 @@ latency_measure() {
     jobs+=($!)
   done
   for job in "${jobs[@]}"; do wait "$job" || status=1; done
-  [ $status = 0 ] || why="the guest's measurement did not come to its end"
+  [ $status = 0 ] || why="the guest's measurement did not complete"
   echo "$(calc "$(cpu_s "${vcpu_threads[@]}") - $before") $(calc "$(now) - $from")" >"$round/guest_cpu"
-  kill $host 2>/dev/null # it measures no more, but writes for seconds on a busy host
+  kill $host 2>/dev/null # it has measured; on a busy host it then writes for seconds
   [ "$kind" = idle ] || end_load || wrong "stress-ng failed: $(tail -1 "$round/work")" || status=1
   wait $host || wrong "cyclictest failed on the host: $(tail -1 "$round/host.err")" || status=1
   for g in "${guests[@]}"; do
-    [ $status != 0 ] || result_of "$g" || wrong "the guest did not hand its measurement out" || status=1
+    [ $status != 0 ] || result_of "$g" || wrong "the guest did not return its measurement" || status=1
   done
   return $status
 }

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# The suite `overhead`, the host idle. Case guest-1x1: hackbench in the guest, whose
-# messages are context switches and wake-ups; what a wake-up by its timer costs in exits,
-# interrupts and CPU time; the programs' mean time; memory. Case host: hackbench there.
-# Leaves hackbench (s), g1.json, counts.json, programs.json, memory.json.
+# The suite `overhead`, on an idle host. Case guest-1x1: hackbench in the guest, whose
+# messages cause context switches and wake-ups; exits, interrupts and CPU time of a timer
+# wake-up; the mean time of the BPF programs; memory. Case host: hackbench on the host.
+# Results: hackbench (s), g1.json, counts.json, programs.json, memory.json.
 
 overhead_setup() {
   if [ "$1" = host ]; then drop_guests; else use_guests "${1#*-}"; fi
 }
 
-# One message at a time between two threads of one CPU.
+# hackbench_in CMD...: runs hackbench by CMD and keeps its time.
 hackbench_in() { "$@" | awk '/Time:/ { print $2; seen = 1 } END { exit !seen }' >"$round/hackbench"; }
 
 overhead_measure() {
@@ -22,7 +23,7 @@ overhead_measure() {
   cost_of_wakeups && { [ "$(kind_of "$policy")" != pvsched ] || { cost_of_programs && memory_of; }; }
 }
 
-# KVM's own counts, of all VMs.
+# kvm_count NAME: a counter of KVM, summed over all VMs.
 kvm_count() { cat "/sys/kernel/debug/kvm/$1" 2>/dev/null || echo null; }
 
 cost_of_wakeups() {

@@ -1,29 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# How long a small VM takes on an idle and on a busy host, by pvsched-boot: from exec of
-# QEMU to the guest's user space, and to the end. No micro-VM, which an emulated host does
-# not boot each time:
+# The boot time of a small VM on an idle and on a busy host: pvsched-boot measures from exec
+# of QEMU to the guest's user space and to the end. The VM is no microvm, as an emulated host
+# does not boot a microvm reliably.
 # ./lab exec benchmarks/cases/boot.sh [ROUNDS [BOOTS [POLICY...]]]; BOOTS in each round.
 . "${0%/*}/lib.sh"
 boots=${2:-3}
-limit=180 # s, for one
 
-# A kernel that panics ends QEMU, too: it has not told of its user space.
+# A guest kernel that panics ends QEMU, too, but it reports no user space.
 boot() {
-  pvsched-boot --json -- timeout $limit lab-guest boot --append 'console=ttyS0 quiet' -- \
+  pvsched-boot --json -- timeout "$boot_limit" lab-guest boot --append 'console=ttyS0 quiet' -- \
     -serial "file:$round/console" >"$round/boot.json" 2>"$round/boot.log" &&
     jq -ce '.commands[0].runs[0] | select(.ms.exec_to_userspace)' "$round/boot.json" >>"$round/$1"
 }
 
-# boots_on HOST: some, each measured again until it boots; their means are the figures.
+# boots_on HOST: $boots boots, with a retry for each failure; the figures are their means.
 boots_on() {
   local k
   : >"$round/$1"
   for ((k = 0; k < boots; k++)); do
     until boot "$1"; do
       tail -n 3 "$round/console" "$round/boot.log"
-      ((restarts-- > 0)) || die "a VM did not boot to its end in $limit s, in round $n under $policy"
+      ((restarts-- > 0)) || die "a VM did not boot to its end in $boot_limit s, in round $n under $policy"
     done
   done
   figure "$1 user space" "$(jq -s 'map(.ms.exec_to_userspace) | add / length' "$round/$1")"
@@ -32,16 +32,11 @@ boots_on() {
 }
 
 one() {
-  local busy
-  for_long_boots "$policy" || die "$why"
+  boot_boost_for "$policy" || die "$why"
   boots_on idle
-  # shellcheck disable=SC2086 # a list of options
-  stress-ng $load --temp-path /var/tmp --timeout $((2 * limit * boots)) >"$round/work" 2>&1 &
-  busy=$!
-  sleep 3
+  start_load_for $((2 * boot_limit * boots))
   boots_on busy
-  kill $busy
-  wait $busy
+  end_load
   figure "busy boots/s" "$(jq -s 'length / (map(.ms.exec_to_end) | add) * 1000' "$round/busy")"
 }
 

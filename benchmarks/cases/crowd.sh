@@ -1,41 +1,42 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# A crowd: four guests of two vCPUs on the host's CPUs, three of them spin on every
-# vCPU, one has urgent work now and then:
+# An overcommitted host: four guests of two vCPUs each. Three guests spin on every vCPU, and
+# one has a periodic urgent task. Figures: the urgent guest's latency, and each guest's CPU
+# time, for which EEVDF's share is the fair share.
 # ./lab exec benchmarks/cases/crowd.sh [ROUNDS [SECONDS [POLICY...]]].
-# The urgent guest's latency, and the CPU time of each: its fair share is EEVDF's.
 default_policies="scx agent"
 . "${0%/*}/lib.sh"
 seconds=${2:-20}
-crowd="busy1 busy2 busy3"
+spinning="busy1 busy2 busy3"
 
-# The guests are the same under every policy, the driver in each of them.
+# All policies use the same guests, which have the driver.
 setup() {
   local guest
-  for guest in urgent $crowd; do
+  for guest in urgent $spinning; do
     guest $guest --vcpus 2 --memory 160
   done
-  for guest in $crowd; do
+  for guest in $spinning; do
     lab-guest exec $guest "for cpu in 0 1; do taskset -c \$cpu sh -c 'while :; do :; done' >/dev/null 2>&1 & done" ||
       die "guest $guest does not spin"
   done
 }
 
-# "GUEST TID" for each vCPU.
+# Prints "GUEST TID" for each vCPU.
 vcpus() {
   local guest tid tids
-  for guest in urgent $crowd; do
+  for guest in urgent $spinning; do
     tids=$(lab-guest threads $guest) || return 1
     for tid in $tids; do echo "$guest $tid"; done
   done
 }
 
-# "GUEST TID CPU-TIME" for each; starts no program, which takes a busy host long.
+# Prints "GUEST TID CPU-TIME" for each vCPU. It starts no program, as that takes a second on a busy host.
 cpu_times() {
   local guest tid ns
   while read -r guest tid; do
-    read -r ns _ <"/proc/$tid/schedstat" || return 1 # a guest that an emulated host lost
+    read -r ns _ <"/proc/$tid/schedstat" || return 1 # the guest ended
     echo "$guest $tid $ns"
   done <"$round/vcpus"
 }
@@ -44,7 +45,7 @@ one() {
   local start took
   serves 8 || return 1
   vcpus >"$round/vcpus" || return 1
-  sleep 1 # what the change of policy stirred up is over
+  sleep 1 # until the change of policy has settled
   start=$(now)
   cpu_times >"$round/before" || return 1
   run_in urgent "$seconds" || return 1

@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# What the host's own work gets under each policy, no guest there:
+# The host's own work under each policy, without guests. Higher is better for work, hackbench
+# and forks; lower is better for the latencies.
 # ./lab exec benchmarks/cases/host-work.sh [ROUNDS [SECONDS [POLICY...]]].
-# More is better for work, hackbench and forks; less is for the latencies.
 . "${0%/*}/lib.sh"
 seconds=${2:-15}
-messages=600 # of each of hackbench's 40 senders: some 5 s
-recipes=400  # of the "build"
+messages=600 # of each of hackbench's 40 senders: about 5 s
+recipes=400  # of `build`
 
-# took CMD...: in s.
+# took CMD...: the time of CMD in s.
 took() {
   local start
   start=$(now)
@@ -17,18 +18,18 @@ took() {
   calc "$(now) - $start"
 }
 
-# As make -j4 of many tiny recipes: each a shell that forks once more.
+# Resembles make -j4 with many tiny recipes: each is a shell that forks once.
 # shellcheck disable=SC2016 # for the shells within
 build() { seq $recipes | xargs -P 4 -n 1 sh -c '[ "$(echo "$0")" = "$0" ]'; }
 
-# What runs for the first time is slower, whatever the policy.
+# A warm-up: the first run is slower under every policy.
 setup() { hackbench -g 2 -l 50 >/dev/null && build; }
 
 one() {
   local ordinary host
   start_load
-  # The host's urgent work, and its ordinary work, beside the load.
-  ${in_host/-p 8 --policy=rr/--policy=other} -D "$seconds" --json="$round/other.json" >/dev/null 2>&1 &
+  # Latency of an ordinary and of an urgent task of the host, beside the load.
+  ${in_host/-p $rt_priority --policy=rr/--policy=other} -D "$seconds" --json="$round/other.json" >/dev/null 2>&1 &
   ordinary=$!
   $in_host -D "$seconds" --json="$round/rr.json" >/dev/null 2>&1 &
   host=$!

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# What a guest that lies costs the others: ./lab exec benchmarks/cases/hostile.sh
-# [ROUNDS [SECONDS [ACTUATOR]]]. A stranger's VM claims SCHED_FIFO 99 on both vCPUs for
-# ever and spins, on a busy host, beside a neighbour's VM, under pvsched with a
-# stranger's caps. The base is the same without the stranger being listened to, so that
-# its vCPUs are at EEVDF: what the neighbour's boosts cost the host is not the stranger's.
-base="a stranger at EEVDF"
+# What a hostile guest costs the host and its neighbour. The hostile VM "stranger" claims
+# SCHED_FIFO 99 on both vCPUs permanently and spins, on a busy host, beside the VM
+# "neighbour". pvschedd applies the caps for untrusted VMs. The base is the same with mode
+# off for the stranger, so the cost of the neighbour's boosts is in both.
+# ./lab exec benchmarks/cases/hostile.sh [ROUNDS [SECONDS [ACTUATOR]]].
+base="mode off"
 default_policies=agent
 actuator=${3:-$default_policies}
 . "${0%/*}/lib.sh"
@@ -24,7 +25,7 @@ setup() {
 
 on() {
   policy_on "$actuator" || die "$why"
-  [ "$policy" != eevdf ] || pvschedctl tunable set --vm stranger mode off >/dev/null || die "the stranger is listened to"
+  [ "$policy" != eevdf ] || pvschedctl tunable set --vm stranger mode off >/dev/null || die "mode cannot be set for the stranger"
 }
 off() { policy_off "$actuator" || die "$why"; }
 
@@ -36,14 +37,14 @@ one() {
   local stats used cpu start took host
   served 3 || return 1
   start_load
-  # The time right after each reading: on a busy host every program in between takes a second.
+  # The time is read directly after each value: every program in between takes a second on a busy host.
   stats=$(pvschedctl --json stats) start=$EPOCHREALTIME cpu=$(stranger_s)
   used=$(boosted_s "$stats")
   $in_host -D "$seconds" --json="$round/host.json" >/dev/null &
   host=$!
   run_in neighbour "$seconds" || { end_load; stop $host; return 1; }
   wait $host || die "cyclictest failed"
-  lab-guest pid stranger >/dev/null || { why="the stranger is gone"; end_load; return 1; }
+  lab-guest pid stranger >/dev/null || { why="the stranger ended"; end_load; return 1; }
   stats=$(pvschedctl --json stats) took="($EPOCHREALTIME - $start)" cpu="($(stranger_s) - $cpu)"
   used="($(boosted_s "$stats") - $used)"
   end_load || die "stress-ng failed: $(tail -1 "$round/work")"
@@ -57,13 +58,13 @@ one() {
 
 compare
 report
-echo "The stranger's boosted CPU time, to what its budget ($budget of $window ms for each vCPU) allows:" \
+echo "The stranger's boosted CPU time as a ratio to its budget ($budget of $window ms for each vCPU):" \
   "$(jq -s 'map(select(.figure == "of-budget" and .policy != "eevdf") | .value * 100 | round / 100)' -c "$OUT/figures")"
-# One round's p99 is often where the lateness of the emulator's timers begins, and differs.
-for who in host neighbour; do
+# The p99 of one round is noisy, as the emulator's late timers begin there. So percentiles of all rounds follow.
+for side in host neighbour; do
   for fraction in 0.98 0.99 0.995; do
-    bare=$(percentile $fraction "$OUT"/round-*-eevdf/$who.json)
-    with=$(percentile $fraction "$OUT"/round-*-"$actuator"/$who.json)
-    echo "$who, $fraction of all wake-ups of all rounds: $with us, $(printf %.2f "$(calc "$with / $bare")") of $base's $bare"
+    bare=$(percentile $fraction "$OUT"/round-*-eevdf/$side.json)
+    with=$(percentile $fraction "$OUT"/round-*-"$actuator"/$side.json)
+    echo "$side, quantile $fraction over all rounds: $with us; $bare us with $base; ratio $(printf %.2f "$(calc "$with / $bare")")"
   done
 done

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# For measurements: policies in turn, in rounds; figures as ratios to EEVDF's ($base's) of
-# the same round. A script is called with [ROUNDS [something of its own [POLICY...]]]. A
-# policy is an actuator of pvschedd's; eevdf, without pvschedd, is always among them.
-# `setup` starts guests, `one` measures once and calls `figure`; then `compare; report`.
+# A framework for measuring scripts. It measures the policies in turn, in rounds, and reports
+# ratios to EEVDF ($base) of the same round. A script's arguments are [ROUNDS [ARG
+# [POLICY...]]]; ARG is the script's own. A policy is an actuator of pvschedd; eevdf, without
+# pvschedd, is always included. A script defines `setup` (starts guests) and `one` (measures
+# once and calls `figure`), and then calls `compare; report`.
 set -u
 rounds=${1:-3}
 policies=(eevdf)
@@ -14,8 +16,8 @@ for policy in ${@:3}; do [ "$policy" = eevdf ] || policies+=("$policy"); done
 
 . measuring.sh
 
-# percentile FRACTION FILE...: in us, of what cyclictest wrote, of all files together. Where
-# it lies beyond the histograms, the maximum is all that is known.
+# percentile FRACTION FILE...: in us, over all of cyclictest's files together; the maximum if
+# the percentile lies beyond the histograms.
 percentile() {
   jq -rs --argjson f "$1" 'map(.thread["0"])
     | ([.[].histogram | to_entries[] | {us: (.key | tonumber), n: .value}] | sort_by(.us)) as $h
@@ -25,20 +27,20 @@ percentile() {
     | if .seen >= $want then .us else .max end' "${@:2}"
 }
 
-# work FILE: geometric mean of stress-ng's rates; without vm, whose steps are too coarse.
+# work FILE: the geometric mean of stress-ng's rates, without vm, whose steps are too coarse.
 work() { awk '/metrc: / && $5 ~ /^[0-9]+$/ && $4 != "vm" { s += log($9); n++ } END { print n ? exp(s / n) : 0 }' "$1"; }
 
-# figure NAME VALUE: of this round and policy. What is measured again counts last.
+# figure NAME VALUE: keeps a value of this round and policy; the last value of a name counts.
 figure() {
   jq -cn --argjson round "$n" --arg policy "$policy" --arg figure "$1" --argjson value "$2" \
-    '$ARGS.named' >>"$OUT/figures" || die "$1 is no number but '$2', in round $n under $policy"
+    '$ARGS.named' >>"$OUT/figures" || die "$1 is not a number: '$2', in round $n under $policy"
 }
 
-# Puts the policy into force. The guests that `setup` starts have the driver at all times.
+# Applies and removes the policy. The guests that `setup` starts always have the driver.
 on() { policy_on "$policy" || die "$why"; }
 off() { policy_off "$policy" || die "$why"; }
 
-# serves NUMBER: waits until pvschedd serves so many vCPUs, or fails; at EEVDF there is no pvschedd.
+# serves COUNT: waits until pvschedd serves COUNT vCPUs; returns at once under EEVDF.
 serves() { [ "$policy" = eevdf ] || served "$1"; }
 
 setup() { :; }
@@ -50,14 +52,14 @@ renew() {
   on
 }
 
-# Rounds that a host which has died since had kept are not measured again.
+# A round that an earlier, dead host completed is not measured again.
 compare() {
   local i count=${#policies[@]}
   setup
   for ((n = 1; n <= rounds; n++)); do
     [ ! -e "$OUT/round-$n.done" ] || continue
     for ((i = 0; i < count; i++)); do
-      policy=${policies[(i + n - 1) % count]} # rotated, so that order favours none
+      policy=${policies[(i + n - 1) % count]} # rotated, so that the order favours no policy
       round=$OUT/round-$n-$policy
       mkdir -p "$round"
       on
@@ -70,16 +72,16 @@ compare() {
   done
 }
 
-# Its figures, in one line.
+# Prints the figures of this round and policy in one line.
 of_round() {
   jq -rs --argjson round "$n" --arg policy "$policy" '
     [map(select(.round == $round and .policy == $policy)) | group_by(.figure)[] | .[-1]
       | "\(.figure) \(.value * 1000 | round / 1000)"] | join(", ")' "$OUT/figures"
 }
 
-# Ratios to EEVDF of the same round: median and extremes; medians as they are beside them.
+# Prints the median and extremes of the ratios to the same round's base, beside the base's own median.
 report() {
-  echo "Medians of $rounds rounds (extremes), as ratios to ${base:=EEVDF}; $base as it is:"
+  echo "Medians of $rounds rounds (extremes) as ratios to ${base:=EEVDF}; absolute values of $base:"
   jq -rs '
     def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
     def short: if . >= 100 then round else . * 1000 | round / 1000 end;

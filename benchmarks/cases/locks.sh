@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
-# Work full of locks and wake-ups in two guests at once, four vCPUs on the host's CPUs:
+# Work with many locks and wake-ups: hackbench in two guests of two vCPUs at the same time.
+# A vCPU that is preempted while it holds a lock delays the guest's other vCPU. Figures:
+# messages per second; `both` counts until the slower guest has finished.
 # ./lab exec benchmarks/cases/locks.sh [ROUNDS [MESSAGES [POLICY...]]].
-# A vCPU that is preempted with a lock held holds up the others. Messages per second;
-# `both` is until the later of the guests has finished.
 . "${0%/*}/lib.sh"
 messages=${2:-100}
 senders=20 # of hackbench's one group
@@ -14,7 +15,7 @@ setup() {
   guest right --vcpus 2
 }
 
-# run GUEST: its seconds into $round/GUEST
+# run GUEST: writes the guest's time in s to $round/GUEST.
 run() {
   LAB_GUEST_TIMEOUT=300 lab-guest exec "$1" "hackbench -g 1 -l $messages" >"$round/$1.log" &&
     awk '/Time:/ { print $2; seen = 1 } END { exit !seen }' "$round/$1.log" >"$round/$1"

@@ -1,33 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 #
 # The scheduling policies that are compared, for scripts on the host under test:
-#   eevdf              the kernel's own scheduler, and nothing else
-#   nice, slice, rr    the same, the vCPUs' threads at nice -20, with a slice of 0.1 ms, SCHED_RR 8
+#   eevdf              the kernel's own scheduler
+#   nice, slice, rr    EEVDF with the vCPU threads at nice -20, with a slice of 0.1 ms, at SCHED_RR
 #   agent, kfunc, scx  pvschedd with that actuator
+#   scx-noboost        scx, but a VM that boots gets no boot boost
 #   scx_NAME           a scheduler of the kernel's own tools/sched_ext, in /lab/sched_ext
-# `policy_on NAME [GUEST...]` puts one into force, `policy_off NAME [GUEST...]` takes it back.
-# For the guests named, the driver is loaded meanwhile if the policy is pvsched's. Both
-# return 1, with the reason in $why, when that failed. A policy of your own is a pair of
-# functions here, on_NAME and off_NAME.
-daemon= # what runs as long as the policy is in force
+# `policy_on NAME [GUEST...]` applies a policy, `policy_off NAME [GUEST...]` removes it. A
+# policy of pvsched also loads the driver into these guests. Both return 1 on failure, with
+# the reason in $why. To add a policy, add two functions: on_NAME and off_NAME.
+. workload.sh
+daemon= # pid of the program that implements the current policy
 why=
-ejected="the kernel ended it" # how $why begins then
+ejected="the kernel ejected the scheduler" # $why begins with it then
 
 kind_of() {
   case $1 in
-    agent | kfunc | scx) echo pvsched ;;
+    agent | kfunc | scx | scx-noboost) echo pvsched ;;
     scx_*) echo sched_ext ;;
     *) echo "$1" ;;
   esac
 }
 
-# shellcheck disable=SC2034 # $why is the caller's
+# shellcheck disable=SC2034 # the caller reads $why
 policy_on() { why= && "on_$(kind_of "$1")" "$@"; }
 policy_off() { why= && "off_$(kind_of "$1")" "$@"; }
 
 wrong() { why=$*; return 1; }
 
-# each_vcpu CMD... -- GUEST...: runs CMD with the id of each vCPU's thread.
+# each_vcpu CMD... -- GUEST...: runs CMD with the tid of each vCPU thread.
 each_vcpu() {
   local command=() guest tid seen=
   while [ "$1" != -- ]; do command+=("$1"); shift; done
@@ -41,7 +43,7 @@ each_vcpu() {
   [ "$seen" ] || wrong "there is no vCPU to run ${command[*]} on"
 }
 
-# Every policy starts from, and must give back, ordinary threads with the default slice.
+# Fails unless all vCPU threads are SCHED_OTHER at nice 0. Every policy must restore that.
 ordinary() {
   local tid now
   for tid in $(for guest; do lab-guest threads "$guest"; done); do
@@ -51,8 +53,9 @@ ordinary() {
   done
 }
 
-# set_slice NS TID: of a SCHED_OTHER thread; 0 is the kernel's own. chrt of this release
-# gives a runtime to SCHED_DEADLINE alone, so sched_setattr(2), number 314, is called here.
+# set_slice NS TID: the slice of a SCHED_OTHER thread; 0: the kernel's default. This
+# release's chrt sets a runtime for SCHED_DEADLINE only, so perl calls sched_setattr(2),
+# system call 314.
 set_slice() {
   perl -e 'my $attr = pack("L L Q l L Q Q Q", 48, 0, 0, 0, 0, $ARGV[0], 0, 0);
     exit(syscall(314, $ARGV[1] + 0, $attr, 0) == 0 ? 0 : 1)' "$1" "$2"
@@ -60,14 +63,15 @@ set_slice() {
 
 scx_state() { cat /sys/kernel/sched_ext/state; }
 
-# Ends $daemon; a scheduler that the kernel ejected meanwhile was not what was measured.
+# end_daemon NAME IS_SCHEDULER LOG: ends $daemon. Fails if the kernel ejected its scheduler:
+# then another scheduler was measured.
 end_daemon() {
   local name=$1 is_scheduler=$2 log=$3 state
   state=$(scx_state)
-  kill -TERM $daemon 2>/dev/null
-  wait $daemon || wrong "$name ended with status $?: $(tail -1 "$log")" || return 1
+  kill -TERM "$daemon" 2>/dev/null
+  wait "$daemon" || wrong "$name ended with status $?: $(tail -1 "$log")" || return 1
   [ "$is_scheduler" = no ] || [ "$state" = enabled ] ||
-    wrong "$ejected: its scheduler was $state: $(dmesg | grep -A 1 'sched_ext: .*disabled' | tail -2 | sed 's/.*sched_ext: //' | paste -sd ' ')"
+    wrong "$ejected: it was $state: $(dmesg | grep -A 1 'sched_ext: .*disabled' | tail -2 | sed 's/.*sched_ext: //' | paste -sd ' ')"
 }
 
 on_eevdf() { :; }
@@ -79,17 +83,20 @@ off_nice() { each_vcpu renice -n 0 -p -- "${@:2}"; }
 on_slice() { each_vcpu set_slice 100000 -- "${@:2}"; }
 off_slice() { each_vcpu set_slice 0 -- "${@:2}"; }
 
-on_rr() { each_vcpu chrt --rr -p 8 -- "${@:2}"; }
+on_rr() { each_vcpu chrt --rr -p $rt_priority -- "${@:2}"; }
 off_rr() { each_vcpu chrt --other -p 0 -- "${@:2}"; }
 
+actuator_of() { echo "${1%-noboost}"; }
+
 on_pvsched() {
-  local actuator=$1 guest log=$OUT/pvschedd-$1.log
+  local actuator guest log=$OUT/pvschedd-$1.log
+  actuator=$(actuator_of "$1")
   [ "$actuator" != kfunc ] || [ -e /dev/pvsched_host ] || insmod /lab/pvsched_host.ko ||
     wrong "pvsched_host.ko does not load" || return 1
   pvschedd --actuator "$actuator" </dev/null 2>>"$log" &
   daemon=$!
   until pvschedctl vm list >/dev/null 2>&1; do
-    kill -0 $daemon 2>/dev/null || wrong "pvschedd ended: $(tail -1 "$log")" || return 1
+    kill -0 "$daemon" 2>/dev/null || wrong "pvschedd ended: $(tail -1 "$log")" || return 1
     sleep 0.2
   done
   [ $# -gt 1 ] || return 0
@@ -100,49 +107,54 @@ on_pvsched() {
   served "$(for guest in "${@:2}"; do lab-guest threads "$guest"; done | wc -l)"
 }
 
-# Waits until pvschedd serves so many vCPUs.
+# served COUNT: waits until pvschedd serves COUNT vCPUs.
 served() {
   for _ in {1..150}; do
     [ "$(pvschedctl --json vcpu list | jq '[.[] | select(.tid != null)] | length')" != "$1" ] || return 0
-    kill -0 $daemon 2>/dev/null || wrong "pvschedd ended: $(tail -1 "$OUT"/pvschedd-*.log)" || return 1
+    kill -0 "$daemon" 2>/dev/null || wrong "pvschedd ended: $(tail -1 "$OUT"/pvschedd-*.log)" || return 1
     sleep 0.2
   done
-  wrong "pvschedd does not serve $1 vCPUs in 30 s: $(pvschedctl vcpu list)"
+  wrong "pvschedd does not serve $1 vCPUs after 30 s: $(pvschedctl vcpu list)"
 }
 
 off_pvsched() {
-  local actuator=$1 guest is_scheduler=no
-  [ "$actuator" != scx ] || is_scheduler=yes
+  local guest is_scheduler=no
+  [ "$(actuator_of "$1")" != scx ] || is_scheduler=yes
   for guest in "${@:2}"; do
-    # A guest that is gone has no driver to unload.
+    # A guest that has ended has no driver to unload.
     ! lab-guest pid "$guest" >/dev/null 2>&1 || LAB_GUEST_TIMEOUT=60 lab-guest exec "$guest" 'rmmod pvsched' ||
       wrong "the driver did not unload in guest $guest"
   done
   local before=$why
-  end_daemon pvschedd $is_scheduler "$OUT/pvschedd-$actuator.log" && [ -z "$before" ] || wrong "${why:-$before}"
+  end_daemon pvschedd $is_scheduler "$OUT/pvschedd-$1.log" && [ -z "$before" ] || wrong "${why:-$before}"
 }
 
-# What libbpf, or the verifier, says first.
+# complaint LOG: the first error of libbpf or the verifier, or else the last line.
 complaint() { grep -m 1 -iE '^libbpf: .*fail' "$1" || tail -n 1 "$1"; }
 
 on_sched_ext() {
   local log=$OUT/$1.log
-  [ -x "/lab/sched_ext/$1" ] || wrong "$1 is not there" || return 1
+  [ -x "/lab/sched_ext/$1" ] || wrong "$1 is not built" || return 1
   "/lab/sched_ext/$1" </dev/null >/dev/null 2>>"$log" &
   daemon=$!
   for _ in {1..100}; do
     [ "$(scx_state)" != enabled ] || return 0
-    kill -0 $daemon 2>/dev/null || wrong "$1 does not load: $(complaint "$log")" || return 1
+    kill -0 "$daemon" 2>/dev/null || wrong "$1 does not load: $(complaint "$log")" || return 1
     sleep 0.2
   done
-  kill -KILL $daemon
+  kill -KILL "$daemon"
   wrong "$1 was not enabled in 20 s"
 }
 
 off_sched_ext() { end_daemon "$1" yes "$OUT/$1.log"; }
 
-# The 3 s of the scheduler's boot profile are for hardware: a boot takes an emulated host
-# 10 s, and a minute if it is busy. Until pvschedd ends.
-for_long_boots() {
-  [ "$1" != scx ] || pvschedctl tunable set boot-time 60000 >/dev/null || wrong "boot-time cannot be set"
+# boot_boost_for POLICY: sets the boot boost with which boots are measured. It lasts until pvschedd ends.
+boot_boost_for() {
+  local ms
+  case $1 in
+    scx) ms=$long_boot_boost ;;
+    scx-noboost) ms=0 ;;
+    *) return 0 ;;
+  esac
+  pvschedctl tunable set boot-time "$ms" >/dev/null || wrong "boot-time cannot be set to $ms"
 }

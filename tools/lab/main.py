@@ -21,9 +21,7 @@ import payload
 import roots
 import settings
 import suite
-from bench import run as bench
-from bench import suites
-from bench.policies import BASE, POLICIES
+from bench import command as bench
 from progress import say
 from settings import LabError, UsageError
 
@@ -126,36 +124,11 @@ def _demo(args):
 def _add_bench(verb):
     sub = verb("bench", _bench, "measure the benefit for guests and the cost for the host, under pvsched and "
                "under the alternatives, and write a report")
-    sub.add_argument("--suite", default=["all"], metavar="NAME[,NAME]", type=_names("suite", (*suites.SUITES, "all")),
-                     help=f"{', '.join(suites.SUITES)}, or all (default: all)")
-    sub.add_argument("--policies", default=[], metavar="NAME[,NAME]", type=lambda text: text.split(","),
-                     help=f"policies to compare with {BASE}: {', '.join(list(POLICIES)[1:])} (default: all)")
-    sub.add_argument("--rounds", type=_positive, default=3, metavar="N",
-                     help="measurements of each policy, interleaved (default: %(default)s)")
-    sub.add_argument("--seconds", type=_positive, default=0, metavar="S",
-                     help="duration of each latency measurement (default: 5 to 20, so that the run "
-                     "takes at most two hours)")
-    sub.add_argument("--seed", type=_positive, default=1, metavar="N",
-                     help="seed of the order of policies in each round (default: %(default)s)")
-    sub.add_argument("--out", default=str(bench.DEFAULT_OUT), metavar="DIR",
-                     help="folder for report.html, summary.md, results.json and raw files; an earlier result "
-                     "there is replaced (default: build/lab/bench)")
-    sub.add_argument("--against", metavar="FILE",
-                     help="an older results.json: exit status 1 if pvsched is worse than there")
-    sub.add_argument("--merge", default=[], metavar="DIR[,DIR]", type=lambda text: text.split(","),
-                     help="do not measure: merge earlier results of other suites, or of more rounds")
+    bench.add_options(sub)
 
 
 def _bench(args):
-    out = pathlib.Path(args.out).resolve()  # replace the target of a symbolic link, not the link
-    if args.merge:
-        return bench.merge([pathlib.Path(folder) for folder in args.merge], out, _command_line())
-    chosen = list(suites.SUITES) if "all" in args.suite else args.suite
-    return bench.run(bench.Options(
-        suites=[s for s in suites.SUITES if s in chosen], policies=args.policies, rounds=args.rounds,
-        seconds=args.seconds, seed=args.seed, out=out,
-        against=pathlib.Path(args.against) if args.against else None,
-        command=_command_line()))
+    return bench.run(args, _command_line())
 
 
 def _add_test(verb):

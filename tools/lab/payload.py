@@ -13,7 +13,7 @@ import roots
 from settings import BUILD, CASES, CHECKOUT, INSIDE, LabError
 
 _TOOLS = ("lab-guest", "run-tests")
-_BENCH_TOOLS = ("bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-boot.sh", "measuring.sh",
+_BENCH_TOOLS = ("bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-boot.sh", "workload.sh", "measuring.sh",
                 "policies.sh")
 
 

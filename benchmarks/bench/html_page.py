@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""report.html: one file that needs no network, no script and no explanation."""
+# Copyright (C) 2026 The pvsched authors
+"""report.html: one self-contained file without scripts."""
 
 import html
 import itertools
@@ -43,16 +44,17 @@ svg { max-width: 100%; height: auto; font-family: inherit; } svg text { fill: va
               for name, colour in (("base", "grey"), *((f"own{n}", f"own{n}") for n in range(3)),
                                    *((f"other{n}", f"other{n}") for n in range(6))))
 
-_PLOTS = ("<b>Curves</b>: how many wake-ups take longer than t, all rounds together; lower and further left is better. "
-          "<b>Boxes</b>: a dot for each round, the line from the least to the greatest, the box the middle half "
-          "of them, with their median. All axes of values are logarithmic: equal distances are equal factors.")
+_PLOTS = ("<b>Curves</b>: the share of wake-ups that take longer than t, over all rounds; lower and further left is "
+          "better. <b>Boxes</b>: each dot is a round, the line spans minimum to maximum, and the box holds the middle "
+          "half with the median. All axes of values are logarithmic: equal distances are equal factors.")
 
-_STANDING = ('<p class="faint">Counted are figures in which the two differ clearly: the interval of the ratio '
-             "of the two, within rounds, lies on one side of 1, and there were five rounds or more. (Of equal figures "
-             "chance makes 1 in 16 look so with five rounds, at most 1 in 20 with more.) The others are within the spread.</p>")
+_STANDING = ('<p class="faint">A figure counts if the two policies differ clearly: the interval of their ratio '
+             "within rounds lies on one side of 1, and there are five rounds or more. Chance makes 1 in 16 of equal "
+             "figures look clear with five rounds, and at most 1 in 20 with more. All other figures are within the "
+             "spread.</p>")
 
 
-def report(results, command, reasons=()):
+def report(results, command):
     meta, policies = results["meta"], results["policies"]
     suites = [(suite, list(cases)) for suite, cases in
               itertools.groupby(stats.cases(results), key=lambda c: c.suite)]
@@ -68,7 +70,7 @@ def report(results, command, reasons=()):
         if suite in words.SUITES:
             body.append(f"<p>{words.SUITES[suite]}</p>")
         for case in cases:
-            body += _case(case, policies, reasons)
+            body += _case(case, policies)
     return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
             '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
             f"<title>pvsched benchmark, {_e(meta['date'])}</title><style>{_STYLE}</style></head>\n<body>\n"
@@ -85,17 +87,17 @@ def _id(*names):
 
 def _glossary(results):
     items = "".join(f"<dt>{_e(word)}</dt><dd>{_e(text)}</dd>" for word, text in words.glossary(results))
-    return f"<h2>Words</h2><dl>{items}</dl>" if items else ""
+    return f"<h2>Terms</h2><dl>{items}</dl>" if items else ""
 
 
 def _standing(suite, cases, policies):
-    """How each actuator does against each policy that one could use instead."""
+    """Each actuator compared with each policy that is not pvsched's."""
     measured = {p for case in cases for row in case.rows for p in row.rounds}
     others = [p for p in policies if p not in OWN and p in measured]
     own = [p for p in policies if p in OWN and p in measured]
     if not own or not others:
         return ""
-    heads = "".join(f"<th>to {_e(policies[p])}</th>" for p in others)
+    heads = "".join(f"<th>vs. {_e(policies[p])}</th>" for p in others)
     rows = [f'<tr><th><a href="#{_id(suite)}">{_e(suite)}</a></th>{heads}</tr>']
     for policy in own:
         cells = [stats.standing(cases, policy, other) for other in others]
@@ -114,27 +116,27 @@ def _contents(suites):
 
 
 def _key(policies):
-    """Stays at the top of the window: the colours of all plots."""
+    """The legend of all plots, which stays at the top of the window."""
     paint = figures.paints(policies)
     return '<div id="key">' + "".join(
         f'<span><svg width="30" height="10"><path d="M0 5H30" class="curve {paint[p]}"/></svg>{_e(title)}</span>'
         for p, title in policies.items()) + "</div>"
 
 
-def _case(case, policies, reasons):
+def _case(case, policies):
     parts = [f'<h3 id="{_id(case.suite, case.name)}">{_e(case.name)}</h3>']
     if case.rows:
         parts.append(_table(case, policies))
     parts += [f"<p>{_e(s)}</p>" for s in words.missing(case, policies) + words.again(case, policies)]
-    told = words.not_best(case, policies, reasons)
-    if told:
-        parts.append(f"<p>pvsched is not best in:</p><ul>{''.join(f'<li>{_e(s)}</li>' for s in told)}</ul>")
+    beaten = words.not_best(case, policies)
+    if beaten:
+        parts.append(f"<p>pvsched is not best in:</p><ul>{''.join(f'<li>{_e(s)}</li>' for s in beaten)}</ul>")
     if case.curves:
         parts += ['<div class="figures">', *(f"<figure>{figures.curves(side, histograms, policies)}</figure>"
                                              for side, histograms in case.curves.items()), "</div>"]
     boxes = "".join(figures.boxes(row, policies) for row in case.rows)
     if boxes:
-        parts.append(f'<details><summary>The rounds, as boxes</summary><div class="figures">{boxes}</div></details>')
+        parts.append(f'<details><summary>The rounds as box plots</summary><div class="figures">{boxes}</div></details>')
     return parts
 
 
