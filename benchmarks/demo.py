@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./lab demo: what pvsched does to a guest's latency on a busy host."""
+# Copyright (C) 2026 The pvsched authors
+"""./lab demo: a guest's latency on a busy host with and without pvsched."""
 
 import json
 import statistics
@@ -8,19 +9,19 @@ import image
 import latency
 import machine
 import plot
-from bench import collect, rounds, schedule, suites
+from bench import collect, rounds, schedule, suites, workload
 from bench.policies import BASE, POLICIES
 from progress import say, step
 from settings import OUT, LabError
 
 _CASE = suites.DEMO
 _SIDES = (("guest", "guest_us"), ("host", "host_us"))
-_EMULATED = ("The host was itself emulated: compare the ratios; the raw figures say little about "
-             "real hardware.")
+_EMULATED = ("The host was emulated: compare the ratios. Absolute values do not carry over to "
+             "hardware.")
 
 
 def policies(actuators):
-    """Name in the demo -> policy of the bench; `pvsched` is the first actuator's."""
+    """Name in the demo -> policy of the bench; `pvsched` is the first actuator."""
     return {BASE: BASE, **{f"pvsched-{a}" if i else "pvsched": a for i, a in enumerate(actuators)}, "rr": "rr"}
 
 
@@ -31,7 +32,7 @@ def _title(policy):
 def run(number, seconds, actuators, json_path, plot_path):
     compared = policies(actuators)
     plan = schedule.blocks(list(compared.values()), [_CASE], number, seed=1)
-    host = image.host_image()  # may take long, and says so itself
+    host = image.host_image()
     with step(f"the demo: {number} rounds of {', '.join(compared)}", prints=True):
         measured = rounds.run(plan, seconds, OUT / "demo", machine.why_no_kvm() is not None)
     if measured.trouble:
@@ -61,8 +62,8 @@ def _measurement(out, n, policy):
 
 
 def _whole(measured, number, compared):
-    """name -> measurement, of each round in which every policy was measured; says what the others
-    lack. A policy is given up when emulated hosts die under it, one after another."""
+    """A dict of name -> measurement for each complete round. Incomplete rounds are reported: the
+    bench gives a policy up after repeated deaths of emulated hosts."""
     found, why = [], []
     for n in range(1, number + 1):
         try:
@@ -71,20 +72,20 @@ def _whole(measured, number, compared):
             why.append(str(error))
     why += [f"{policy} was given up: {end}" for (*_, policy), end in measured.given_up.items()]
     if not found:
-        raise LabError(f"the demo has no round in which everything was measured: {'; '.join(why)}")
+        raise LabError(f"the demo has no complete round: {'; '.join(why)}")
     if why:
-        say(f"of {number} rounds {len(found)} count: {'; '.join(why)}")
+        say(f"{len(found)} of {number} rounds are complete: {'; '.join(why)}")
     return found
 
 
 def _curves(whole, compared):
-    """side -> name -> the latencies of all rounds together."""
+    """side -> name -> the distribution over all rounds."""
     return {side: {name: latency.merged([dict(r[name].sides())[side] for r in whole]) for name in compared}
             for side, _ in _SIDES}
 
 
 def evaluate(whole, compared):
-    """Figures of each round, their medians, and the medians of each round's ratio to EEVDF."""
+    """The figures of each round, their medians, and the medians of the rounds' ratios to EEVDF."""
     raw = [{name: _figures(measurement) for name, measurement in r.items()} for r in whole]
     medians, ratios = {}, {}
     for policy in compared:
@@ -92,8 +93,7 @@ def evaluate(whole, compared):
         medians[policy] = {key: latency.median_figures([m[key] for m in mine]) for _, key in _SIDES}
         for key in ("host_work", "guest_cpu"):
             medians[policy][key] = statistics.median(m[key] for m in mine)
-        # A round's policies are compared with each other: what drifts over the
-        # boot drops out.
+        # Ratios within a round cancel a drift over the boot.
         ratios[policy] = {key: latency.median_figures([
             {f: r[policy][key][f] / max(r["eevdf"][key][f], 1) for f in latency.FIGURES} for r in raw])
             for _, key in _SIDES}
@@ -109,15 +109,15 @@ def _figures(measured):
         figures[f"{side}_samples"] = distribution.total
     figures["host_work"] = latency.work_figure(measured.rates)
     figures["stressors"] = measured.rates
-    figures["guest_cpu"] = measured.cpus  # what the guest takes is not the load's
+    figures["guest_cpu"] = measured.cpus  # CPU time that the load does not get
     return figures
 
 
 def table(result, compared):
-    """Ratios to EEVDF, the raw figures beside them."""
-    lines = ["", f"Wake-up latency on a busy host, kernel {result['host_kernel']}: each figure as a "
-             "ratio to EEVDF's (and in us).",
-             f"cyclictest at SCHED_RR 8 in the guest and on the host at once; medians of "
+    """The table: ratios to EEVDF, with absolute values beside them."""
+    priority = workload.constants()["rt_priority"]
+    lines = ["", f"Wake-up latency on a busy host, kernel {result['host_kernel']}: ratio to EEVDF (us).",
+             f"cyclictest at SCHED_RR {priority} in the guest and on the host at the same time; medians of "
              f"{len(result['rounds'])} round{'s' * (len(result['rounds']) > 1)}."]
     for side, key in _SIDES:
         lines += ["", f"{side:18}" + "".join(f"{name:>18}" for name in latency.FIGURES)]
@@ -125,7 +125,7 @@ def table(result, compared):
             cells = (f"{result['ratios'][policy][key][f]:.2f} ({result['policies'][policy][key][f]:.0f})"
                      for f in latency.FIGURES)
             lines.append(f"  {title:16}" + "".join(f"{cell:>18}" for cell in cells))
-    lines += ["", f"{'load':18}{'work done':>18}{'vCPU took':>26}"]
+    lines += ["", f"{'load':18}{'work done':>18}{'vCPU used':>26}"]
     for policy, title in ((name, _title(p)) for name, p in compared.items()):
         cpu = f"{result['ratios'][policy]['guest_cpu']:.2f} ({result['policies'][policy]['guest_cpu']:.0%} of a CPU)"
         lines.append(f"  {title:16}{result['ratios'][policy]['host_work']:>18.2f}  {cpu:>24}")

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import contextlib
 import io
@@ -38,7 +39,7 @@ class DemoTest(unittest.TestCase):
             demo.run(2, 5, ["agent"], self.top / "demo.json", self.top / "demo.svg")
         return said.getvalue()
 
-    def test_from_what_was_recorded_to_table_figures_and_plot(self):
+    def test_recorded_files_become_table_figures_and_plot(self):
         for n in (1, 2):
             for policy, us in (("eevdf", 1000), ("agent", 250), ("rr", 200)):
                 _recorded(self.top, n, policy, us)
@@ -50,7 +51,7 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(result["ratios"]["rr"]["guest_us"]["p99"], 0.2)
         self.assertIn("<svg", (self.top / "demo.svg").read_text())
 
-    def test_a_round_that_lacks_a_policy_is_left_out_and_not_all_is_lost(self):
+    def test_incomplete_round_is_left_out_with_its_reason(self):
         for n, policies in ((1, ("eevdf", "agent", "rr")), (2, ("eevdf", "rr"))):
             for policy in policies:
                 _recorded(self.top, n, policy, 500)
@@ -59,14 +60,14 @@ class DemoTest(unittest.TestCase):
         with contextlib.redirect_stderr(io.StringIO()) as told:
             said = self._run(measured)
         self.assertIn("medians of 1 round.", said)
-        self.assertRegex(told.getvalue(), "of 2 rounds 1 count: round 2 has no figures for agent; agent was given up: .*silence")
+        self.assertRegex(told.getvalue(), "1 of 2 rounds are complete: round 2 has no figures for agent; agent was given up: .*silence")
 
-    def test_without_any_whole_round_it_says_why(self):
+    def test_without_a_complete_round_the_error_has_the_reasons(self):
         _recorded(self.top, 1, "eevdf", 500)
-        with self.assertRaisesRegex(LabError, "no round in which everything was measured: round 1 has no figures for agent"):
+        with self.assertRaisesRegex(LabError, "no complete round: round 1 has no figures for agent"):
             self._run(rounds.Measured(self.top, True))
 
-    def test_what_could_not_be_measured_is_said(self):
+    def test_failed_run_is_an_error_with_its_reason(self):
         with self.assertRaisesRegex(LabError, "the host died"):
             self._run(rounds.Measured(self.top, trouble="the host died"))
 

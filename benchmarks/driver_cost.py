@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the driver costs a guest that does nothing but switch, in instructions.
+# Copyright (C) 2026 The pvsched authors
+"""The driver's cost in instructions, for a guest that only switches between tasks.
 
-No clock shows a hundredth in an emulated guest, and none shows it twice on a busy
-machine. So here a guest is emulated whose clock goes on by a nanosecond with each
-instruction (QEMU's icount): what it measures is counted, whatever else the machine does.
-The device is the real one, over vfio-user.
+A clock is too noisy for a difference of 1 %: in an emulated guest, and on a busy machine.
+So QEMU's icount advances this guest's clock by one nanosecond per instruction, and the
+other load of the machine has no effect. The device is the real one, over vfio-user.
 """
 
 import re
@@ -16,13 +16,13 @@ import initramfs
 from progress import step
 from settings import BUILD, CASES, OUT, LabError
 
-# Of ordinary tasks, and where one of two is real-time, so that each switch has news.
+# `ordinary`: both tasks are SCHED_OTHER. `urgent`: one is real-time, so each switch publishes an intent.
 LIMITS = {"ordinary": 1.02, "urgent": 1.025}
 _INIT = "count-switches"
 _ROUNDS = 3
 _TIMEOUT_S = 600
 
-# QEMU's own complaints are in between what the guest says on its console.
+# QEMU's messages and the guest's console are mixed in the output.
 _RUN = """
 build/bin/pvsched-device --socket /run/pvsched.sock --name counted 2>/run/device.log &
 device=$!
@@ -36,11 +36,11 @@ timeout "$@" 2>&1
 
 
 def ratios(root):
-    """Instructions with the driver to those without, near 1: {"ordinary": .., "urgent": ..}."""
+    """Instructions with the driver divided by those without: {"ordinary": 1.01, "urgent": 1.02}."""
     archive = OUT / "count-switches.cpio"
     driver = initramfs.stripped(root, build.module_path("pvsched", root.kernel))
     archive.write_bytes(initramfs.make(root, {"pvsched": driver}, [CASES / _INIT, BUILD / "bin/ping-pong"]))
-    with step("counting what the driver costs a guest"):
+    with step("counting the instructions of the driver in a guest"):
         done = root.run(["setpriv", "--pdeathsig", "TERM", "sh", "-c", _RUN, "sh", str(_TIMEOUT_S), *_qemu()],
                         binds=((image.host_image().vmlinux.parent, "/images"),), capture_output=True, text=True)
     (OUT / "count-switches.log").write_text(done.stdout + done.stderr)
@@ -48,11 +48,11 @@ def ratios(root):
 
 
 def check(root):
-    """The ratios as text; raises if one is over its limit."""
+    """The ratios as text; raises LabError if a ratio exceeds its limit."""
     found = ratios(root)
     text = ", ".join(f"{kind} {value:.4f}" for kind, value in found.items())
     if any(value > LIMITS[kind] for kind, value in found.items()):
-        raise LabError(f"a guest's switches and wake-ups with the driver, to those without: {text}; the limits: {LIMITS}")
+        raise LabError(f"instructions of a guest's switches and wake-ups, with the driver divided by without: {text}; limits: {LIMITS}")
     return text
 
 
@@ -60,8 +60,8 @@ def ratio(kind, console):
     counted = re.findall(rf"^{kind} (with|without) ([0-9.]+)", console, re.M)
     seconds = [float(number) for _, number in counted]
     if [which for which, _ in counted] != ["without", "with"] * _ROUNDS + ["without"]:
-        raise LabError("the guest that counts did not get to its end; its console:\n" + console[-2000:])
-    # To those before and after it, so that what changes steadily drops out.
+        raise LabError("the counting guest did not complete; its console:\n" + console[-2000:])
+    # Each value is divided by the mean of its neighbours, which cancels a steady drift.
     return statistics.median(2 * seconds[i] / (seconds[i - 1] + seconds[i + 1])
                              for i in range(1, len(seconds), 2))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of what is made of the counting guest's console."""
+# Copyright (C) 2026 The pvsched authors
 
 import unittest
 
@@ -21,14 +21,14 @@ ordinary without 0.100
 
 
 class DriverCostTest(unittest.TestCase):
-    def test_median_of_each_to_those_around_it(self):
+    def test_ratio_is_the_median_over_pairs_of_neighbours(self):
         # 1, 1, and 0.126 to 0.106
         self.assertAlmostEqual(ratio("ordinary", _CONSOLE), 1.0)
         last = _CONSOLE.replace("0.110", "0.121")
         self.assertAlmostEqual(ratio("ordinary", last), 1.1)
 
-    def test_guest_that_stopped_early_is_no_figure(self):
-        with self.assertRaisesRegex(LabError, "did not get to its end"):
+    def test_guest_that_stopped_early_is_an_error(self):
+        with self.assertRaisesRegex(LabError, "did not complete"):
             ratio("urgent", _CONSOLE)
         with self.assertRaisesRegex(LabError, "insmod: can't insert"):
             ratio("ordinary", "ordinary without 0.1\ninsmod: can't insert '/pvsched.ko'\n")

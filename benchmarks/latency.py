@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latency distributions out of cyclictest, and what is said of them."""
+# Copyright (C) 2026 The pvsched authors
+"""Latency distributions from cyclictest, and stress-ng's work."""
 
 import json
 import math
@@ -22,7 +23,7 @@ class Distribution:
 
     @classmethod
     def from_cyclictest(cls, path):
-        """Of all its threads together."""
+        """The distribution of all threads together."""
         try:
             return merged([cls._of_thread(t) for t in json.loads(path.read_text())["thread"].values()])
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -31,19 +32,19 @@ class Distribution:
     @classmethod
     def _of_thread(cls, thread):
         counts = {int(us): n for us, n in thread["histogram"].items()}
-        # Beyond the histogram's end only the number and the maximum are known.
+        # Of cycles beyond the histogram, only their count and the maximum are known.
         beyond = thread["cycles"] - sum(counts.values())
         if beyond > 0:
             counts[thread["max"]] = counts.get(thread["max"], 0) + beyond
         if not counts:
-            raise ValueError("it measured nothing")
+            raise ValueError("it has no samples")
         return cls(counts, thread["max"])
 
     def average(self):
         return sum(us * n for us, n in self.counts.items()) / self.total
 
     def percentile(self, fraction):
-        """The smallest latency that at least `fraction` of all do not exceed."""
+        """The smallest latency that a share of `fraction` does not exceed."""
         wanted, seen = math.ceil(fraction * self.total), 0
         for us, n in self.counts.items():
             seen += n
@@ -55,10 +56,10 @@ class Distribution:
         return {**{name: self.percentile(f) for name, f in PERCENTILES}, "max": self.maximum}
 
     def bucketed(self, limit):
-        """The counts in at most `limit` buckets of equal ratio, each under its greatest latency."""
+        """The counts in at most `limit` buckets of equal ratio; the key is a bucket's highest latency."""
         if len(self.counts) <= limit:
             return dict(self.counts)
-        # The least and the greatest may each take a bucket that is cut short.
+        # limit - 1: the first and the last bucket can each be partly used.
         least, greatest = (math.log(max(us, 1)) for us in (min(self.counts), max(self.counts)))
         width = (greatest - least) / (limit - 1)
         buckets = {}
@@ -68,7 +69,7 @@ class Distribution:
         return dict(buckets.values())
 
     def exceeding(self):
-        """(latency, share of all that are longer): what the plot shows."""
+        """(latency, share of longer wake-ups), in ascending order: the curve of the plot."""
         left = self.total
         for us, n in self.counts.items():
             left -= n
@@ -84,12 +85,12 @@ def merged(distributions):
 
 
 def median_figures(figures):
-    """The median over rounds, figure by figure."""
+    """The median over rounds, for each figure."""
     return {name: statistics.median(f[name] for f in figures) for name in figures[0]}
 
 
 def work_done(path):
-    """stress-ng's bogo-ops/s by stressor, from its --metrics."""
+    """stressor -> bogo-ops/s in real time, from stress-ng's --metrics."""
     rates = {}
     for line in path.read_text(errors="replace").splitlines():
         # stress-ng: metrc: [pid] NAME bogo-ops real usr sys bogo-ops/s(real) bogo-ops/s(cpu) ...
@@ -97,13 +98,10 @@ def work_done(path):
         if found:
             rates[found[1]] = float(found[4])
     if not rates.keys() - {"vm"} or min(rates.values()) <= 0:
-        raise LabError(f"{path} shows no work done by stress-ng")
+        raise LabError(f"{path} has no metrics of stress-ng")
     return rates
 
 
 def work_figure(rates):
-    """One figure for stressors of different kinds: the geometric mean of their rates.
-
-    Without `vm`, which counts its work in steps too coarse for a round.
-    """
+    """The geometric mean of the rates, without `vm`, whose steps are too coarse for a round."""
     return math.exp(statistics.fmean(math.log(r) for name, r in rates.items() if name != "vm"))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latency distributions as one self-contained SVG: guest and host side by side."""
+# Copyright (C) 2026 The pvsched authors
+"""Latency distributions as one self-contained SVG, guest and host side by side."""
 
 import math
 from xml.sax.saxutils import escape
@@ -10,20 +11,20 @@ LEFT, TOP, _GAP, BOTTOM = 70, 60, 70, 60
 
 
 def svg(curves, titles):
-    """`curves`: panel -> series -> Distribution. Share of wake-ups longer than t, both log."""
+    """`curves`: panel -> series -> Distribution. The curve is the share of wake-ups longer than t; log axes."""
     x, y = axes_for([d for series in curves.values() for d in series.values()])
     width = LEFT + len(curves) * (WIDTH + _GAP)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
              f'height="{TOP + HEIGHT + BOTTOM}" font-family="sans-serif" font-size="13">',
              '<rect width="100%" height="100%" fill="white"/>',
-             text(LEFT, 24, "How many wake-ups take longer than t on a busy host", size=17)]
+             text(LEFT, 24, "Share of wake-ups that take longer than t on a busy host", size=17)]
     for index, (side, series) in enumerate(curves.items()):
         parts.append(f'<g transform="translate({LEFT + index * (WIDTH + _GAP)},{TOP})">')
         painted = []
         for n, (name, distribution) in enumerate(series.items()):
             colour = _COLOURS[n % len(_COLOURS)]
             painted.append((titles.get(name, name), distribution, f'stroke="{colour}"'))
-            line = HEIGHT - 20 * (len(series) - n)  # lower left, where no curve goes
+            line = HEIGHT - 20 * (len(series) - n)  # lower left, which has no curves
             parts.append(f'<rect x="14" y="{line - 7}" width="18" height="4" fill="{colour}"/>')
             parts.append(text(38, line, titles.get(name, name)))
         parts += [*panel(side, painted, x, y), "</g>"]
@@ -31,16 +32,16 @@ def svg(curves, titles):
 
 
 def axes_for(distributions):
-    """Axes that hold all of them: latency, and share of wake-ups that are longer."""
+    """The axes for all distributions: latency, and share of longer wake-ups."""
     low = 10 ** math.floor(math.log10(max(1, min(min(d.counts) for d in distributions))))
     high = 10 ** math.ceil(math.log10(max(d.maximum for d in distributions) + 1))
     rarest = 10 ** math.floor(math.log10(min(1 / d.total for d in distributions)))
-    # One wake-up, or many of one length, still need an axis of some length.
+    # The axes need a length even for one wake-up, or for equal latencies.
     return Log(low, max(high, 10 * low), 0, WIDTH), Log(1, min(rarest, 0.1), 0, HEIGHT)
 
 
 def panel(side, series, x, y):
-    """One plot; `series`: (title, Distribution, the curve's attributes of colour)."""
+    """One plot; `series`: (title, Distribution, the SVG attributes of its colour)."""
     return [*_axes(side, x, y), *(_curve(*one, x, y) for one in series)]
 
 
@@ -80,7 +81,7 @@ def _axes(side, x, y):
 
 
 def _curve(title, distribution, paint, x, y):
-    """A step line; latencies that fall on one pixel are drawn once."""
+    """A step line; latencies of the same pixel are drawn once."""
     path, height, last = [], 0.0, None
     for us, share in distribution.exceeding():
         at = x(max(us, 1))

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./lab bench: policies compared by their figures, in interleaved rounds."""
+# Copyright (C) 2026 The pvsched authors
+"""./lab bench: compares scheduling policies in interleaved rounds."""

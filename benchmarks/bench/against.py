@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 """Has pvsched become worse since an older results.json?
 
-Hundreds of figures are compared, so that some always look worse by chance. What tells
-chance from a regression is measured, in the two files themselves:
-  - spread: of a figure's rounds, in both;
-  - drift: by how much the same figure of the policies that are not pvsched moved
-    between the two runs, though nothing of theirs changed.
-What pvsched's BPF programs cost is judged together, too: each has few rounds, and most have
-one policy only, so that none alone would ever be sure.
-A figure is worse if it is so by more than the threshold and by more than these two
-explain, at a rate of false discoveries (Benjamini and Hochberg) over all figures of a
-suite, so that the few of one suite do not drown in the many of another.
+Hundreds of figures are compared, so some look worse by chance. Two measures separate
+chance from a regression, both computed from the two files:
+  - spread: the variance of a figure's rounds, in both runs;
+  - drift: the change between the runs of the same figure under policies that are not
+    pvsched, whose code did not change.
+A figure is worse if its change exceeds the threshold by more than spread and drift
+explain. The false discovery rate (Benjamini and Hochberg) is controlled for each suite,
+so a suite with few figures keeps its power.
+The costs of pvsched's BPF programs are also judged as one figure: each program has few
+rounds and mostly one policy, so no program alone would be significant.
 """
 
 import collections
@@ -23,20 +24,20 @@ from bench.results import OWN
 
 THRESHOLD = 0.10
 _FALSE_DISCOVERIES = 0.05
-# Two runs of the same code differ by some per cent that no spread within a run shows
-# (layout of memory, the machine's other work), and not all figures have another policy's beside them.
+# Two runs of the same code differ by some per cent beyond the spread within each run (memory
+# layout, other work of the machine). Some figures have no other policy that would show it.
 _LEAST_DRIFT = 0.05
-_MEDIAN = math.pi / 2  # the variance of a median to that of a mean
+_MEDIAN = math.pi / 2  # ratio of the variances of a median and a mean
 _DIMENSIONLESS = ("1", "ratio", "x", "%")
-_NEVER = 100  # times as bad
-_PROGRAMS = "program "  # how their metrics begin
+_NEVER = 100  # factor from which on a regression counts as undetectable
+_PROGRAMS = "program "  # prefix of the metrics of BPF programs
 _OWN_PLACE = ("machine", "own_kernel")
 _SAME_PLACE = (*_OWN_PLACE, "emulated", "host_kernel")
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """A figure that is worse than it was, or that can no longer be measured."""
+    """A figure that became worse, or that can no longer be measured."""
 
     suite: str
     case: str
@@ -47,7 +48,7 @@ class Finding:
 
 @dataclasses.dataclass
 class _Change:
-    """Of one figure of one policy: in one case, or the mean over several."""
+    """The change of one figure of one policy: in one case, or the mean over several."""
 
     rows: list
     policy: str
@@ -75,7 +76,7 @@ class _Change:
         return math.sqrt(self.variance + self.drift)
 
     def chance(self, margin):
-        """Of looking worse by so much more than `margin` without being so.
+        """The probability of this excess over `margin` if the figure is not worse.
 
         Student's distribution, by Abramowitz and Stegun, 26.7.8.
         """
@@ -85,7 +86,7 @@ class _Change:
 
 
 def compare(new, old, threshold=THRESHOLD):
-    """Findings, the surest first; none if nothing is worse."""
+    """Findings, the most significant first; empty if no figure is worse."""
     suites = _by_suite(_changes(new, old))
     margin = math.log(1 + threshold)
     found = [c for changes in suites.values() for c in _sure(changes, margin, _FALSE_DISCOVERIES / len(suites))]
@@ -93,7 +94,7 @@ def compare(new, old, threshold=THRESHOLD):
 
 
 def _by_suite(changes):
-    """What is judged: pvsched's."""
+    """The changes of pvsched's policies, by suite."""
     suites = collections.defaultdict(list)
     for change in changes:
         if change.policy in OWN:
@@ -102,7 +103,7 @@ def _by_suite(changes):
 
 
 def _sure(changes, margin, rate):
-    """Those that are worse by more than `margin`, by Benjamini and Hochberg's procedure."""
+    """The changes that exceed `margin`, by Benjamini and Hochberg's procedure."""
     ordered = sorted(changes, key=lambda c: c.chance(margin))
     sure = 0
     for rank, change in enumerate(ordered, 1):
@@ -112,16 +113,17 @@ def _sure(changes, margin, rate):
 
 
 def _would_show(suites, margin):
-    """From which factor on a figure would be found if no other were worse: a sentence for each suite."""
+    """A sentence for each suite: the smallest regression that would be found if it were the only one."""
     for suite, changes in suites.items():
         rate = _FALSE_DISCOVERIES / len(suites) / len(changes)
         needed = sorted(((math.exp(_needed(c, margin, rate)), c) for c in changes), key=lambda pair: pair[0])
         (least, surest), (half, _) = needed[0], needed[len(needed) // 2]
         if least > _NEVER:
-            yield f"{suite}: no figure would show if it alone were worse: the rounds are too few"
+            yield f"{suite}: a regression of one figure alone would not be found: there are too few rounds"
             continue
-        yield (f"{suite}: if it alone were worse, a figure would show from a factor of {least:.2f} on "
-               f"({surest.metric}, {surest.case}), half of them " + (f"from {half:.2f}" if half <= _NEVER else "never"))
+        yield (f"{suite}: a regression of one figure alone would be found from a factor of {least:.2f} "
+               f"({surest.metric}, {surest.case}), for half of the figures "
+               + (f"from {half:.2f}" if half <= _NEVER else "never"))
 
 
 def _needed(change, margin, rate):
@@ -134,7 +136,7 @@ def _needed(change, margin, rate):
 
 
 def report(new, old, path, threshold=THRESHOLD):
-    """(what to print, exit status)."""
+    """(the report, the exit status)."""
     findings = compare(new, old, threshold)
     suites = _by_suite(_changes(new, old))
     compared = {(row.suite, row.case, c.policy, row.metric) for changes in suites.values() for c in changes
@@ -145,24 +147,24 @@ def report(new, old, path, threshold=THRESHOLD):
     if seconds := _other_seconds(new, old):
         lines.append(seconds)
     if differing := _differing(new, old):
-        lines.append(f"they differ in {', '.join(differing)}: figures without a base that depend on it are left out")
+        lines.append(f"the runs differ in {', '.join(differing)}: figures without a base that depend on this are left out")
     lines += [f"  {'worse' if f.metric else 'lost'}: {f.text}" for f in findings]
     if not compared:
-        lines.append("nothing can be compared: run the same suites with at least two rounds in one of the runs")
+        lines.append("no figure can be compared: run the same suites with at least two rounds in one of the runs")
         return "\n".join(lines), 1
     if not findings:
-        lines.append(f"none is worse by more than {threshold:.0%} and by more than chance explains")
+        lines.append(f"no figure is worse by more than {threshold:.0%} and by more than chance explains")
     lines += [f"  {s}" for s in _would_show(suites, math.log(1 + threshold))]
     return "\n".join(lines), 1 if findings else 0
 
 
 def _other_seconds(new, old):
-    """A longer measurement has greater maxima, and its p99.9 is of more wake-ups."""
+    """A warning if the measured times differ: a longer measurement has higher maxima."""
     now, then = (run["meta"].get("seconds") for run in (new, old))
     if now == then or not all("latency" in {s["suite"] for s in run["samples"]} for run in (new, old)):
         return ""
-    said = [f"{s} s" if s else "an unknown time" for s in (now, then)]
-    return f"latency was measured for {said[0]} each time, and for {said[1]} then: maxima differ by that alone"
+    new_time, old_time = (f"{s} s" if s else "an unknown time" for s in (now, then))
+    return f"a latency measurement took {new_time}, and {old_time} in the older run: maxima differ by that alone"
 
 
 def _differing(new, old):
@@ -170,7 +172,7 @@ def _differing(new, old):
 
 
 def _changes(new, old):
-    """Every figure, other than the base's, that both have and that can be compared."""
+    """The changes of all comparable figures of both runs, except those of the base."""
     differing = _differing(new, old)
     before = {(r.suite, r.case, r.metric): r for c in stats.cases(old) for r in c.rows}
     groups = collections.defaultdict(list)
@@ -191,12 +193,12 @@ def _changes(new, old):
 
 
 def _kind(row):
-    """What is judged together: a metric, or all BPF programs."""
+    """The group in which a row is judged: its metric, or all BPF programs."""
     return _PROGRAMS if row.metric.startswith(_PROGRAMS) else row.metric
 
 
 def _judged(group):
-    """The changes of one metric, case by case and over all cases; none if the rounds are too few."""
+    """The changes of one metric, for each case and over all cases; empty with too few rounds."""
     logs = [[{n: math.log(v) for n, v in run.items()} for run in runs] for *_, runs in group]
     scatters = [_scatter([run.values() for run in runs]) for runs in logs]
     freedom = sum(f for _, f in scatters)
@@ -208,14 +210,14 @@ def _judged(group):
         old, new = (statistics.median(run.values()) for run in runs)
         worse = math.log(new / old) * (1 if row.better == "lower" else -1)
         weight = _MEDIAN * sum(1 / len(run) for run in runs)
-        # Some cases are noisier than others: theirs is the greater of the two.
+        # A case that is noisier than the others has its own spread.
         spread = max(pooled, squares / own_freedom if own_freedom else 0)
         by_case.append(_Change([row], policy, worse, spread * weight, old, new, of_runs, freedom))
         by_policy[policy].append(by_case[-1])
     several = [changes for changes in by_policy.values() if len(changes) > 1]
     overall = _averages(several) if _kind(group[0][0]) == _PROGRAMS else [_mean(c, freedom) for c in several]
     for changes in by_case, overall:
-        # What moved though pvsched has no part in it, less what its own spread explains.
+        # The squared change of the other policies, less the part that their spread explains.
         moved = [c.worse ** 2 - c.variance for c in changes if c.policy not in OWN]
         drift = max(_LEAST_DRIFT ** 2, statistics.fmean(moved) if moved else 0)
         for change in changes:
@@ -224,14 +226,14 @@ def _judged(group):
 
 
 def _scatter(runs):
-    """(sum of squares, degrees of freedom) of the rounds' logarithms about their run's mean."""
+    """(sum of squares, degrees of freedom) of the rounds' logarithms around the mean of their run."""
     runs = [list(run) for run in runs]
     return (sum((v - statistics.fmean(run)) ** 2 for run in runs for v in run),
             sum(len(run) - 1 for run in runs))
 
 
 def _mean(changes, freedom):
-    """Over cases, which are measured one after another: they have nothing in common."""
+    """The mean over cases. Cases are measured one after another, so they are independent."""
     mean = statistics.fmean(c.worse for c in changes)
     return _Change([r for c in changes for r in c.rows], changes[0].policy, mean,
                    sum(c.variance for c in changes) / len(changes) ** 2,
@@ -240,8 +242,8 @@ def _mean(changes, freedom):
 
 
 def _averages(several):
-    """Over the programs of each policy, which are measured at once: what slows a round down
-    slows all of them, so that it is the rounds' averages whose spread counts."""
+    """The mean over the programs of each policy. All programs are measured at the same time, so
+    a slow round slows all of them: the spread is that of the rounds' averages."""
     means = [_mean(changes, 0) for changes in several]
     runs = [[_deviations([c.logs[which] for c in changes]) for which in (0, 1)] for changes in several]
     scatters = [_scatter(of_policy) for of_policy in runs]
@@ -250,7 +252,7 @@ def _averages(several):
         return []
     pooled = sum(squares for squares, _ in scatters) / freedom
     for mean, changes, of_policy, (squares, own_freedom) in zip(means, several, runs, scatters):
-        # Over several programs means are as robust as medians, and vary less.
+        # Over several programs, means are as robust as medians and vary less.
         mean.worse = statistics.fmean(statistics.fmean(c.logs[1].values()) - statistics.fmean(c.logs[0].values())
                                       for c in changes)
         mean.variance = (max(pooled, squares / own_freedom if own_freedom else 0)
@@ -260,7 +262,7 @@ def _averages(several):
 
 
 def _deviations(logs):
-    """Of each round, from the mean of all: averaged over programs."""
+    """The deviation of each round from the mean of its run, averaged over programs."""
     rounds = collections.defaultdict(list)
     for run in logs:
         mean = statistics.fmean(run.values())
@@ -275,12 +277,12 @@ def _finding(change, new):
     of = f"of {new['policies'][row.base]}'s" if row.relative else row.unit
     return Finding(row.suite, change.case, change.policy, change.metric,
                    f"{row.suite}, {change.case}: {change.metric} of {new['policies'][change.policy]} is {factor:.2f} "
-                   f"times as bad as it was ({factor * math.exp(-error):.2f} .. {factor * math.exp(error):.2f}): "
+                   f"times as bad as before ({factor * math.exp(-error):.2f} .. {factor * math.exp(error):.2f}): "
                    f"{change.old:.3g} before, {change.new:.3g} now, {of}")
 
 
 def _lost(new, old):
-    """What could be measured before, and now cannot, or in fewer of the rounds."""
+    """Findings for what was measured before, and now is not, or in a smaller share of the rounds."""
     had, has = _shares(old), _shares(new)
     for case in stats.cases(new):
         for policy, why in case.missing.items():
@@ -288,14 +290,14 @@ def _lost(new, old):
             then, now = had.get(key), has.get(key, (0, 0))
             if policy not in OWN or then is None or now[0] and now[0] * then[1] >= then[0] * now[1]:
                 continue
-            how = (f"was measured in {now[0]} of {now[1]} rounds only, and in {then[0]} of {then[1]} before" if now[0]
+            how = (f"was measured in only {now[0]} of {now[1]} rounds, and in {then[0]} of {then[1]} before" if now[0]
                    else "can no longer be measured")
             yield Finding(case.suite, case.name, policy, "",
                           f"{case.suite}, {case.name}: {new['policies'][policy]} {how}: {'; '.join(why)}")
 
 
 def _shares(run):
-    """(suite, case, policy) -> (its rounds, those of the case)."""
+    """(suite, case, policy) -> (number of its rounds, number of rounds of the case)."""
     rounds, of_case = collections.defaultdict(set), collections.defaultdict(set)
     for s in run["samples"]:
         rounds[s["suite"], s["case"], s["policy"]].add(s["round"])
@@ -304,12 +306,12 @@ def _shares(run):
 
 
 def _not_compared(new, old, compared):
-    """Of the figures of pvsched's that could have been: a sentence, or none."""
+    """A sentence about pvsched's figures that were not compared, or none."""
     then, now = (_figures(run) for run in (old, new))
     counts = [(len(then - now), "are in the older run only"), (len(now - then), "are in this run only"),
               (len((then & now) - compared), "are of another machine or unit, or have too few rounds")]
-    said = [f"{n} {why}" for n, why in counts if n]
-    return [f"not compared: {'; '.join(said)}"] if said else []
+    reasons = [f"{n} {why}" for n, why in counts if n]
+    return [f"not compared: {'; '.join(reasons)}"] if reasons else []
 
 
 def _figures(run):

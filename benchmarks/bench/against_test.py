@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import re
 import unittest
@@ -8,7 +9,7 @@ from bench.synthetic import sample
 
 
 def _worse(suite, factor, metrics=None, cases="", policies=against.OWN):
-    """An effect: `factor` on these metrics, in cases of this beginning."""
+    """An effect: `factor` on these metrics, in cases with this prefix."""
     def effect(in_suite, case, metric, policy):
         hit = in_suite == suite and (not metrics or metric in metrics) and case.startswith(cases)
         return factor if hit and policy in policies else 1
@@ -16,32 +17,32 @@ def _worse(suite, factor, metrics=None, cases="", policies=against.OWN):
 
 
 def _found(effect, seeds=range(10), **options):
-    """Findings for each pair of runs, of the same code and of changed code."""
+    """The findings for each seed: a run with the effect against a run without it."""
     return [against.compare(synthetic.run(2 * seed + 1001, effect=effect, **options),
                             synthetic.run(2 * seed + 1000, **options)) for seed in seeds]
 
 
 class SeededRegressionTest(unittest.TestCase):
-    """With noise of 20 % on every single sample, and 20 % more that a round's policies share."""
+    """Every sample has noise of 20 %, and all policies of a round share another 20 %."""
 
     def test_two_runs_of_the_same_code_are_no_regression(self):
         cried = sum(bool(f) for f in _found(_worse("none", 1), range(30)))
         self.assertLessEqual(cried, 1)
 
-    def test_nor_are_runs_of_three_rounds(self):
+    def test_three_rounds_of_the_same_code_are_no_regression(self):
         cried = sum(bool(f) for f in _found(_worse("none", 1), range(30), rounds=3))
         self.assertLessEqual(cried, 1)
 
-    def test_a_doubled_cost_of_the_programs_is_caught(self):
+    def test_doubled_cost_of_the_programs_is_caught(self):
         for findings in _found(_worse("overhead", 2)):
             self.assertTrue(findings)
             self.assertEqual({f.suite for f in findings}, {"overhead"})
 
-    def test_three_rounds_mostly_do(self):
+    def test_doubled_cost_of_the_programs_is_mostly_caught_in_three_rounds(self):
         caught = sum(bool(f) for f in _found(_worse("overhead", 2), rounds=3))
         self.assertGreaterEqual(caught, 8)
 
-    def test_with_less_noise_it_is_caught_in_each_program(self):
+    def test_doubled_cost_is_caught_in_each_program_with_less_noise(self):
         for findings in _found(_worse("overhead", 2), noise=0.1):
             self.assertEqual(len(findings), 9)
 
@@ -49,13 +50,13 @@ class SeededRegressionTest(unittest.TestCase):
         for findings in _found(_worse("overhead", 2, ["on VM exit"]), noise=0.1):
             self.assertEqual({f.metric for f in findings}, {"on VM exit"})
 
-    def test_a_dropped_boost_is_caught_by_the_tail_on_a_busy_host(self):
+    def test_missing_boost_is_caught_by_the_tail_on_a_busy_host(self):
         effect = _worse("latency", 3, ["p99", "p99.9", "max"], "busy")
         for findings in _found(effect):
             self.assertGreaterEqual(len({(f.case, f.metric, f.policy) for f in findings}), 5)
             self.assertLessEqual({f.policy for f in findings}, set(against.OWN))
 
-    def test_what_moves_for_all_policies_is_drift_and_not_pvscheds(self):
+    def test_change_of_all_policies_is_drift(self):
         everyone = [p for p in synthetic.POLICIES if p != "eevdf"]
         findings = [f for found in _found(_worse("latency", 1.6, policies=everyone)) for f in found]
         self.assertEqual(findings, [])
@@ -65,7 +66,7 @@ class SeededRegressionTest(unittest.TestCase):
 
 
 class NoisyTest(unittest.TestCase):
-    """With the spread of an emulated host, in five rounds; single-policy programs among the rows."""
+    """Five rounds with the spread of an emulated host; some rows are programs of a single policy."""
 
     @staticmethod
     def _found(effect, seeds=range(20), **options):
@@ -83,7 +84,7 @@ class NoisyTest(unittest.TestCase):
             self.assertLessEqual({f.policy for f in findings}, {"scx"})
         self.assertRegex(together.text, r"^overhead, mean of 8 programs: what a program costs of pvsched, scx is [12]\.")
 
-    def test_and_mostly_if_half_of_their_spread_is_the_rounds(self):
+    def test_programs_are_mostly_found_if_rounds_share_half_of_the_spread(self):
         self.assertGreaterEqual(sum(map(bool, self._found(self._programs(2)))), 14)
 
     def test_the_same_code_is_not_worse_with_any_number_of_rounds(self):
@@ -91,7 +92,7 @@ class NoisyTest(unittest.TestCase):
             for shared in (0, 0.5, 1):
                 self.assertLessEqual(sum(map(bool, self._found(self._programs(1), rounds=rounds, shared=shared))), 1)
 
-    def test_rounds_that_are_slow_for_all_programs_are_not_their_cost(self):
+    def test_round_that_is_slow_for_all_programs_is_no_regression(self):
         runs = [synthetic.results([sample(slow * size, suite="overhead", policy="scx", n=n, metric=f"program {size}",
                                           unit="ns") for n, slow in enumerate(rounds, 1) for size in range(1, 21)])
                 for rounds in ((1, 1.4, 2), (2, 2.8, 1.4))]
@@ -107,29 +108,29 @@ class CompareTest(unittest.TestCase):
     def _metrics(self, new, old, **options):
         return [f.metric for f in against.compare(new, old, **options)]
 
-    def test_the_threshold_is_what_the_worsening_has_to_exceed(self):
+    def test_change_below_the_threshold_is_no_regression(self):
         old, new = self._run([100, 101, 99] * 3), self._run([150, 151, 149] * 3)
         self.assertEqual(self._metrics(new, old), ["cost"])
         self.assertEqual(self._metrics(new, old, threshold=0.5), [])
         self.assertEqual(self._metrics(old, new), [])
 
-    def test_where_higher_is_better_less_is_worse(self):
+    def test_lower_value_is_worse_where_higher_is_better(self):
         old = self._run([100, 101, 99] * 3, better="higher")
         self.assertEqual(self._metrics(self._run([50, 51, 49] * 3, better="higher"), old), ["cost"])
         self.assertEqual(self._metrics(self._run([200, 201, 199] * 3, better="higher"), old), [])
 
-    def test_what_has_no_better_is_not_judged(self):
+    def test_metric_without_a_better_direction_is_not_judged(self):
         old, new = (self._run([v, v, v + 1], better="neither") for v in (100, 900))
         self.assertEqual(self._metrics(new, old), [])
 
-    def test_raw_times_of_another_machine_are_left_out_but_not_ratios(self):
+    def test_ratios_of_another_machine_are_compared_and_absolute_times_are_not(self):
         old = [100, 101, 99]
         new = [900, 901, 899]
         self.assertEqual(self._metrics(self._run(new, machine="other"), self._run(old)), [])
         self.assertEqual(self._metrics(self._run(new, unit="ratio", machine="other"), self._run(old, unit="ratio")),
                          ["cost"])
 
-    def test_a_run_on_the_own_kernel_alone_is_compared_with_one_that_had_a_host_under_test(self):
+    def test_native_run_is_compared_with_a_run_that_had_a_host_under_test(self):
         old, new = ({"values": [100 * k, 101 * k, 99 * k], "policy": "agent"} for k in (1, 9))
         alone = {"emulated": False, "host_kernel": "6.18", "own_kernel": "6.18"}
         for suite, metrics in (("scale", ["cost"]), ("overhead", [])):
@@ -138,13 +139,13 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(self._metrics(self._run(**new, suite="scale", **{**alone, "own_kernel": "6.19"}),
                                        self._run(**old, suite="scale", own_kernel="6.18")), [])
 
-    def test_a_policy_that_cannot_be_measured_any_more_is_a_finding(self):
+    def test_policy_that_can_no_longer_be_measured_is_a_finding(self):
         missing = [{"suite": "overhead", "case": "c", "policy": "scx", "why": "it was ejected"}]
         findings = against.compare(synthetic.results(missing=missing), self._run([100, 101]))
         self.assertEqual([(f.policy, f.metric) for f in findings], [("scx", "")])
         self.assertIn("it was ejected", findings[0].text)
 
-    def test_so_is_one_that_is_measured_in_fewer_rounds(self):
+    def test_policy_that_was_measured_in_fewer_rounds_is_a_finding(self):
         def run(*rounds, planned=5):
             samples = [sample(100 + n, suite="overhead", policy=p, n=n, metric="cost")
                        for p, of in (("eevdf", range(1, planned + 1)), ("scx", rounds)) for n in of]
@@ -154,12 +155,12 @@ class CompareTest(unittest.TestCase):
         full = run(1, 2, 3, 4, 5)
         findings = against.compare(run(2), full)
         self.assertEqual([(f.policy, f.metric) for f in findings], [("scx", "")])
-        self.assertIn("was measured in 1 of 5 rounds only, and in 5 of 5 before: round 1: it was ejected; round 3",
+        self.assertIn("was measured in only 1 of 5 rounds, and in 5 of 5 before: round 1: it was ejected; round 3",
                       findings[0].text)
         for new, old in ((full, run(2)), (run(2), run(3)), (run(1, 2, planned=2), full)):
             self.assertEqual(against.compare(new, old), [])
 
-    def test_what_could_not_be_compared_is_counted(self):
+    def test_figures_that_are_not_compared_are_counted(self):
         old, new = self._run([100, 101]), self._run([100, 101])
         for run, metrics in ((old, ("gone", "too", "once")), (new, ("come", "once"))):
             run["samples"] += [sample(1, suite="overhead", policy="scx", metric=m) for m in metrics]
@@ -168,12 +169,12 @@ class CompareTest(unittest.TestCase):
         full = self._run([100, 101])
         self.assertNotIn("not compared", against.report(full, full, "old.json")[0])
 
-    def test_latency_that_was_measured_longer_is_said_to_be(self):
+    def test_different_measured_times_are_stated(self):
         short, long = (self._run([100, 101], suite="latency", seconds=s) for s in (5, 20))
-        self.assertIn("for 20 s each time, and for 5 s then", against.report(long, short, "old.json")[0])
-        self.assertNotIn("each time", against.report(long, long, "old.json")[0])
+        self.assertIn("a latency measurement took 20 s, and 5 s in the older run", against.report(long, short, "old.json")[0])
+        self.assertNotIn("in the older run: maxima", against.report(long, long, "old.json")[0])
 
-    def test_the_report_says_what_was_found_and_returns_its_status(self):
+    def test_report_has_the_findings_and_the_exit_status(self):
         old, new = self._run([100, 101, 99] * 3), self._run([200, 201, 199] * 3)
         text, status = against.report(new, old, "old.json")
         self.assertEqual(status, 1)
@@ -183,23 +184,23 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertIn("1 of pvsched's figures", text)
 
-    def test_the_report_says_from_which_factor_a_figure_would_show(self):
+    def test_report_has_the_smallest_factor_that_would_be_found(self):
         old = self._run([100, 101, 99] * 3)
-        said = re.search(r"overhead: .* show from a factor of ([\d.]+) on \(cost, c\), half of them from \1$",
+        said = re.search(r"overhead: .* found from a factor of ([\d.]+) \(cost, c\), for half of the figures from \1$",
                          against.report(old, old, "old.json")[0])
         factor = float(said[1])
         for by, found in ((0.97, []), (1.03, ["cost"])):
             new = self._run([v * factor * by for v in [100, 101, 99] * 3])
             self.assertEqual(self._metrics(new, old), found)
 
-    def test_or_that_none_would(self):
+    def test_report_states_that_no_factor_would_be_found(self):
         run = self._run([100, 900])
-        self.assertIn("overhead: no figure would show", against.report(run, run, "old.json")[0])
+        self.assertIn("overhead: a regression of one figure alone would not be found", against.report(run, run, "old.json")[0])
 
-    def test_nothing_to_compare_is_no_success(self):
+    def test_nothing_to_compare_is_a_failure(self):
         text, status = against.report(self._run([1]), self._run([1]), "old.json")
         self.assertEqual(status, 1)
-        self.assertIn("nothing can be compared", text)
+        self.assertIn("no figure can be compared", text)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Out of the raw files of a run: samples, curves, and what is missing."""
+# Copyright (C) 2026 The pvsched authors
+"""From the raw files of a run to samples, curves and missing measurements."""
 
 import json
 import math
 import statistics
 
 import latency
-from bench import native, suites
+from bench import native
 from bench.policies import POLICIES
 from settings import LabError
 
 _BUCKETS = 400  # of a curve
-_FOR_A_THOUSANDTH = 1000  # wake-ups: with fewer that percentile is the maximum
+_FOR_A_THOUSANDTH = 1000  # wake-ups; with fewer, p99.9 is the maximum
 _LOWER, _HIGHER, _NEITHER = "lower", "higher", "neither"
 
 
@@ -20,7 +21,7 @@ def folder(raw, n, suite, case, policy):
 
 
 class Latency:
-    """One measurement of the suite latency, out of its folder."""
+    """One measurement of the suite latency, read from its folder."""
 
     def __init__(self, path):
         self.path = path
@@ -29,12 +30,12 @@ class Latency:
         if not guests:
             raise LabError(f"{path} holds no guest's latency")
         self.guest = latency.merged([latency.Distribution.from_cyclictest(g) for g in guests])
-        self.cpu_s, self.window_s = numbers(path / "guest_cpu", 2)  # of CPU time that the vCPUs took, and of how many
+        self.cpu_s, self.window_s = numbers(path / "guest_cpu", 2)  # CPU time of the vCPUs, elapsed time
         self.rates = latency.work_done(path / "work") if (path / "work").exists() else {}
 
     @property
     def cpus(self):
-        """That the vCPUs took."""
+        """How many CPUs the vCPUs used on average."""
         return self.cpu_s / self.window_s
 
     def sides(self):
@@ -45,9 +46,9 @@ def numbers(path, count):
     try:
         found = [float(word) for word in path.read_text().split()]
     except (OSError, ValueError) as error:
-        raise LabError(f"{path} is no number: {error}") from error
+        raise LabError(f"{path} is not a number: {error}") from error
     if len(found) != count or not all(map(math.isfinite, found)):
-        raise LabError(f"{path} has not {count} number{'s' * (count > 1)}")
+        raise LabError(f"{path} does not have {count} number{'s' * (count > 1)}")
     return found
 
 
@@ -56,7 +57,7 @@ def number(path):
 
 
 class Collection:
-    """What a run measured, in the shape of results.json."""
+    """The measurements of a run, in the shape of results.json."""
 
     def __init__(self, raw, plan, seconds, policies):
         self.samples, self.missing, self.again = [], [], []
@@ -77,7 +78,7 @@ class Collection:
             self.missing.append(entry)
 
     def tried(self, suite, case, policy, why):
-        """In vain, before it was measured."""
+        """A failed try before the measurement succeeded."""
         self.again.append({"suite": suite, "case": case, "policy": policy, "why": why})
 
     def _block(self, block):
@@ -88,9 +89,9 @@ class Collection:
                 self.lacks(case.suite, case.title, policy, f"round {block.round}: {(path / 'missing').read_text().strip()}")
                 continue
             if not (path.parent / "done").exists() or not path.exists():
-                continue  # told by whoever knows why the run ended early, or gave the policy up
+                continue  # run.py reports why the run ended early or gave the policy up
             try:
-                # All of a measurement's figures, or none.
+                # list(): a damaged file must drop all figures of its measurement.
                 for metric, unit, better, value in list(_READERS[case.suite](self, case, policy, path)):
                     self._add(case.suite, case.title, policy, block.round, metric, unit, better, value)
             except _DAMAGED as error:
@@ -110,14 +111,14 @@ class Collection:
             for name, value in distribution.figures().items():
                 if name != "p99.9" or distribution.total >= _FOR_A_THOUSANDTH:
                     yield f"{side} {name}", "us", _LOWER, value
-        # A cycle that comes too late for the next one leaves that out: who stalls is measured less often.
+        # cyclictest skips cycles while a wake-up is late: a guest that stalls has fewer samples.
         yield "guest wake-ups a second", "1", _HIGHER, measured.guest.total / self._seconds
         if measured.rates:
             yield "load's work", "bogo-ops/s", _HIGHER, latency.work_figure(measured.rates)
-        # A guest that waits less does more: neither is better.
+        # A guest that waits less does more work: neither direction is better.
         yield "vCPUs took", "CPUs", _NEITHER, measured.cpus
         yield "CPU time a wake-up", "us", _LOWER, 1e6 * measured.cpu_s / measured.guest.total
-        for side, distribution in measured.sides():  # last: of what is whole
+        for side, distribution in measured.sides():  # last, so that the measurement is complete
             self._distributions.setdefault((case.suite, case.title, side, policy), []).append(distribution)
 
     def _overhead(self, case, policy, path):
@@ -146,7 +147,7 @@ class Collection:
             raise LabError(f"{path}/boot.json is not what pvsched-boot writes: {error!r}") from error
 
     def native(self, wanted, rounds):
-        """Adds what was measured on this machine's own kernel."""
+        """Adds the measurements on this machine's own kernel."""
         for n in range(1, rounds + 1):
             for part in native.parts(wanted):
                 path = self._raw / "native" / f"round-{n}" / f"{part}.json"
@@ -164,9 +165,9 @@ class Collection:
                     for policy, value in values.items():
                         self._add(suite, case, policy, n, metric, unit, better, value)
 
-    def unwanted(self, wanted):
-        """Tells why some cases do not measure all policies."""
-        for case in suites.cases(wanted):
+    def unwanted(self, cases):
+        """Adds the reasons why cases do not measure all policies; `cases`: of this run."""
+        for case in cases:
             for policy in self.policies:
                 if not case.measures(policy):
                     self.lacks(case.suite, case.title, policy, case.why_not)
@@ -176,7 +177,7 @@ _DAMAGED = (LabError, LookupError, TypeError, ValueError, AttributeError, ZeroDi
 
 
 def _damage(path, error):
-    return str(error) if isinstance(error, LabError) else f"{path} holds something else than is written there: {error!r}"
+    return str(error) if isinstance(error, LabError) else f"{path} has unexpected contents: {error!r}"
 
 
 def _lines(path):

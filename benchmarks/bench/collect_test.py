@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import json
 import pathlib
@@ -21,7 +22,7 @@ def _cyclictest(*threads):
 
 
 class _Raw:
-    """A recorded run, in a folder."""
+    """The raw folder of a run."""
 
     def __init__(self):
         self.path = pathlib.Path(tempfile.mkdtemp())
@@ -64,7 +65,7 @@ class LatencyTest(unittest.TestCase):
         self.assertAlmostEqual(values["load's work"], 20.0)
         self.assertAlmostEqual(values["CPU time a wake-up"], 1e6 * 0.5 * 5 / 101, places=3)
 
-    def test_how_often_a_guest_was_measured_does_not_depend_on_how_long_its_start_took(self):
+    def test_wake_ups_a_second_do_not_depend_on_the_start_time(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100)
         raw.put("round-1/latency/busy-1x4/eevdf/guest_cpu", "2.5 60\n")
@@ -80,7 +81,7 @@ class LatencyTest(unittest.TestCase):
         self.assertEqual(guest["histogram"], {"100": 198, "800": 2})
         self.assertEqual(guest["case"], "busy host, 1 guest of 4 vCPUs")
 
-    def test_a_measurement_that_failed_is_missing_with_its_round_and_reason(self):
+    def test_failed_measurement_is_missing_with_its_round_and_reason(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100)
         raw.put("round-1/latency/busy-1x4/scx/missing", "the kernel ended it\n")
@@ -89,12 +90,12 @@ class LatencyTest(unittest.TestCase):
         self.assertEqual(found.missing, [{"suite": "latency", "case": "busy host, 1 guest of 4 vCPUs",
                                           "policy": "scx", "why": "round 1: the kernel ended it"}])
 
-    def test_a_block_that_was_not_completed_does_not_count(self):
+    def test_incomplete_block_does_not_count(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100, done=False)
         self.assertEqual(raw.collected(_block(1, "latency", "busy-1x4", "eevdf")).samples, [])
 
-    def test_a_file_that_is_damaged_costs_its_measurement_only(self):
+    def test_damaged_file_drops_its_measurement_only(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100)
         raw.latency(1, "rr", 100)
@@ -103,8 +104,7 @@ class LatencyTest(unittest.TestCase):
         self.assertEqual({s["policy"] for s in found.samples}, {"eevdf"})
         self.assertIn("is no result of cyclictest", found.missing[0]["why"])
 
-
-    def test_so_does_one_that_holds_something_else(self):
+    def test_file_with_unexpected_contents_drops_its_measurement_only(self):
         for name, text in (("g1.json", "[]"), ("guest_cpu", "0 0\n"), ("host.json", '{"thread": []}')):
             raw = _Raw()
             raw.latency(1, "eevdf", 100)
@@ -113,15 +113,15 @@ class LatencyTest(unittest.TestCase):
             found = raw.collected(_block(1, "latency", "busy-1x4", "rr", "eevdf"))
             self.assertEqual({s["policy"] for s in found.samples}, {"eevdf"})
             self.assertEqual({c["policy"] for c in found.curves}, {"eevdf"})
-            self.assertRegex(found.missing[0]["why"], r"^round 1: .*/rr.* (holds something else|is no result)")
+            self.assertRegex(found.missing[0]["why"], r"^round 1: .*/rr.* (has unexpected contents|is no result)")
 
-    def test_a_policy_that_was_given_up_before_has_no_folder_and_its_reason_is_known_elsewhere(self):
+    def test_policy_that_was_given_up_has_no_entry_here(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100)
         found = raw.collected(_block(1, "latency", "busy-1x4", "rr", "eevdf"))
         self.assertEqual(({s["policy"] for s in found.samples}, found.missing), ({"eevdf"}, []))
 
-    def test_why_it_was_tried_again_is_told_of_what_was_measured_at_last(self):
+    def test_retries_are_listed_if_the_measurement_succeeded(self):
         raw = _Raw()
         raw.latency(1, "eevdf", 100)
         raw.put("round-1/latency/busy-1x4/eevdf/tries", "it hung\nit hung\n")
@@ -132,7 +132,7 @@ class LatencyTest(unittest.TestCase):
 
 
 class OverheadTest(unittest.TestCase):
-    def test_counts_are_by_wake_up_and_only_pvscheds_programs_are_told(self):
+    def test_counts_are_per_wake_up_and_other_programs_are_ignored(self):
         raw = _Raw()
         top = "round-1/overhead/guest-1x1"
         raw.put(f"{top}/done", "")
@@ -154,7 +154,7 @@ class BootTest(unittest.TestCase):
         return {"ms": {"exec_to_vcpu_runs": ms / 4, "exec_to_userspace": ms / 2, "exec_to_end": ms},
                 "exits": {"total": exits}, "exits_to_vmm": {"total": 1}}
 
-    def test_a_round_counts_by_the_mean_of_its_boots(self):
+    def test_value_of_a_round_is_the_mean_of_its_boots(self):
         raw = _Raw()
         raw.put("round-1/boot/idle/done", "")
         raw.put("round-1/boot/idle/eevdf/boot.json",
@@ -163,7 +163,7 @@ class BootTest(unittest.TestCase):
         self.assertEqual(values, {"exec to the first vCPU's run": 150, "exec to user space": 300,
                                   "exec to the end": 600, "exits": 8, "exits to the VMM": 1})
 
-    def test_a_boot_that_never_told_of_itself_is_missing(self):
+    def test_boot_without_a_user_space_event_is_missing(self):
         raw = _Raw()
         run = self._run(400, 7)
         run["ms"]["exec_to_userspace"] = None
@@ -178,7 +178,7 @@ class NativeTest(unittest.TestCase):
     def _spread(value):
         return {"median": value, "min": value, "max": value}
 
-    def test_figures_and_reasons_by_round(self):
+    def test_figures_and_reasons_have_their_round(self):
         raw = _Raw()
         raw.put("native/round-1/exits.json", json.dumps({"exit_round_trip": {
             "without_ns": self._spread(1000), "unknown_ratio": self._spread(1.1), "registered_ratio": self._spread(1.2)}}))
@@ -190,16 +190,16 @@ class NativeTest(unittest.TestCase):
                          {("eevdf", "round trip of an exit"): 1000, ("agent", "round trip of an exit"): 1200})
         self.assertEqual({m["why"] for m in found.missing}, {"no guest runs here"})
 
-    def test_a_part_that_writes_something_else_costs_itself_only(self):
+    def test_part_with_unexpected_output_drops_itself_only(self):
         raw = _Raw()
         for part in native.parts(["scale"]):
             raw.put(f"native/round-1/{part}.json", "{}")
         found = raw.collected()
         found.native(["scale"], 1)
         self.assertEqual((found.samples, len(found.missing)), ([], 3))
-        self.assertIn("scale.json holds something else", found.missing[0]["why"])
+        self.assertIn("scale.json has unexpected contents", found.missing[0]["why"])
 
-    def test_what_a_run_that_was_stopped_left_does_not_count(self):
+    def test_files_of_a_stopped_run_are_removed(self):
         folder = pathlib.Path(tempfile.mkdtemp())
         for name in ("exits.json", "exits.missing"):
             (folder / name).write_text("old")
@@ -208,7 +208,7 @@ class NativeTest(unittest.TestCase):
         native._run(root, "exits", folder)
         self.assertEqual([p.name for p in folder.iterdir()], ["exits.log"])
 
-    def test_what_an_agent_sustains(self):
+    def test_highest_decision_rate_is_reported(self):
         data = {"decisions": {"rates": [
             {"wanted_per_s": wanted, "asked_per_s": self._spread(asked), "applied_per_s": self._spread(applied)}
             for wanted, asked, applied in ((1000, 900, 899), (64000, 50000, 20000))]}}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of the bench that needs no host under test: pvsched-cost-bench on this machine's own kernel."""
+# Copyright (C) 2026 The pvsched authors
+"""The part of the bench without a host under test: pvsched-cost-bench on this machine's own kernel."""
 
 import subprocess
 
@@ -11,8 +12,8 @@ from progress import step
 from settings import BUILD, CHECKOUT
 
 PROGRAM = "pvsched-cost-bench"
-POLICY = "agent"  # what pvschedd is told to use there
-# Part of the program -> suite, and what a round of it takes, in s.
+POLICY = "agent"  # the actuator of pvschedd there
+# Part of the program -> (suite, seconds of a round).
 PARTS = {"exits": ("overhead", 3), "programs": ("overhead", 4), "guest-hooks": ("overhead", 2),
          "scale": ("scale", 14), "vms": ("scale", 6), "decisions": ("scale", 12)}
 
@@ -26,7 +27,7 @@ def takes_s(wanted, rounds):
 
 
 def run(wanted, rounds, raw):
-    """Each part once a round: raw/native/round-N/PART.json, or PART.missing with the reason."""
+    """Runs each part once in each round. Writes raw/native/round-N/PART.json, or PART.missing with the reason."""
     if not parts(wanted):
         return
     root = roots.build_root()
@@ -41,7 +42,7 @@ def run(wanted, rounds, raw):
 
 def _run(root, part, folder):
     program = f"/src/{(BUILD / 'bin' / PROGRAM).relative_to(CHECKOUT)}"
-    for kind in ("json", "missing"):  # of a run that was stopped, and goes on
+    for kind in ("json", "missing"):  # left by a run that was stopped
         (folder / f"{part}.{kind}").unlink(missing_ok=True)
     log = folder / f"{part}.log"
     with open(log, "wb") as file:
@@ -56,7 +57,7 @@ def build_program(root):
     build.cmake(root, targets=(PROGRAM,))
 
 
-# What each part's JSON means: (suite, case, metric, unit, better, {policy: value}).
+# Each part's figures: (suite, case, metric, unit, better, {policy: value}).
 _HERE = "this machine's own KVM"
 _LOWER, _HIGHER, _NEITHER = "lower", "higher", "neither"
 
@@ -67,7 +68,7 @@ def figures(part, data):
 
 
 def _middle(spread):
-    return spread["median"]  # of one round
+    return spread["median"]  # the value of a single round
 
 
 def _exits(data):
@@ -121,12 +122,12 @@ def _decisions(data):
 
 
 def cases_of(part):
-    """(suite, case) for what could not be measured at all."""
+    """(suite, case) under which a part that failed is reported."""
     return {"exits": ("overhead", f"exits, {_HERE}"), "programs": ("overhead", f"BPF programs, {_HERE}"),
-            "guest-hooks": ("overhead", "the driver's own code"), "scale": ("scale", "1000 vCPUs"), "vms": ("scale", "100 VMs of one vCPU"),
-            "decisions": ("scale", "one agent")}[part]
+            "guest-hooks": ("overhead", "the driver's own code"), "scale": ("scale", "1000 vCPUs"),
+            "vms": ("scale", "100 VMs of one vCPU"), "decisions": ("scale", "one agent")}[part]
 
 
 def has(suite, case):
-    """Whether it is measured here, so that the host under test has no part in it."""
+    """Whether a case is measured here, without the host under test."""
     return not suites.cases([suite]) or (suite, case) in map(cases_of, PARTS)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""results.json: what a run measured, raw. Read, checked, merged and written here.
+# Copyright (C) 2026 The pvsched authors
+"""results.json: the raw measurements of a run. This module reads, checks, merges and writes it.
 
     {"format": 1,
      "meta": {"date", "host_kernel", "guest_kernel", "machine", "emulated", "rounds", "suites", "commit"};
-             of a run, too: "own_kernel", "seconds", "seed", "trouble" (why not all was measured)
+             and optionally: "own_kernel", "qemu", "time", "seconds", "seed", "command", "trouble" (why the run is
+             incomplete)
      "policies": {NAME: TITLE, ...}, in order; the first is the base of all ratios
      "samples": [{"suite", "case", "policy", "round", "metric", "unit", "better", "value"}, ...],
      "curves": [{"suite", "case", "side", "policy", "histogram": {US: COUNT, ...}}, ...], all rounds together
      "missing": [{"suite", "case", "policy", "why"}, ...],
-     "again": the same, optional: why a measurement was tried again}
+     "again": optional, the same fields: the reason of each retry}
 """
 
 import json
@@ -20,7 +22,7 @@ from settings import LabError
 
 FORMAT = 1
 OWN = tuple(of_kind(POLICIES, "pvsched"))
-BETTER = ("lower", "higher", "neither")  # neither: told, not judged
+BETTER = ("lower", "higher", "neither")  # neither: reported, not judged
 
 _KINDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object",
           (int, float): "a number"}
@@ -33,7 +35,7 @@ _CURVE = {"suite": str, "case": str, "side": str, "policy": str, "histogram": di
 _MISSING = {"suite": str, "case": str, "policy": str, "why": str}
 _UNDER_TEST = ("host_kernel", "guest_kernel", "emulated")
 _TIMED = {case.suite for case in suites.cases(suites.SUITES) if case.timed}
-_SAME = ("own_kernel", "machine", *_UNDER_TEST)  # of runs that may be merged
+_SAME = ("own_kernel", "machine", *_UNDER_TEST)  # must be equal in merged runs
 
 
 def load(path):
@@ -48,7 +50,7 @@ def load(path):
 
 
 def save(results, path):
-    """With a line for each sample, so that two versions can be compared line by line."""
+    """Writes one line for each sample, so that a diff compares versions."""
     def block(value):
         if isinstance(value, list) and value:
             return "[\n  " + ",\n  ".join(json.dumps(v) for v in value) + "\n ]"
@@ -58,7 +60,7 @@ def save(results, path):
 
 
 def check(results, name):
-    """Raises LabError with the first thing that is wrong: where, and what would be right."""
+    """Raises LabError with the first error, its place and what is expected."""
     try:
         _check(results)
     except _Wrong as wrong:
@@ -120,7 +122,7 @@ def _shape(value, shape, where):
         path = key if where == "it" else f"{where}.{key}"
         if key not in value:
             raise _Wrong(f"{path} is missing")
-        # To Python true is a whole number, too.
+        # isinstance(True, int) holds in Python.
         if not isinstance(value[key], kind) or isinstance(value[key], bool) and kind is not bool:
             raise _Wrong(f"{path} is not {_KINDS[kind]}")
 
@@ -132,15 +134,14 @@ def _known(entry, policies, where):
 
 def _once(seen, key, where):
     if key in seen:
-        raise _Wrong(f"{where} is there twice: {', '.join(map(str, key))}")
+        raise _Wrong(f"{where} is a duplicate: {', '.join(map(str, key))}")
     seen.add(key)
 
 
 def merge(parts):
-    """One result of several partial runs: of other suites, or more rounds of the same.
+    """One result of several partial runs: of other suites, or more rounds of the same suite.
 
-    Rounds that are in two parts are numbered anew, since a round's figures are only
-    compared with each other.
+    Rounds of later parts get new numbers, as only figures of one round are compared.
     """
     first, *others = parts
     merged = {"format": FORMAT, "meta": dict(first["meta"]), "policies": dict(first["policies"]),
@@ -185,7 +186,7 @@ def _check_mergeable(one, other):
 
 
 def _rounds(results):
-    """What each round of a suite measured; no two are alike."""
+    """(suite, round) -> its measurements; two different rounds are never equal."""
     found = {}
     for s in results["samples"]:
         found.setdefault((s["suite"], s["round"]), set()).add(
@@ -194,7 +195,7 @@ def _rounds(results):
 
 
 def _has_host(meta):
-    """Whether there was a host under test: `scale` is measured on this machine's own kernel alone."""
+    """Whether there was a host under test: `scale` uses this machine's own kernel only."""
     return meta["suites"] != ["scale"]
 
 
@@ -210,7 +211,7 @@ def _merged_meta(one, other):
 
 
 def _still_missing(parts, samples):
-    """What one part could not measure at all, another may have."""
+    """The missing entries that no other part measured."""
     measured = set(map(_place, samples))
     kept = [m for part in parts for m in part["missing"]
             if _place(m) not in measured or _place(m) in set(map(_place, part["samples"]))]

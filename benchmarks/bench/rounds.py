@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures a schedule on the host under test, on a fresh one where an emulated one died."""
+# Copyright (C) 2026 The pvsched authors
+"""Runs a schedule on the host under test, and continues on a fresh host if an emulated host dies."""
 
 import collections
 import dataclasses
@@ -16,36 +17,36 @@ from settings import LabError
 
 STOPPED = "it was stopped before its end"
 _SCHEDULE = "/lab/schedule"
-_DEATHS = 2  # under one policy in one case, then it is given up there
-_DIED = "deaths.json"  # of `raw`, so that a run that goes on knows
-_IN_VAIN = 4  # deaths in a row without a block done
+_DEATHS = 2  # host deaths under a policy in a case, until the policy is given up there
+_DIED = "deaths.json"  # in `raw`, for a run that continues this one
+_IN_VAIN = 4  # consecutive deaths without a new block, until the run ends
 
 
 @dataclasses.dataclass
 class Measured:
     raw: pathlib.Path
     emulated: bool = False
-    deaths: dict = dataclasses.field(default_factory=dict)  # (suite, case, policy) -> how the host ended, each time
-    trouble: str = ""  # why not all was measured
-    is_stopped: bool = False  # by whoever runs it
+    deaths: dict = dataclasses.field(default_factory=dict)  # (suite, case, policy) -> the cause of each host death
+    trouble: str = ""  # why the run is incomplete
+    is_stopped: bool = False  # by the user
 
     @property
     def given_up(self):
-        """(suite, case, policy) -> why."""
-        return {at: f"{len(ends)} times under it, {ends[-1]}" for at, ends in self.deaths.items()
+        """(suite, case, policy) -> the reason."""
+        return {at: f"the host died {len(ends)} times under it, the last time: {ends[-1]}" for at, ends in self.deaths.items()
                 if len(ends) >= _DEATHS and at[2] != BASE}
 
 
 def run(plan, seconds, raw, emulated, programs=None, kept=None):
-    """What was measured is in `raw` at the end: round-N/SUITE/CASE/POLICY.
+    """Measures the plan; the files are in raw/round-N/SUITE/CASE/POLICY at the end.
 
-    `programs`: the kernel's schedulers that go along, name -> file of the build root.
-    `kept`: what read() found of an earlier run of the same plan.
+    `programs`: the kernel's own schedulers, name -> file of the build root.
+    `kept`: the result of read() for an earlier run of the same plan.
     """
     kept = kept or {}
     result, in_vain = Measured(raw, emulated, _deaths(kept)), 0
     while True:
-        _restore(kept, raw)  # where it is safe, whatever ends this one
+        _restore(kept, raw)  # so that it survives the end of this process
         left = [b.without(result.given_up) for b in plan]
         progress = _Progress(left, seconds, emulated)
         files = {f"/lab/out/{name}": data for name, data in kept.items()}
@@ -55,7 +56,7 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
             outcome = host.run(job, raw, progress, retries=0)
             if not outcome.status:
                 return result
-            # Such as a guest that does not start, which an emulated host brings about, too.
+            # For example, a guest does not start; emulation causes that, too.
             end, now = f"the measurement ended with exit status {outcome.status}: see above and {raw}", read(raw)
             if not emulated:
                 result.trouble = end
@@ -72,36 +73,35 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
         in_vain = 0 if done(now) > done(kept) else in_vain + 1
         kept = now if done(now) >= done(kept) else kept
         if progress.at:
-            # Less where its console is: the next host writes its own there.
+            # Without the path of the console log, which the next host overwrites.
             result.deaths.setdefault(progress.at, []).append(end.partition("; its console")[0])
             kept = {**kept, _DIED: json.dumps([[*at, ends] for at, ends in result.deaths.items()]).encode()}
         if in_vain == _IN_VAIN:
             _restore(kept, raw)
             result.trouble = f"{_IN_VAIN} times in a row, {end}"
             return result
-        say(f"{end}. That is the emulator's failure: going on with the {done(kept)} of {len(plan)} blocks that "
-            "are done, on a fresh host")
+        say(f"{end}. The emulator failed: continuing on a fresh host; {done(kept)} of {len(plan)} blocks are done")
 
 
 def _deaths(kept):
     try:
         return {tuple(at): ends for *at, ends in json.loads(kept.get(_DIED, b"[]"))}
-    except ValueError:  # killed while it was written
+    except ValueError:  # the writer was killed
         return {}
 
 
 def done(kept):
-    """How many blocks."""
+    """The number of complete blocks."""
     return sum(name.endswith("/done") for name in kept)
 
 
 def read(raw):
-    """What is in `raw`: name -> bytes."""
+    """The files in `raw`: name -> bytes."""
     return {str(path.relative_to(raw)): path.read_bytes() for path in raw.rglob("*") if path.is_file()}
 
 
 def _restore(kept, raw):
-    # Killed meanwhile, it leaves no block that is done but not whole.
+    # `done` files come last: a process that is killed here leaves no incomplete block marked as done.
     for name, data in sorted(kept.items(), key=lambda item: item[0].endswith("/done")):
         path = raw / name
         if not path.is_file() or path.read_bytes() != data:
@@ -110,14 +110,14 @@ def _restore(kept, raw):
 
 
 class _Progress:
-    """Passes the host's output on; tells what is measured, and how long the rest takes."""
+    """Forwards the host's output, and prints the current measurement and the remaining time."""
 
     def __init__(self, plan, seconds, emulated):
         self.at = None  # (suite, case, policy)
         self._plan, self._seconds, self._emulated = plan, seconds, emulated
         self._rounds = max(b.round for b in plan)
         self._flat = [(b, policy) for b in plan for policy in b.order]
-        self._begun = None  # (when, what was left then)
+        self._begun = None  # (start, estimated remaining time at the start)
         self._rest = b""
 
     def __call__(self, data):
@@ -143,7 +143,7 @@ class _Progress:
             f"{minutes(left)} left")
 
     def _left_s(self, index):
-        """By what the measurements so far took, once there are some."""
+        """The estimate, scaled by the real duration of the measurements so far."""
         left = schedule.takes_s(self._remaining(index), self._seconds, self._emulated)
         if self._begun is None:
             self._begun = (time.monotonic(), left)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import contextlib
 import io
@@ -20,12 +21,12 @@ def _block(n):
 
 
 class _Hosts:
-    """Stands for host.run: each boot gets so far, and then dies unless it is the last."""
+    """A fake of host.run: each boot prints lines, and then dies unless it is the last."""
 
     def __init__(self, *boots):
         self.boots = list(boots)
         self.jobs = []
-        self.found = []  # what was in `raw` at each boot
+        self.found = []  # the contents of `raw` at each boot
 
     def __call__(self, job, raw, write, retries):
         self.jobs.append(job)
@@ -51,23 +52,23 @@ class DeathTest(unittest.TestCase):
             result = rounds.run(_PLAN, 5, self.raw, True)
         return hosts, result
 
-    def test_a_fresh_host_gets_what_the_dead_one_had_done(self):
+    def test_fresh_host_gets_the_blocks_of_the_dead_host(self):
         hosts, result = self._run((["2 latency busy-1x1 rr"], _block(1)), ([], None))
         self.assertEqual(hosts.jobs[1].files["/lab/out/round-1/latency/busy-1x1/done"], b"")
         self.assertEqual((result.trouble, result.given_up), ("", {}))
 
-    def test_a_death_that_kept_nothing_loses_nothing_of_before(self):
+    def test_death_without_results_loses_no_earlier_block(self):
         hosts, _ = self._run(([], _block(1)), ([], {}), ([], None))
         self.assertIn("/lab/out/round-1/latency/busy-1x1/done", hosts.jobs[2].files)
 
-    def test_a_policy_under_which_the_host_dies_twice_is_given_up_in_that_case(self):
+    def test_policy_is_given_up_in_a_case_after_two_host_deaths(self):
         died = (["1 latency busy-1x1 scx"], {})
         hosts, result = self._run(died, died, ([], None))
         self.assertEqual(hosts.jobs[2].files["/lab/schedule"],
                          b"1 latency busy-1x1 rr eevdf\n2 latency busy-1x1 rr eevdf\n")
         self.assertEqual(list(result.given_up), [("latency", "busy-1x1", "scx")])
 
-    def test_who_goes_on_knows_of_the_deaths_before(self):
+    def test_continued_run_counts_earlier_host_deaths(self):
         died = (["1 latency busy-1x1 scx"], _block(1))
         hosts, result = self._run(died, (["stop"], {}))
         self.assertEqual(result.given_up, {})
@@ -76,34 +77,34 @@ class DeathTest(unittest.TestCase):
             result = rounds.run(_PLAN, 5, self.raw, True, kept=rounds.read(self.raw))
         self.assertEqual(hosts.jobs[1].files["/lab/schedule"],
                          b"1 latency busy-1x1 rr eevdf\n2 latency busy-1x1 rr eevdf\n")
-        self.assertEqual(result.given_up, {("latency", "busy-1x1", "scx"): "2 times under it, the emulated host died: silence"})
+        self.assertEqual(result.given_up, {("latency", "busy-1x1", "scx"): "the host died 2 times under it, the last time: the emulated host died: silence"})
 
-    def test_the_base_is_never_given_up(self):
+    def test_base_is_never_given_up(self):
         died = (["1 latency busy-1x1 eevdf"], {})
         _, result = self._run(died, died, ([], None))
         self.assertEqual(result.given_up, {})
 
-    def test_hosts_that_die_in_vain_end_it_with_what_there_is(self):
+    def test_repeated_deaths_without_progress_end_the_run(self):
         _, result = self._run((["1 latency busy-1x1 rr"], _block(1)), *[([], {})] * 4)
         self.assertIn("4 times in a row", result.trouble)
         self.assertTrue((self.raw / "round-1/latency/busy-1x1/done").exists())
 
-    def test_a_job_that_failed_on_an_emulated_host_is_gone_on_with(self):
+    def test_failed_job_continues_on_an_emulated_host(self):
         hosts, result = self._run((["1 latency busy-1x1 rr"], 1), ([], None))
         self.assertEqual((len(hosts.jobs), result.trouble), (2, ""))
 
-    def test_what_is_done_when_somebody_stops_it_is_there_to_report_and_to_go_on_with(self):
+    def test_stopped_run_keeps_its_complete_blocks(self):
         _, result = self._run((["stop"], _block(1)))
         self.assertEqual((result.is_stopped, result.trouble), (True, "it was stopped before its end"))
         kept = rounds.read(self.raw)
         self.assertEqual((kept, rounds.done(kept)), (_block(1), 1))
 
-    def test_what_is_kept_lies_in_raw_while_a_host_runs(self):
+    def test_kept_blocks_are_in_raw_while_a_host_runs(self):
         hosts, _ = self._run((["2 latency busy-1x1 rr"], _block(1)), ([], {}), ([], None))
         self.assertEqual([{k: v for k, v in found.items() if k != "deaths.json"} for found in hosts.found],
                          [{}, _block(1), _block(1)])
 
-    def test_killed_while_it_restores_it_leaves_no_block_that_is_not_whole(self):
+    def test_restore_writes_done_files_last(self):
         raw, written = pathlib.Path(tempfile.mkdtemp()), []
         write = pathlib.Path.write_bytes
         with mock.patch.object(pathlib.Path, "write_bytes", lambda p, data: (written.append(p.name), write(p, data))):
@@ -112,12 +113,12 @@ class DeathTest(unittest.TestCase):
         self.assertEqual(written, ["guest_cpu", "deaths.json", "done"])
         self.assertEqual(rounds._deaths(rounds.read(raw)), {})
 
-    def test_a_host_that_dies_on_hardware_loses_nothing(self):
+    def test_host_death_on_hardware_loses_no_block(self):
         with self.assertRaises(host.HostDied):
             self._run((["power"], _block(1)))
         self.assertEqual(rounds.read(self.raw), _block(1))
 
-    def test_progress_names_the_measurement_and_the_time_left(self):
+    def test_progress_names_the_measurement_and_the_remaining_time(self):
         self._run((["1 latency busy-1x1 scx"], None))
         self.assertIn("3 of 6, round 1 of 2: latency, busy host, 1 guest of 1 vCPU: scx; about", self.said.getvalue())
 

@@ -176,15 +176,15 @@ class WhyMissingTest(unittest.TestCase):
         raw = pathlib.Path(tempfile.mkdtemp())
         plan = [schedule.Block(1, suites.DEMO, ("rr", "scx", "agent"))]
         collection = collect.Collection(raw, plan, 5, ["eevdf", "rr", "scx", "agent"])
-        measured = rounds.Measured(raw, deaths={("latency", "busy-1x1", p): ["the host died"] * n
+        measured = rounds.Measured(raw, deaths={("latency", "busy-1x1", p): ["silence"] * n
                                                 for p, n in (("rr", 1), ("scx", 2))})
         options = run.Options(["latency"], [], 1, 5, 1, raw, None, "")
         run._why_missing(collection, options, plan, {}, measured)
         title = suites.DEMO.title
         why = {m["policy"]: m["why"] for m in collection.missing if m["case"] == title}
         self.assertEqual(why, {"rr": "it was not measured", "agent": "it was not measured",
-                               "scx": "2 times under it, the host died"})
-        self.assertEqual([(a["case"], a["policy"], a["why"]) for a in collection.again], [(title, "rr", "the host died")])
+                               "scx": "the host died 2 times under it, the last time: silence"})
+        self.assertEqual([(a["case"], a["policy"], a["why"]) for a in collection.again], [(title, "rr", "silence")])
 
 
 class CollectedTest(unittest.TestCase):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schedulers in the kernel's own tools/sched_ext, out of Debian's package of its sources."""
+# Copyright (C) 2026 The pvsched authors
+"""The schedulers of the kernel's own tools/sched_ext, built from Debian's source package."""
 
 import re
 import shutil
@@ -10,13 +11,13 @@ import roots
 from lock import exclusive
 from settings import BUILD, CHECKOUT, LabError
 
-# Of the sources, what the schedulers, and the libbpf they bring, are made of.
+# The parts of the sources that the schedulers and their libbpf need.
 _PARTS = ("tools/sched_ext/", "tools/lib/", "tools/build/", "tools/scripts/", "tools/include/", "tools/arch/",
           "tools/bpf/", "include/", "scripts/")
 
 
 def programs(names):
-    """({name: its file}, {name: why it could not be built}); built once for each kernel."""
+    """({name: its file}, {name: why it does not build}); built once for each kernel."""
     root = roots.build_root()
     folder = BUILD / "sched_ext" / root.kernel
     with exclusive(BUILD / "lab" / "sched_ext.lock"):
@@ -33,7 +34,7 @@ def _build(root, folder, names):
     refused = {}
     for name in names:
         try:
-            # Of the sources' own bpftool nothing is needed that the build root's lacks.
+            # The build root's bpftool saves a build of the sources' own.
             build.logged(root, f"building the kernel's {name}", [
                 "make", "-C", _inside(tree / "tools/sched_ext"), "BPFTOOL=/usr/sbin/bpftool",
                 f"VMLINUX_BTF=/usr/src/linux-headers-{root.kernel}/vmlinux", name])
@@ -55,7 +56,7 @@ def _complaint(text):
 
 
 def _sources(root, folder):
-    """The part of the sources that is needed, unpacked in the checkout's build folder."""
+    """The needed part of the sources, unpacked in the build folder."""
     tree = folder / "source"
     if tree.exists():
         return tree

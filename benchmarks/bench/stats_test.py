@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 
 import random
 import statistics
@@ -9,24 +10,24 @@ from bench.synthetic import sample
 
 
 def _row(better="lower", **values):
-    """`values`: policy -> the rounds' values."""
+    """`values`: policy -> the values of its rounds."""
     samples = [sample(v, policy=p, n=n, better=better) for p, rounds in values.items()
                for n, v in enumerate(rounds, 1) if v is not None]
     return stats.cases(synthetic.results(samples))[0].rows[0]
 
 
 class EstimateTest(unittest.TestCase):
-    def test_few_values_give_their_extremes(self):
+    def test_interval_of_few_values_is_their_extremes(self):
         for values in ((3,), (4, 2), (5, 1, 2), (9, 8, 1, 2, 3)):
             e = stats.Estimate.of(values)
             self.assertEqual((e.median, e.low, e.high), (statistics.median(values), min(values), max(values)))
 
-    def test_more_values_give_the_ranks_that_hold_the_median_in_95_percent_of_cases(self):
+    def test_interval_of_more_values_has_95_percent_confidence(self):
         for n, rank in ((5, 1), (6, 1), (8, 1), (9, 2), (11, 2), (12, 3), (20, 6)):
             e = stats.Estimate.of(random.Random(n).sample(range(1, n + 1), n))
             self.assertEqual((e.low, e.high), (rank, n + 1 - rank))
 
-    def test_the_confidence_is_what_it_is_said_to_be(self):
+    def test_stated_confidence_matches_simulation(self):
         self.assertEqual([stats.confidence(n) for n in (1, 2, 3, 4, 5, 6, 7)],
                          [0, 0.5, 0.75, 0.875, 0.9375, 0.96875, 0.984375])
         self.assertTrue(all(0.95 <= stats.confidence(n) < 1 for n in range(6, 60)))
@@ -36,7 +37,7 @@ class EstimateTest(unittest.TestCase):
                                                       for _ in range(4000)))
             self.assertAlmostEqual(held / 4000, stats.confidence(n), delta=0.012)
 
-    def test_nothing_is_clear_with_fewer_than_five(self):
+    def test_difference_is_never_clear_with_fewer_than_five_rounds(self):
         self.assertFalse(stats.Estimate.of([2, 2, 2, 2]).above_one)
         self.assertTrue(stats.Estimate.of([2, 2, 2, 2, 2]).above_one)
         self.assertFalse(stats.Estimate.of([2, 2, 2, 2, 0.9]).above_one)
@@ -49,54 +50,54 @@ class RowTest(unittest.TestCase):
         self.assertEqual(row.estimate("rr").values, (0.5, 0.5, 0.5))
         self.assertEqual(row.raw("rr").median, 50)
 
-    def test_a_round_without_the_base_or_with_a_base_of_nothing_has_no_ratio(self):
+    def test_round_without_the_base_or_with_a_zero_base_has_no_ratio(self):
         row = _row(eevdf=[10, None, 0], rr=[5, 50, 500])
         self.assertEqual(row.estimate("rr").values, (0.5,))
         self.assertIsNone(row.estimate("scx"))
 
-    def test_without_a_base_the_values_themselves_are_compared(self):
+    def test_values_are_compared_without_a_base(self):
         for base in ({}, {"eevdf": [0, 0]}):
             row = _row(**base, scx=[5, 7], agent=[8, 8])
             self.assertFalse(row.relative)
             self.assertEqual((row.estimate("scx").median, row.best(["scx", "agent"])), (6, "scx"))
 
-    def test_the_best_is_by_what_is_better(self):
+    def test_best_follows_the_better_direction(self):
         values = {"eevdf": [10] * 5, "rr": [5] * 5, "scx": [20] * 5}
         self.assertEqual(stats.winners(_row("lower", **values)), {"rr"})
         self.assertEqual(stats.winners(_row("higher", **values)), {"scx"})
         self.assertEqual(stats.winners(_row("neither", **values)), set())
         self.assertEqual(stats.winners(_row("lower", eevdf=[10] * 5)), set())
 
-    def test_equals_are_all_best_unless_there_is_nothing_else(self):
+    def test_equal_policies_are_all_best_unless_all_are_equal(self):
         self.assertEqual(stats.winners(_row(eevdf=[10] * 5, rr=[5] * 5, scx=[5] * 5)), {"rr", "scx"})
         self.assertEqual(stats.winners(_row(eevdf=[5] * 5, rr=[5] * 5, scx=[5] * 5)), set())
 
-    def test_so_are_those_that_are_not_clearly_worse(self):
+    def test_policies_that_are_not_clearly_worse_are_best(self):
         row = _row(eevdf=[10] * 5, rr=[4] * 5, scx=[5, 5, 5, 5, 3], agent=[5] * 5)
         self.assertEqual(stats.winners(row), {"rr", "scx"})
 
-    def test_few_rounds_have_no_winner_and_nobody_wins_by_few(self):
+    def test_few_rounds_have_no_winner(self):
         self.assertEqual(stats.winners(_row(eevdf=[10] * 4, rr=[5] * 4)), set())
         self.assertEqual(stats.winners(_row(eevdf=[10] * 5, rr=[5] * 5, scx=[6, 4])), {"rr"})
 
 
 class BeatenTest(unittest.TestCase):
-    def test_it_names_the_better_policy_and_its_lead(self):
+    def test_better_policy_and_its_lead_are_returned(self):
         other, own, lead = stats.beaten(_row(eevdf=[10] * 5, rr=[2] * 5, scx=[4] * 5, agent=[3] * 5))
         self.assertEqual((other, own, lead.median, lead.above_one), ("rr", "agent", 1.5, True))
 
-    def test_the_base_may_be_the_better_one(self):
+    def test_base_can_be_the_better_policy(self):
         other, own, lead = stats.beaten(_row("higher", eevdf=[10], scx=[8]))
         self.assertEqual((other, own, lead.median), ("eevdf", "scx", 1.25))
 
-    def test_pvsched_is_not_beaten_where_it_is_best_or_equal_or_alone_or_not_judged(self):
+    def test_pvsched_is_not_beaten_if_best_equal_alone_or_not_judged(self):
         self.assertIsNone(stats.beaten(_row(eevdf=[10], rr=[4], scx=[3])))
         self.assertIsNone(stats.beaten(_row(eevdf=[10], rr=[3], scx=[3])))
         self.assertIsNone(stats.beaten(_row(scx=[3])))
         self.assertIsNone(stats.beaten(_row(eevdf=[10], rr=[3])))
         self.assertIsNone(stats.beaten(_row("neither", eevdf=[10], rr=[3], scx=[4])))
 
-    def test_standing_counts_what_is_clear(self):
+    def test_standing_counts_clear_differences(self):
         def standing(*values):
             case = stats.Case("s", "c", [_row(eevdf=[10] * 5, scx=v) for v in values], {}, {})
             return stats.standing([case], "scx", "eevdf")

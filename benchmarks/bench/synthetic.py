@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results as a run would leave them, for the tests: known effects, seeded noise."""
+# Copyright (C) 2026 The pvsched authors
+"""Synthetic results for the tests, with known effects and seeded noise."""
 
 import math
 import random
@@ -12,7 +13,7 @@ EFFECTS = {"eevdf": 1, "nice": 0.5, "slice": 0.8, "rr": 0.22, "scx": 0.35, "agen
            "scx_simple": 1.8}
 CASES = ("idle host, 1 guest of 1 vCPU", "busy host, 1 guest of 1 vCPU", "busy host, 2 guests of 4 vCPUs")
 FIGURES = {"average": 1, "p50": 0.8, "p99": 9, "p99.9": 20, "max": 40}
-# Logarithms' standard deviation of what is compared, over the rounds on an emulated host; as measured.
+# Standard deviation of the logarithms over the rounds on an emulated host, measured.
 SPREADS = {"average": 0.45, "p50": 0.35, "p99": 0.56, "p99.9": 0.83, "max": 0.9, "load's work": 0.22,
            "hackbench": 0.33, "exits a wake-up": 0.13, "interrupts a wake-up": 0.14, "ends of a halt a wake-up": 0.14,
            "program": 0.28}
@@ -32,7 +33,7 @@ def results(samples=(), **parts):
 
 
 def run(seed, noise=0.2, rounds=5, curves=False, effect=lambda suite, case, metric, policy: 1):
-    """A run of two suites; every sample has its own noise, each round one that all policies share."""
+    """A run of two suites. Each sample has noise of its own, and all policies of a round share noise."""
     draw = random.Random(seed)
     wobble = lambda: math.exp(draw.gauss(0, noise))  # noqa: E731
     samples = []
@@ -58,11 +59,11 @@ def run(seed, noise=0.2, rounds=5, curves=False, effect=lambda suite, case, metr
 
 
 def noisy(seed, rounds=5, shared=0.5, effect=lambda suite, case, metric, policy: 1):
-    """A run with the spreads that an emulated host has; `shared`: of the programs' variance, what all have in a round."""
+    """A run with the spreads of an emulated host. `shared`: share of the programs' variance that a round has in common."""
     draw = random.Random(seed)
     own = SPREADS["program"] * math.sqrt(1 - shared)
     samples, case = [], "idle host, 1 guest of 1 vCPU"
-    # Of the two that a ratio is made of each has its part of the spread.
+    # Both values of a ratio contribute to its spread.
     ratio = lambda name: math.exp(draw.gauss(0, SPREADS[name] / math.sqrt(2)))  # noqa: E731
     for n in range(1, rounds + 1):
         for busy in CASES:
