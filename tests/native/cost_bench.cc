@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// pvsched-cost-bench: what pvsched costs a host, on this machine's own kernel and
-// KVM. Every figure is a ratio to its peer of the same run, rounds interleaved.
+// Copyright (C) 2026 The pvsched authors
+//
+// pvsched-cost-bench measures the cost of pvsched on this machine's own kernel and KVM.
+// Rounds are interleaved, so that each value has a peer of the same round.
 
 #include <sched.h>
 #include <sys/prctl.h>
@@ -56,7 +58,7 @@ void PinTo(pid_t tid, int cpu) {
   sched_setaffinity(tid, sizeof(cpus), &cpus);
 }
 
-// Nanoseconds from exit to exit of a vCPU that does nothing else.
+// Nanoseconds from one exit to the next, for a vCPU that only exits.
 double RoundTripNs(const MiniVm& vm, std::chrono::milliseconds time) {
   const uint64_t exits = vm.exits(0);
   const auto start = Clock::now();
@@ -68,7 +70,7 @@ double RoundTripNs(const MiniVm& vm, std::chrono::milliseconds time) {
 std::unique_ptr<MiniVm> RunningVm(int vcpus, std::chrono::microseconds pause) {
   auto vm = MiniVm::Create(vcpus);
   if (!vm.ok()) {
-    fprintf(stderr, "pvsched-cost-bench: no guest runs here: %s\n",
+    fprintf(stderr, "pvsched-cost-bench: this machine runs no guest: %s\n",
             std::string(vm.status().message()).c_str());
     exit(1);
   }
@@ -97,13 +99,13 @@ void Register(ControlConnection& device, MiniVm& vm, int vcpu, uint32_t id) {
 void Start(HostDaemon& daemon, const char* tunables = "") {
   const std::string quiet = daemon.path("quiet.toml");
   std::ofstream(quiet) << "[host]\nlog-level = \"error\"\n" << tunables;
-  // The one actuator that every kernel has.
+  // Every kernel supports this actuator.
   if (!daemon.Start({"--config", quiet, "--actuator", "agent"})) exit(1);
   unlink(quiet.c_str());
 }
 
 Json ExitRoundTrip(int rounds) {
-  printf("Round trip of an exit (software KVM: OUT to user space and back):\n");
+  printf("Round trip of an exit (OUT to user space and back):\n");
   const auto vm = RunningVm(1, std::chrono::microseconds(0));
   PinTo(vm->tid(0), 0);
   PinTo(0, 1);
@@ -112,7 +114,7 @@ Json ExitRoundTrip(int rounds) {
   std::vector<double> without, unknown, registered, idle_over, busy_over;
   RoundTripNs(*vm, time);
   for (int i = 0; i < rounds; ++i) {
-    // Before and after: what drifts over the round drops out.
+    // The mean of before and after cancels a drift over the round.
     double base = RoundTripNs(*vm, time);
     Start(daemon);
     const double attached = RoundTripNs(*vm, time);
@@ -130,8 +132,8 @@ Json ExitRoundTrip(int rounds) {
   }
   Json json;
   json["without_ns"] = Show("without pvschedd", SpreadOf(without), "ns");
-  json["unknown_ratio"] = Show("pvschedd runs, the VM has no driver", SpreadOf(idle_over), "x");
-  json["registered_ratio"] = Show("pvschedd serves the vCPU", SpreadOf(busy_over), "x");
+  json["unknown_ratio"] = Show("with pvschedd, VM without the driver", SpreadOf(idle_over), "x");
+  json["registered_ratio"] = Show("with pvschedd, vCPU registered", SpreadOf(busy_over), "x");
   return json;
 }
 
@@ -143,10 +145,10 @@ double StatusMib(pid_t pid, const std::string& field) {
   return 0;
 }
 
-// A VM in a process of its own, as pvschedd wants it. The child ends with the object.
+// A VM in its own process, because pvschedd requires one process per VM. The destructor kills it.
 class VmProcess {
  public:
-  // The vCPUs run when this returns.
+  // The vCPUs run when the constructor returns.
   VmProcess(const HostDaemon& daemon, int vcpus, std::chrono::microseconds pause) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) exit(1);
@@ -164,7 +166,7 @@ class VmProcess {
     waitpid(pid_, nullptr, 0);
   }
 
-  // Of all its vCPUs, in us.
+  // Registers all vCPUs; returns the time in us.
   double Register() {
     if (write(parent_.get(), "r", 1) != 1) exit(1);
     return Await();
@@ -188,7 +190,7 @@ class VmProcess {
 
   double Await() {
     double us;
-    // What went wrong, the child has said.
+    // The child printed its error.
     if (read(parent_.get(), &us, sizeof(us)) != sizeof(us)) exit(1);
     return us;
   }
@@ -197,13 +199,13 @@ class VmProcess {
   UniqueFd parent_;
 };
 
-// Many vCPUs at one rate of events in all: what each event costs. `unit` is what `sizes`
-// count: vCPUs, or VMs of one vCPU.
+// The cost of an event for each number of vCPUs, at a constant total rate of events. `sizes`
+// counts `unit`s: vCPUs, or VMs of one vCPU.
 Json Scale(int rounds, const char* unit, int vcpus_per_vm, const std::vector<int>& sizes) {
-  printf("Cost of an event by the number of %ss (20000 exits a second in all):\n", unit);
+  printf("Cost of an event by number of %ss (20000 exits a second in total):\n", unit);
   const UniqueFd stats = AccountProgramCosts();
   if (!stats) {
-    fprintf(stderr, "pvsched-cost-bench: the kernel accounts no BPF run time\n");
+    fprintf(stderr, "pvsched-cost-bench: the kernel does not account BPF run time\n");
     exit(1);
   }
   std::map<int, std::vector<double>> costs;
@@ -245,7 +247,7 @@ Json Scale(int rounds, const char* unit, int vcpus_per_vm, const std::vector<int
     json["event_ns"][std::to_string(size)] =
         Show((name + ", program on exit").c_str(), SpreadOf(costs[size]), "ns");
     json["event_ratio"][std::to_string(size)] =
-        Show((name + ", to one").c_str(), SpreadOf(ratios), "x");
+        Show((name + ", ratio to one").c_str(), SpreadOf(ratios), "x");
   }
   json["registration_us"] =
       Show((std::string("registration of a ") + unit).c_str(), SpreadOf(registration_us), "us");
@@ -255,7 +257,8 @@ Json Scale(int rounds, const char* unit, int vcpus_per_vm, const std::vector<int
 }
 
 Json BpfObject() {
-  printf("Mean time of each program (a vCPU that exits all the time, boosted and not in turn):\n");
+  printf(
+      "Mean time of each program (a vCPU exits continuously, with and without a boost in turn):\n");
   const UniqueFd stats = AccountProgramCosts();
   const auto vm = RunningVm(2, std::chrono::microseconds(100));
   HostDaemon daemon;
@@ -277,12 +280,11 @@ Json BpfObject() {
   return json;
 }
 
-// Guests that ask for something else at each exit: what one agent applies. Nice values
-// below 0 and no budget, so that nothing is refused; a vCPU that sleeps in between is put
-// back first, which is a second decision.
+// The rate of grants that one agent applies. The guests change their intent at each exit. With
+// negative nice values and an unlimited budget, pvschedd refuses none. A vCPU that sleeps in
+// between first returns to its baseline, which counts as another grant.
 Json Decisions(int rounds) {
-  printf(
-      "Decisions that the agent applies, by the rate at which guests ask for another priority:\n");
+  printf("Grants that the agent applies, by the rate at which guests change their intent:\n");
   constexpr int kVcpus = 16;
   constexpr int kRates[] = {1000, 4000, 16000, 64000};
   std::map<int, std::vector<double>> asked, applied;
@@ -292,7 +294,7 @@ Json Decisions(int rounds) {
       Start(daemon, "min-nice = -20\nwindow = 60000\nbudget = 60000\n");
       auto vm = MiniVm::Create(kVcpus);
       if (!vm.ok()) exit(1);
-      // Reading the count takes the agent's time, so the guests do not ask meanwhile.
+      // Reading the count takes the agent's time, so the guests pause meanwhile.
       std::atomic<bool> asks = false;
       std::atomic<uint64_t> count = 0;
       (*vm)->SetOnExit([&, turns = std::array<int, kVcpus>()](int i) mutable {
@@ -333,7 +335,7 @@ Json Decisions(int rounds) {
 }
 
 Json GuestHooks(int rounds) {
-  printf("What the guest's driver does at a wake-up and a switch, to what the kernel does:\n");
+  printf("The driver's code at a wake-up and a switch, compared with the kernel's:\n");
   std::vector<double> hooks, kernel, ratios;
   for (int i = 0; i < rounds; ++i) {
     hooks.push_back(GuestHookNs());
@@ -341,23 +343,23 @@ Json GuestHooks(int rounds) {
     ratios.push_back(hooks.back() / kernel.back());
   }
   Json json;
-  json["hooks_ns"] = Show("the driver's code at both", SpreadOf(hooks), "ns");
+  json["hooks_ns"] = Show("the driver's code", SpreadOf(hooks), "ns");
   json["kernel_ns"] = Show("a wake-up and a switch, through pipes", SpreadOf(kernel), "ns");
-  json["ratio"] = Show("the one to the other", SpreadOf(ratios), "x");
+  json["ratio"] = Show("ratio", SpreadOf(ratios), "x");
   return json;
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Measures what pvsched costs a host, on this machine's own kernel and KVM.",
+  CLI::App app("Measures the cost of pvsched on this machine's own kernel and KVM.",
                "pvsched-cost-bench");
   int rounds = 11;
   std::string file, only;
-  app.add_option("--rounds", rounds, "Interleaved rounds; medians are shown, and the extremes")
+  app.add_option("--rounds", rounds, "interleaved rounds; the output shows medians and extremes")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
-  app.add_option("--only", only, "One part alone")
+  app.add_option("--only", only, "measure this part only")
       ->check(CLI::IsMember({"exits", "programs", "guest-hooks", "scale", "vms", "decisions"}));
-  app.add_option("--json", file, "Write the figures there, too");
+  app.add_option("--json", file, "also write the figures to this file");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
