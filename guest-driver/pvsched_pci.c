@@ -41,7 +41,7 @@ static int pvsched_check_device(struct pvsched *pv)
 	}
 	version = pvsched_bar0_read(pv, PVSCHED_REG_VERSION);
 	if (version >> 16 != PVSCHED_VERSION_MAJOR) {
-		dev_err(dev, "the device has version %u.%u, this driver supports %u.x\n",
+		dev_err(dev, "the device speaks version %u.%u, this driver only %u.x\n",
 			version >> 16, version & 0xffff, PVSCHED_VERSION_MAJOR);
 		return -ENODEV;
 	}
@@ -78,7 +78,7 @@ static int pvsched_negotiate(struct pvsched *pv)
 	pvsched_bar0_write(pv, PVSCHED_REG_STATUS, status);
 	if (pvsched_bar0_read(pv, PVSCHED_REG_STATUS) != status) {
 		dev_err(&pv->pdev->dev,
-			"the device rejects version %u.%u with features %#llx of the offered %#llx\n",
+			"the device does not take version %u.%u with features %#llx of the offered %#llx\n",
 			PVSCHED_VERSION_MAJOR, PVSCHED_VERSION_MINOR,
 			pv->features, offered);
 		return -ENODEV;

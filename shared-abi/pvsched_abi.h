@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * pvsched: what a guest, its VMM and its host agree on.
+ * pvsched: the interface between a guest, its VMM and its host.
  *
- * Included unchanged by the guest's kernel module, the BPF programs and C++.
- * Everything is little-endian and naturally aligned; reserved bytes are zero
- * and ignored. A change of meaning changes PVSCHED_VERSION_MAJOR or a feature
- * bit. docs/abi.md explains the protocol around these shapes.
+ * The guest's kernel module, the BPF programs and C++ include this header
+ * unchanged. All fields are little-endian and naturally aligned. Reserved bytes
+ * are zero and ignored. A change of meaning changes PVSCHED_VERSION_MAJOR or
+ * adds a feature bit. The reference page on the ABI describes the protocol.
  */
 #ifndef PVSCHED_ABI_H
 #define PVSCHED_ABI_H
@@ -28,8 +29,8 @@
 	(((__u32)PVSCHED_VERSION_MAJOR << 16) | PVSCHED_VERSION_MINOR)
 
 /*
- * PCI identity. 1af4:10f0-10ff is the range that QEMU documents for
- * experiments (docs/specs/pci-ids.rst); a product needs an id of its own.
+ * PCI identity. QEMU reserves 1af4:10f0-10ff for experiments
+ * (docs/specs/pci-ids.rst); a product needs its own id.
  */
 #define PVSCHED_PCI_VENDOR_ID 0x1af4
 #define PVSCHED_PCI_DEVICE_ID 0x10f5
@@ -41,35 +42,34 @@
 #define PVSCHED_BAR0_SIZE 4096
 
 /*
- * Registers. 32-bit ones take naturally aligned 4-byte accesses, 64-bit ones
- * (marked q) naturally aligned 8-byte accesses; a write of another width or
- * to a read-only register changes nothing. Reads of any naturally aligned
- * width up to 8 bytes are served; what holds no register reads as zero.
+ * Registers. A 32-bit register takes naturally aligned 4-byte accesses. A 64-bit
+ * register (marked q) takes naturally aligned 8-byte accesses. A write of another
+ * width, or to a read-only register, has no effect. A read may have any naturally
+ * aligned width up to 8 bytes; an offset without a register reads as zero.
  */
 #define PVSCHED_REG_MAGIC 0x000 /* RO  PVSCHED_MAGIC */
 #define PVSCHED_REG_VERSION 0x004 /* RO  major << 16 | minor */
-#define PVSCHED_REG_DEVICE_FEATURES 0x008 /* RO q PVSCHED_F_* on offer */
-#define PVSCHED_REG_DRIVER_FEATURES 0x010 /* RW q subset the driver takes */
-#define PVSCHED_REG_DRIVER_VERSION 0x018 /* RW  version the driver speaks */
+#define PVSCHED_REG_DEVICE_FEATURES 0x008 /* RO q PVSCHED_F_*, offered */
+#define PVSCHED_REG_DRIVER_FEATURES 0x010 /* RW q the driver's subset */
+#define PVSCHED_REG_DRIVER_VERSION 0x018 /* RW  the driver's version */
 #define PVSCHED_REG_STATUS 0x01c /* RW  PVSCHED_STATUS_*; 0 resets */
-#define PVSCHED_REG_MAX_VCPUS 0x020 /* RO  vCPU ids are below this */
+#define PVSCHED_REG_MAX_VCPUS 0x020 /* RO  every vCPU id is below this */
 #define PVSCHED_REG_RECORD_SIZE 0x024 /* RO  PVSCHED_RECORD_SIZE */
-#define PVSCHED_REG_VCPU_SELECT 0x040 /* RW  APIC id of the vCPU meant */
-#define PVSCHED_REG_RESULT 0x044 /* RO  PVSCHED_RESULT_* of the last
-				  *     write to RECORD_ADDR or STATUS */
-#define PVSCHED_REG_RECORD_ADDR 0x048 /* RW q guest-physical address of the
-				       *     selected vCPU's record;
-				       *     0 withdraws it */
-#define PVSCHED_REG_NONCE 0x050 /* RO q the nonce that the device found at
-				 *     the address last written */
-#define PVSCHED_REG_REGISTERED 0x058 /* RO  number of records held */
+#define PVSCHED_REG_VCPU_SELECT 0x040 /* RW  APIC id for RECORD_ADDR */
+/* PVSCHED_RESULT_* of the last write to RECORD_ADDR or STATUS. */
+#define PVSCHED_REG_RESULT 0x044 /* RO */
+/* Guest-physical address of the selected vCPU's record; 0 withdraws it. */
+#define PVSCHED_REG_RECORD_ADDR 0x048 /* RW q */
+/* The nonce that the device read at the address last written. */
+#define PVSCHED_REG_NONCE 0x050 /* RO q */
+#define PVSCHED_REG_REGISTERED 0x058 /* RO  how many records are held */
 
 /*
- * Status, in virtio's order. FEATURES_OK sticks only if the driver's version
- * has the device's major and its features are a subset of the device's; the
- * driver reads it back. Writing 0 withdraws every record; when it reads back
- * as 0 the host touches the guest's memory no more, unless RESULT says
- * HOST_TIMEOUT.
+ * Status, in virtio's order. The device accepts FEATURES_OK only if the driver's
+ * major version is the device's, and if the driver's features are a subset of the
+ * device's. The driver reads the status back to check this. Writing 0 withdraws
+ * every record. When the status reads as 0, the host no longer accesses the
+ * guest's memory, unless RESULT is HOST_TIMEOUT.
  */
 #define PVSCHED_STATUS_ACKNOWLEDGE 0x01
 #define PVSCHED_STATUS_DRIVER 0x02
@@ -78,31 +78,30 @@
 #define PVSCHED_STATUS_FAILED 0x80
 
 /* Feature bits. */
-#define PVSCHED_F_GRANT (1ull << 0) /* the host writes the grant line */
+#define PVSCHED_F_GRANT (1ull << 0) /* the host writes line 2 */
 #define PVSCHED_F_PREEMPT_COUNT (1ull << 1) /* preempt_count_* are valid */
 #define PVSCHED_F_IRQ_TICKET (1ull << 2) /* irq_ticket and irq_ack are used */
 
 /*
- * Results, in the order in which a bad request is judged: the first that
- * applies is the answer. A registration that fails changes nothing.
+ * Results, in the order in which the device checks a request: the first failed
+ * check gives the result. A failed registration changes no other state.
+ *
+ * After HOST_TIMEOUT the memory must not have another use until a withdrawal or
+ * a reset gives OK. BAD_RECORD is also the result for memory that the VMM does
+ * not share with the device.
  */
 enum pvsched_result {
 	PVSCHED_RESULT_OK = 0,
 	PVSCHED_RESULT_NOT_READY = 1, /* FEATURES_OK is not set, or FAILED is */
-	PVSCHED_RESULT_BAD_VCPU = 2, /* selected id >= MAX_VCPUS */
+	PVSCHED_RESULT_BAD_VCPU = 2, /* VCPU_SELECT >= MAX_VCPUS */
 	PVSCHED_RESULT_ALREADY = 3, /* vCPU has a record: withdraw it first */
 	PVSCHED_RESULT_UNALIGNED = 4, /* address is no multiple of 256 */
 	PVSCHED_RESULT_NOT_MAPPED = 5, /* not in memory the device can reach */
 	PVSCHED_RESULT_READ_ONLY = 6, /* in memory the device may not write */
-	PVSCHED_RESULT_IN_USE = 7, /* another vCPU's record is there */
-	PVSCHED_RESULT_BAD_RECORD = 8, /* magic, version, size or vCPU id; also
-					* what memory that is not shared
-					* looks like */
-	PVSCHED_RESULT_REFUSED = 9, /* the host's daemon said no */
-	PVSCHED_RESULT_HOST_TIMEOUT = 10, /* the host's daemon did not answer:
-					   * the memory must not be used for
-					   * anything else until a withdrawal
-					   * or reset gives OK */
+	PVSCHED_RESULT_IN_USE = 7, /* another vCPU's record has this address */
+	PVSCHED_RESULT_BAD_RECORD = 8, /* magic, version, size or vCPU id */
+	PVSCHED_RESULT_REFUSED = 9, /* pvschedd refused */
+	PVSCHED_RESULT_HOST_TIMEOUT = 10, /* pvschedd did not answer */
 };
 
 /* --- the record ------------------------------------------------------- */
@@ -112,14 +111,14 @@ enum pvsched_result {
 #define PVSCHED_LINE_SIZE 64
 
 /*
- * The priority word: how urgent something is, in 8 bytes that are always read
- * and written whole. Zero is SCHED_NORMAL, nice 0, no flags.
+ * The priority word: 8 bytes that state an urgency. Every access reads or writes
+ * all 8 bytes at once. Zero is SCHED_NORMAL, nice 0, no flags.
  *
- *   bits  0-7   policy   Linux's SCHED_* number
+ *   bits  0-7   policy   Linux's SCHED_* value
  *   bits  8-15  nice     signed, -20..19; for NORMAL, BATCH and EXT
  *   bits 16-23  rt_prio  1..99; for FIFO and RR
  *   bits 24-31  flags    PVSCHED_INTENT_*, PVSCHED_WAITING_* or
- *                        PVSCHED_GRANT_*, by the word it stands in
+ *                        PVSCHED_GRANT_*, depending on the field
  *   bits 32-63  zero
  */
 #define PVSCHED_WORD_POLICY_SHIFT 0
@@ -135,21 +134,21 @@ enum pvsched_result {
 #define PVSCHED_POLICY_DEADLINE 6
 #define PVSCHED_POLICY_EXT 7
 
-/* Flags of `intent`: what the vCPU is doing. */
-#define PVSCHED_INTENT_IDLE 0x01 /* runs the idle task */
+/* Flags of `intent`: the context that the vCPU runs. */
+#define PVSCHED_INTENT_IDLE 0x01 /* the idle task */
 #define PVSCHED_INTENT_HARDIRQ 0x02
 #define PVSCHED_INTENT_SOFTIRQ 0x04
 #define PVSCHED_INTENT_NMI 0x08
 
 /* Flags of `waiting`. */
-#define PVSCHED_WAITING_VALID 0x01 /* something waits; else ignore the word */
+#define PVSCHED_WAITING_VALID 0x01 /* a task waits; else ignore `waiting` */
 
 /* Flags of `grant`: the vCPU's state as the host's policy sees it. */
 #define PVSCHED_GRANT_BOOSTED 0x01
 #define PVSCHED_GRANT_THROTTLED 0x02
-#define PVSCHED_GRANT_HALTED 0x04 /* off its CPU: it went to sleep */
-#define PVSCHED_GRANT_PREEMPTED 0x08 /* off its CPU: another took it */
-#define PVSCHED_GRANT_LOWERED 0x20 /* below the thread's own parameters */
+#define PVSCHED_GRANT_HALTED 0x04 /* off its CPU: the thread sleeps */
+#define PVSCHED_GRANT_PREEMPTED 0x08 /* off its CPU: preempted */
+#define PVSCHED_GRANT_LOWERED 0x20 /* below the thread's baseline */
 #define PVSCHED_GRANT_CRITICAL 0x40 /* boosted for a critical section */
 
 static inline __u64 pvsched_word(__u32 policy, __s32 nice, __u32 rt_prio,
@@ -182,14 +181,14 @@ static inline __u32 pvsched_word_flags(__u64 word)
 }
 
 /*
- * The urgency of a valid priority word: a rank, higher is more urgent. The only
- * order of priority words; guest and host both use it. Classes rank in Linux's
- * order: IDLE, then the fair class by nice, then FIFO and RR by rt_prio, then
- * DEADLINE. Flags do not count. Never crosses the guest-host boundary.
+ * The urgency of a valid priority word; a higher value is more urgent. Guest and
+ * host order priority words by this function only. The order is Linux's: IDLE,
+ * then the fair class by nice, then FIFO and RR by rt_prio, then DEADLINE. Flags
+ * have no influence. The value itself never crosses the guest-host boundary.
  */
 #define PVSCHED_URGENCY_IDLE 10
 #define PVSCHED_URGENCY_NICE_0 100
-#define PVSCHED_URGENCY_RT 200 /* every real-time rank is above this */
+#define PVSCHED_URGENCY_RT 200 /* FIFO, RR and DEADLINE are above this */
 #define PVSCHED_URGENCY_DEADLINE 400
 
 static inline __u32 pvsched_urgency(__u64 word)
@@ -207,42 +206,49 @@ static inline __u32 pvsched_urgency(__u64 word)
 	}
 }
 
+/* Each 64-byte line has one writing side. */
 struct pvsched_record {
-	/* Line 0: guest, once, before it registers. */
+	/* Line 0: the guest writes it once, before it registers the record. */
 	__u32 magic; /* PVSCHED_MAGIC */
 	__u16 version; /* PVSCHED_VERSION_MAJOR */
 	__u16 size; /* PVSCHED_RECORD_SIZE */
-	__u32 vcpu_id; /* APIC id, as selected in BAR0 */
+	__u32 vcpu_id; /* APIC id, as in VCPU_SELECT */
 	__u32 reserved0;
 	__u64 nonce; /* random, new for each registration */
 	__u64 preempt_count_addr; /* PVSCHED_F_PREEMPT_COUNT: gpa of a u32 */
-	__u32 preempt_count_mask; /* its bits that mean "do not preempt me" */
+	__u32 preempt_count_mask; /* its bits that forbid preemption */
 	__u32 reserved1[7];
 
 	/*
-	 * Line 1: guest, hot. Both words are urgency; the higher one counts.
+	 * Line 1: the guest writes it at every switch, wake-up and interrupt.
+	 * The vCPU's demand is the more urgent of the two priority words.
 	 *
-	 * Two words because they have two kinds of writers: `intent` is
-	 * written by the vCPU itself alone, `waiting` by whoever wakes a task
-	 * for this vCPU, under the guest's run-queue lock. So neither needs an
-	 * atomic operation. When a waiting task starts to run, the guest
-	 * writes `intent` first and `waiting` second; the host reads `waiting`
-	 * first and `intent` second. x86 keeps stores and loads in order, so
-	 * the host sees the task in at least one of them.
+	 * Each priority word has one writer at a time, so no write needs an
+	 * atomic operation. Only the vCPU itself writes `intent`. The CPU that
+	 * wakes a task for this vCPU writes `waiting`, under the guest's
+	 * run-queue lock.
+	 *
+	 * When a waiting task starts to run, the guest writes `intent` first
+	 * and `waiting` second. The host reads `waiting` first and `intent`
+	 * second. x86 keeps the order of stores and the order of loads, so the
+	 * host sees the task in at least one of the two.
+	 *
+	 * The guest writes `irq_ack` after the priority words; the host reads
+	 * `irq_ack` before them.
 	 */
-	__u64 intent; /* what runs */
-	__u64 waiting; /* the most urgent of what waits */
+	__u64 intent; /* the running task */
+	__u64 waiting; /* the most urgent waiting task */
 	__u32 irq_ack; /* PVSCHED_F_IRQ_TICKET: last ticket seen */
 	__u32 reserved2[11];
 
-	/* Line 2: host, hot (PVSCHED_F_GRANT). */
-	__u64 grant; /* what is applied */
-	__u32 irq_ticket; /* number of interrupts injected, wrapping */
-	__u32 throttle_count; /* times throttled, wrapping */
+	/* Line 2: the host writes it (PVSCHED_F_GRANT). */
+	__u64 grant; /* the priority in force, and the vCPU's state */
+	__u32 irq_ticket; /* counts injected interrupts, wrapping */
+	__u32 throttle_count; /* counts throttlings, wrapping */
 	__u64 boosted_ns; /* CPU time used while boosted */
 	__u64 reserved3[5];
 
-	/* Line 3: nobody yet. */
+	/* Line 3: zero; reserved for feature bits. */
 	__u64 reserved4[8];
 } __attribute__((aligned(PVSCHED_RECORD_SIZE)));
 

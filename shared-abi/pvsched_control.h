@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * pvsched: what a VMM's device says to the host's daemon.
+ * pvsched: the messages between a VMM's device and pvschedd.
  *
- * A UNIX SOCK_SEQPACKET socket; every packet is one struct
- * pvsched_control_msg. The device asks, pvschedd answers each request once, in
- * order, with the request's type | PVSCHED_CONTROL_REPLY and its seq. Closing
- * the connection withdraws everything that was registered over it.
+ * The transport is a UNIX SOCK_SEQPACKET socket. Each packet is one struct
+ * pvsched_control_msg. pvschedd answers each request of the device once, in
+ * order, with the request's type | PVSCHED_CONTROL_REPLY and its seq. The end of
+ * the connection withdraws every registration that it carried.
  *
- * The sender proves nothing by what it writes: which process is the VM comes
- * from the pidfd in HELLO, which the sender must own or be root for; which
- * thread is which vCPU comes from the kernel.
+ * A message proves no identity. HELLO carries a pidfd of the VM's process; the
+ * sender must own that process or be root. The kernel tells pvschedd which
+ * thread runs which vCPU.
  */
 #ifndef PVSCHED_CONTROL_H
 #define PVSCHED_CONTROL_H
@@ -22,22 +23,22 @@
 #define PVSCHED_CONTROL_DEFAULT_PATH "/run/pvsched/device.sock"
 
 enum pvsched_control_type {
-	/* fd: pidfd of the VMM. text: the VM's name, may be empty. */
+	/* fd: pidfd of the VMM. text: the VM's name, or empty. */
 	PVSCHED_CONTROL_HELLO = 1,
-	/* fd: memory. vcpu_id, offset: where the record lies in it. */
+	/* fd: memory. vcpu_id. offset: the record's place in the memory. */
 	PVSCHED_CONTROL_REGISTER = 2,
-	/* vcpu_id. Once answered, the host touches the record no more. */
+	/* vcpu_id. After the reply the host no longer accesses the record. */
 	PVSCHED_CONTROL_WITHDRAW = 3,
 	PVSCHED_CONTROL_WITHDRAW_ALL = 4,
 	/*
 	 * vcpu_id, tid: for hosts whose kernel does not show vCPU threads.
-	 * Believed only for a thread of the VMM's own process.
+	 * pvschedd accepts only threads of the VMM's process.
 	 */
 	PVSCHED_CONTROL_THREAD = 5,
 	/*
-	 * fd: memory. vcpu_id, offset, mask: where the guest counts the
-	 * reasons not to preempt the vCPU, a u32, and which bits of it count.
-	 * Comes right before the vCPU's REGISTER and is part of it.
+	 * fd: memory. vcpu_id. offset, mask: the place of the vCPU's preempt
+	 * count, a u32, and its bits that forbid preemption. This message
+	 * precedes the vCPU's REGISTER and belongs to it.
 	 */
 	PVSCHED_CONTROL_PREEMPT_COUNT = 6,
 };
@@ -46,14 +47,14 @@ struct pvsched_control_msg {
 	__u32 magic; /* PVSCHED_CONTROL_MAGIC */
 	__u16 version; /* PVSCHED_CONTROL_VERSION */
 	__u16 type; /* enum pvsched_control_type */
-	__u32 seq; /* chosen by the asker, echoed */
+	__u32 seq; /* the device chooses it, the reply repeats it */
 	__s32 error; /* replies: 0 or a positive errno */
 	__u32 vcpu_id; /* APIC id */
 	__s32 tid;
 	__u64 offset; /* bytes into the memory fd */
 	__u32 mask;
-	__u32 features; /* REGISTER: what guest and device negotiated */
-	char text[88]; /* NUL-terminated: a name, or why it was refused */
+	__u32 features; /* REGISTER: as negotiated with the guest */
+	char text[88]; /* NUL-terminated: name, or reason of an error */
 };
 
 PVSCHED_STATIC_ASSERT(sizeof(struct pvsched_control_msg) == 128,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The header's own assertions, as C sees them. */
+/* Copyright (C) 2026 The pvsched authors */
+/* Compiles the headers and their assertions as C. */
 #include "pvsched_abi.h"
 #include "pvsched_control.h"
 
