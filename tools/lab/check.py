@@ -67,7 +67,7 @@ CHECKS = (
     Check("file-size", f"files have at most {check_sizes.MAX_FILE} lines", check_sizes.files),
     Check("function-size", f"functions have at most {check_sizes.MAX_FUNCTION} lines", check_sizes.functions),
     Check("include-circles", "no header includes itself through others", check_includes.circles),
-    Check("include-floors", f"{check_includes.BPF} has at most {check_includes.MAX_FLOORS} floors of headers",
+    Check("include-floors", f"{check_includes.BPF} has at most {check_includes.MAX_FLOORS} floors: a program and headers below",
           check_includes.floors),
     Check("bpf-headers", f"headers of {check_includes.BPF} hold no program and no map",
           check_includes.programs_in_headers),

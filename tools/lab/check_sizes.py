@@ -93,6 +93,6 @@ def _name(signature):
     found = re.search(r"(?!SEC\b|__\w+\b)(?<![\w~:])([~\w:]+|operator\S+)\s*\(([^()]*)", signature)
     if not found:
         return "a function"
-    if found[1].isupper() or found[1] in ("BPF_PROG", "BPF_STRUCT_OPS", "BPF_KPROBE"):  # a macro: TEST(A, B)
+    if re.fullmatch(r"[A-Z][A-Z0-9_]+", found[1]):  # a macro: TEST(A, B)
         return ".".join(part.strip() for part in found[2].split(",")[:2 if found[1].startswith("TEST") else 1])
     return found[1]

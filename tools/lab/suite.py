@@ -8,14 +8,16 @@ import subprocess
 import sys
 
 import build
+import check
+import check_tree
 import driver_cost
 import nested
+import roots
 from progress import step
 from settings import BENCHMARKS, BUILD, CHECKOUT, LAB, LabError
 
 TIERS = ("unit", "native", "nested")
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
-_SOURCES = ("common", "vmm-device", "host-policy", "tools", "tests")
 
 
 class Tally:
@@ -42,12 +44,13 @@ class Tally:
 
 def run(tiers, nested_pattern, nested_seed=None):
     tally = Tally()
+    if "unit" in tiers:
+        _check(tally)
     if set(tiers) == {"nested"}:
         root = build.host_and_guest(nested.POLICIES)
     else:
         root = build.everything()
     if "unit" in tiers:
-        tally.check("format", lambda: _format(root))
         tally.check("lab", lambda: _own_tests(tally))
     for tier in ("unit", "native"):
         if tier in tiers:
@@ -68,10 +71,10 @@ def run(tiers, nested_pattern, nested_seed=None):
     return 1 if tally.failed or not tally.passed else 0
 
 
-def _format(root):
-    files = [str(p.relative_to(CHECKOUT)) for folder in _SOURCES
-             for p in sorted((CHECKOUT / folder).rglob("*")) if p.suffix in (".cc", ".h")]
-    build.logged(root, "checking the C++ format", ["clang-format", "--dry-run", "--Werror", *files])
+def _check(tally):
+    """The first step: ./lab check. Needs the build root, but no build."""
+    for result, name in check.run(check_tree.of_checkout(CHECKOUT), roots.build_root()):
+        tally.add(result, f"check: {name}")
 
 
 def _own_tests(tally):
