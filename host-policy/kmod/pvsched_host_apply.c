@@ -35,7 +35,7 @@ struct target {
 	struct sched_attr baseline;
 	struct sched_attr applied;
 	bool is_applied; /* `applied` is in force, as far as the module knows */
-	bool is_removed; /* the thread has its baseline for good */
+	bool is_removed; /* the thread keeps its baseline from now on */
 	struct irq_work kick;
 	struct kthread_work work;
 	struct rcu_work release;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# For the lab's modules, which name their SOURCES and include this:
+# Copyright (C) 2026 The pvsched authors
+# The lab's modules set SOURCES and include this file.
 #   make KDIR=... OUT=...   build the module in OUT
 .PHONY: modules
 modules:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tests/native/guest_hooks_bench.h"
 
 #include <sched.h>
@@ -9,7 +10,7 @@
 
 #include "pvsched_abi.h"
 #include "tests/kernel_memory.h"
-// After what it needs of the kernel.
+// Need the macros above.
 #include "guest-driver/pvsched_publish.h"
 #include "guest-driver/pvsched_task_word.h"
 
@@ -18,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Of task_struct, what the hooks read.
+// The fields of task_struct that the hooks read.
 struct Task {
   volatile __u32 policy;
   volatile __s32 prio;
@@ -75,7 +76,7 @@ double WakeAndSwitchNs(int cpu) {
   close(there[1]);
   other.join();
   for (int fd : {there[0], back[0], back[1]}) close(fd);
-  return took.count() / (2 * kLoops);  // there and back
+  return took.count() / (2 * kLoops);  // a loop has two switches
 }
 
 }  // namespace pvsched

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 //
-// The order in which the guest writes and the host reads, on a real CPU: one
-// thread is the guest and runs the driver's own code, another is the host.
+// The order of the guest's writes and the host's reads on a real CPU. One thread
+// is the guest and runs the driver's code, another thread is the host.
 #include <atomic>
 #include <cstdint>
 #include <thread>
@@ -9,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "pvsched_abi.h"
 #include "tests/kernel_memory.h"
-// After what it needs of the kernel.
+// Needs the macros above.
 #include "guest-driver/pvsched_publish.h"
 
 namespace {
@@ -22,47 +23,46 @@ const uint64_t kFairTask = pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, 0);
 const uint64_t kUrgentTask = pvsched_word(PVSCHED_POLICY_RR, 0, kUrgent, 0);
 const uint64_t kUrgentWaits = pvsched_word(PVSCHED_POLICY_RR, 0, kUrgent, PVSCHED_WAITING_VALID);
 
-// So that the other thread gets to see what is between two accesses.
-void Dawdle() {
+// Widens the window between two accesses.
+void Pause() {
   for (int i = 0; i < 10; ++i) __builtin_ia32_pause();
 }
 
-TEST(PublishOrder, TaskThatStartsToRunIsSeenInAtLeastOneWord) {
+TEST(PublishOrder, HostSeesATaskThatStartsToRunInAtLeastOneField) {
   pvsched_record record = {};
   record.intent = kUrgentTask;
   record.waiting = kUrgentWaits;
   std::atomic<int> rounds = 0;
 
-  // There is urgent work all the time: a fair task gets its turn while it
-  // waits (the kernel throttles real-time ones), it runs, more of it is woken.
+  // The vCPU always has urgent work. A fair task runs while an RT task waits (RT
+  // throttling), then the RT task runs, then another RT task wakes up.
   std::thread guest([&] {
     while (rounds < kRounds) {
       pvsched_publish_switch(&record, kFairTask, kUrgentWaits);
-      Dawdle();
+      Pause();
       pvsched_publish_switch(&record, kUrgentTask, 0);
-      Dawdle();
+      Pause();
       pvsched_publish(&record.waiting, kUrgentWaits);
       ++rounds;
     }
   });
-  int looks = 0, misses = 0;
+  int samples = 0, misses = 0;
   for (int before; (before = rounds) < kRounds;) {
     const uint64_t waiting = READ_ONCE(record.waiting);
     virt_rmb();
-    Dawdle();
+    Pause();
     const uint64_t intent = READ_ONCE(record.intent);
-    // Two loads so far apart that the task was moved back in between say
-    // nothing.
+    // A whole round passed between the two loads, so they prove nothing.
     if (rounds != before) continue;
-    ++looks;
+    ++samples;
     misses += pvsched_word_rt_prio(waiting) != kUrgent && pvsched_word_rt_prio(intent) != kUrgent;
   }
   guest.join();
-  EXPECT_GT(looks, 0);
-  EXPECT_EQ(misses, 0) << "of " << looks;
+  EXPECT_GT(samples, 0);
+  EXPECT_EQ(misses, 0) << "of " << samples;
 }
 
-TEST(PublishAck, AcknowledgesTheLastTicket) {
+TEST(PublishAck, CopiesTheLastTicket) {
   pvsched_record record = {};
   for (const uint32_t ticket : {1u, 7u, 0xffffffffu, 0u}) {
     record.irq_ticket = ticket;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include <cstdint>
 #include <vector>
 
@@ -22,52 +23,52 @@ uint64_t Waiting(uint64_t word) {
   return word | uint64_t{PVSCHED_WAITING_VALID} << PVSCHED_WORD_FLAGS_SHIFT;
 }
 
-TEST(TaskWord, NormalTaskWithoutNiceIsZero) { EXPECT_EQ(Fair(PVSCHED_POLICY_NORMAL, 0), 0u); }
+TEST(TaskWord, OfANormalTaskAtNiceZeroIsZero) { EXPECT_EQ(Fair(PVSCHED_POLICY_NORMAL, 0), 0u); }
 
-TEST(TaskWord, FairTaskHasItsPolicyAndNice) {
+TEST(TaskWord, OfAFairTaskHasItsPolicyAndNice) {
   EXPECT_EQ(Fair(PVSCHED_POLICY_NORMAL, -20), pvsched_word(PVSCHED_POLICY_NORMAL, -20, 0, 0));
   EXPECT_EQ(Fair(PVSCHED_POLICY_NORMAL, 19), pvsched_word(PVSCHED_POLICY_NORMAL, 19, 0, 0));
   EXPECT_EQ(Fair(PVSCHED_POLICY_BATCH, 5), pvsched_word(PVSCHED_POLICY_BATCH, 5, 0, 0));
   EXPECT_EQ(Fair(PVSCHED_POLICY_EXT, -3), pvsched_word(PVSCHED_POLICY_EXT, -3, 0, 0));
 }
 
-TEST(TaskWord, IdlePolicyHasNoNice) {
+TEST(TaskWord, OfAnIdleTaskHasNoNice) {
   EXPECT_EQ(Fair(PVSCHED_POLICY_IDLE, 7), pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, 0));
 }
 
-TEST(TaskWord, RealTimeTaskHasItsPriority) {
+TEST(TaskWord, OfAnRtTaskHasItsPriority) {
   EXPECT_EQ(Rt(PVSCHED_POLICY_FIFO, 1), pvsched_word(PVSCHED_POLICY_FIFO, 0, 1, 0));
   EXPECT_EQ(Rt(PVSCHED_POLICY_RR, 8), pvsched_word(PVSCHED_POLICY_RR, 0, 8, 0));
   EXPECT_EQ(Rt(PVSCHED_POLICY_FIFO, 99), pvsched_word(PVSCHED_POLICY_FIFO, 0, 99, 0));
 }
 
-TEST(TaskWord, StopperIsNoRealTimeTask) {
+TEST(TaskWord, OfAStopperIsBelowEveryRtTask) {
   const uint64_t stopper = pvsched_stopper_word(0);
   EXPECT_LT(pvsched_urgency(stopper), pvsched_urgency(Rt(PVSCHED_POLICY_FIFO, 1)));
   EXPECT_GE(pvsched_urgency(stopper), pvsched_urgency(Fair(PVSCHED_POLICY_NORMAL, -20)));
 }
 
-TEST(TaskWord, DeadlineTaskHasItsPolicyOnly) {
+TEST(TaskWord, OfADeadlineTaskHasItsPolicyOnly) {
   EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_DEADLINE, -1, kNice0, 0),
             pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0));
 }
 
-TEST(TaskWord, LockHolderBoostedByRealTimeCountsAsRealTime) {
+TEST(TaskWord, OfAPiBoostedTaskHasTheClassOfItsEffectivePriority) {
   EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_NORMAL, 49, kNice0 + 10, 0),
             pvsched_word(PVSCHED_POLICY_FIFO, 0, 50, 0));
   EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_RR, -1, kNice0, 0),
             pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0));
 }
 
-TEST(TaskWord, PolicyThatContradictsThePriorityStillGivesASoundWord) {
+TEST(TaskWord, IsValidIfPolicyAndPriorityContradict) {
   EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_FIFO, kNice0, kNice0, 0), 0u);
   EXPECT_EQ(pvsched_task_word(77, kNice0, kNice0, 0), 0u);
   EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_FIFO, 99, kNice0, 0),
             pvsched_word(PVSCHED_POLICY_FIFO, 0, 1, 0));
 }
 
-// The driver's hooks take these two ways by themselves.
-TEST(TaskWord, ShortWaysGiveTheSameWords) {
+// The driver's hooks have shortcuts for plain and for RT tasks.
+TEST(TaskWord, ShortcutsGiveTheSameResult) {
   int plain = 0;
   for (const uint32_t policy : {0u, 1u, 2u, 3u, 5u, 6u, 7u, 77u}) {
     for (int prio = -1; prio < PVSCHED_PRIO_NICE_0 + 20; ++prio) {
@@ -86,12 +87,12 @@ TEST(TaskWord, ShortWaysGiveTheSameWords) {
   EXPECT_EQ(plain, 1);
 }
 
-TEST(TaskWord, FlagsAreKept) {
+TEST(TaskWord, KeepsFlags) {
   const uint64_t word = pvsched_task_word(PVSCHED_POLICY_RR, 91, kNice0, PVSCHED_INTENT_HARDIRQ);
   EXPECT_EQ(word, pvsched_word(PVSCHED_POLICY_RR, 0, 8, PVSCHED_INTENT_HARDIRQ));
 }
 
-TEST(Urgency, FollowsTheOrderInWhichLinuxRunsTasks) {
+TEST(TaskUrgency, FollowsTheOrderInWhichLinuxPicksTasks) {
   std::vector<uint64_t> ascending = {Fair(PVSCHED_POLICY_IDLE, 0)};
   for (int nice = 19; nice >= -20; --nice) {
     ascending.push_back(Fair(PVSCHED_POLICY_NORMAL, nice));
@@ -105,7 +106,7 @@ TEST(Urgency, FollowsTheOrderInWhichLinuxRunsTasks) {
   }
 }
 
-TEST(Urgency, IsTheSameForPoliciesOfOneClassAndForAnyFlags) {
+TEST(TaskUrgency, IsEqualWithinAClassAndForAllFlags) {
   EXPECT_EQ(pvsched_urgency(Rt(PVSCHED_POLICY_FIFO, 8)), pvsched_urgency(Rt(PVSCHED_POLICY_RR, 8)));
   EXPECT_EQ(pvsched_urgency(Fair(PVSCHED_POLICY_NORMAL, 3)),
             pvsched_urgency(Fair(PVSCHED_POLICY_BATCH, 3)));
@@ -113,17 +114,17 @@ TEST(Urgency, IsTheSameForPoliciesOfOneClassAndForAnyFlags) {
             pvsched_urgency(Rt(PVSCHED_POLICY_RR, 8)));
 }
 
-TEST(RaiseWaiting, TakesAnyTaskWhenNothingWaits) {
+TEST(RaiseWaiting, AcceptsAnyTaskIfNoTaskWaits) {
   const uint64_t idle = Waiting(Fair(PVSCHED_POLICY_IDLE, 0));
   EXPECT_EQ(pvsched_raise_waiting(0, idle), idle);
 }
 
-TEST(RaiseWaiting, TakesAMoreUrgentTask) {
+TEST(RaiseWaiting, AcceptsAMoreUrgentTask) {
   const uint64_t rr8 = Waiting(Rt(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(pvsched_raise_waiting(Waiting(Fair(PVSCHED_POLICY_NORMAL, 0)), rr8), rr8);
 }
 
-TEST(RaiseWaiting, KeepsWhatIsAtLeastAsUrgent) {
+TEST(RaiseWaiting, KeepsATaskThatIsAtLeastAsUrgent) {
   const uint64_t rr8 = Waiting(Rt(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(pvsched_raise_waiting(rr8, Waiting(Fair(PVSCHED_POLICY_NORMAL, -20))), rr8);
   EXPECT_EQ(pvsched_raise_waiting(rr8, Waiting(Rt(PVSCHED_POLICY_FIFO, 8))), rr8);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# kernel_module_build.sh CHECKOUT FOLDER MODULE OLDEST OUT: the module in FOLDER
-# builds without a warning for every kernel from OLDEST on whose headers are installed.
+# Copyright (C) 2026 The pvsched authors
+# kernel_module_build.sh CHECKOUT FOLDER MODULE OLDEST OUT: builds the module in FOLDER
+# without a warning for every kernel from OLDEST on with installed headers.
 set -eu
 checkout=$1
 folder=$2

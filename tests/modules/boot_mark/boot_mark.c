@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * Writes pvsched-boot's mark when it is loaded, for boot-init on a processor that
- * QEMU emulates: its SVM forgets at a VM exit what ioperm() permitted.
+ * Writes pvsched-boot's mark at load time. boot-init uses this module on a
+ * processor that QEMU emulates, because QEMU's SVM loses ioperm()'s permissions
+ * at a VM exit.
  */
 #include <linux/io.h>
 #include <linux/irqflags.h>
@@ -10,7 +12,7 @@
 
 static unsigned long long tsc;
 module_param(tsc, ullong, 0444);
-MODULE_PARM_DESC(tsc, "TSC as the mark was written");
+MODULE_PARM_DESC(tsc, "TSC at the write of the mark");
 
 static int __init boot_mark_init(void)
 {
@@ -24,5 +26,5 @@ static int __init boot_mark_init(void)
 }
 module_init(boot_mark_init);
 
-MODULE_DESCRIPTION("pvsched-boot's mark, without user space's access to ports");
+MODULE_DESCRIPTION("pvsched tests: write pvsched-boot's mark from the kernel");
 MODULE_LICENSE("GPL");

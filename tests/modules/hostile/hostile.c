@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * A guest's driver that lies: what the host must bear from a stranger's guest.
+ * A hostile guest driver, for tests of the host's limits.
  *
- *   mode=claim   every vCPU runs SCHED_FIFO 99, and more waits, for ever
- *   mode=random  random bytes over the whole record, as fast as it goes
- *   mode=flip    SCHED_FIFO 99 and SCHED_IDLE in turn, each microsecond
- *   mode=churn   registers and withdraws without end
+ *   mode=claim   every vCPU always claims to run SCHED_FIFO 99, and to have more
+ *                such tasks waiting
+ *   mode=random  writes random bytes to the whole record at full speed
+ *   mode=flip    alternates between SCHED_FIFO 99 and SCHED_IDLE each microsecond
+ *   mode=churn   registers and withdraws records at full speed
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -24,14 +26,19 @@
 
 static char *mode = "claim";
 module_param(mode, charp, 0444);
+MODULE_PARM_DESC(mode, "claim, random, flip or churn");
 
 static void __iomem *bar0;
 static struct pvsched_record *records;
 static struct task_struct *threads[NR_CPUS];
 static unsigned long rounds;
 module_param(rounds, ulong, 0444);
+MODULE_PARM_DESC(rounds, "iterations of the hostile threads so far");
 
-static const u64 urgent = (u64)PVSCHED_POLICY_FIFO | 99ull << 16;
+static u64 urgent_word(u32 flags)
+{
+	return pvsched_word(PVSCHED_POLICY_FIFO, 0, 99, flags);
+}
 
 static u32 put_record(unsigned int cpu, u64 address)
 {
@@ -40,7 +47,7 @@ static u32 put_record(unsigned int cpu, u64 address)
 	return ioread32(bar0 + PVSCHED_REG_RESULT);
 }
 
-/* The guests of the tests have APIC ids 0, 1, ... */
+/* In the tests' guests the APIC id of a CPU is its index. */
 static u32 register_cpu(unsigned int cpu)
 {
 	struct pvsched_record *record = &records[cpu];
@@ -54,8 +61,8 @@ static u32 register_cpu(unsigned int cpu)
 
 static void claim(struct pvsched_record *record)
 {
-	WRITE_ONCE(record->waiting, urgent | (u64)PVSCHED_WAITING_VALID << 24);
-	WRITE_ONCE(record->intent, urgent);
+	WRITE_ONCE(record->waiting, urgent_word(PVSCHED_WAITING_VALID));
+	WRITE_ONCE(record->intent, urgent_word(0));
 }
 
 static int random_thread(void *data)
@@ -82,7 +89,7 @@ static int flip_thread(void *data)
 	struct pvsched_record *record = data;
 
 	while (!kthread_should_stop()) {
-		WRITE_ONCE(record->intent, urgent);
+		WRITE_ONCE(record->intent, urgent_word(0));
 		udelay(1);
 		WRITE_ONCE(record->intent, (u64)PVSCHED_POLICY_IDLE);
 		udelay(1);
@@ -181,7 +188,7 @@ static int hostile_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return error;
 }
 
-/* The page stays: nothing is promised of what the host does to it. */
+/* The page is not freed: the host may still write to it. */
 static void hostile_remove(struct pci_dev *pdev)
 {
 	stop();
@@ -200,5 +207,5 @@ static struct pci_driver hostile_driver = {
 };
 module_pci_driver(hostile_driver);
 
-MODULE_DESCRIPTION("pvsched tests: a guest that lies");
+MODULE_DESCRIPTION("pvsched tests: a hostile guest driver");
 MODULE_LICENSE("GPL");

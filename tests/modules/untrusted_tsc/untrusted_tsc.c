@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * From when it is loaded until the next boot Linux, and so KVM, does not trust the
- * host's TSC: KVM then sets a vCPU's TSC anew whenever its thread comes back to a CPU.
+ * Marks the host's TSC unstable until the next boot. KVM then adjusts a vCPU's
+ * TSC each time that the vCPU thread is scheduled in.
  */
 #include <linux/module.h>
 #include <asm/tsc.h>
 
 static int __init untrusted_tsc_init(void)
 {
-	mark_tsc_unstable("pvsched's test");
+	mark_tsc_unstable("pvsched test");
 	return 0;
 }
 module_init(untrusted_tsc_init);
 
-MODULE_DESCRIPTION("A host whose TSC is not trusted");
+MODULE_DESCRIPTION("pvsched tests: mark the host's TSC unstable");
 MODULE_LICENSE("GPL");
