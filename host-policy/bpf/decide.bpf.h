@@ -10,7 +10,7 @@
 #define PVSCHED_JUDGE_H
 
 #include "host-policy/bpf/kernel_types.bpf.h"
-#include "host-policy/bpf/maps.bpf.h"
+#include "host-policy/bpf/maps.bpf.c"
 #include "host-policy/core/default_policy.h"
 
 /* Clock reads added to each event: docs/benchmarks.md, "Does it notice?" */

@@ -8,7 +8,7 @@
 #define PVSCHED_BOOT_H
 
 #include "host-policy/bpf/kernel_types.bpf.h"
-#include "host-policy/bpf/maps.bpf.h"
+#include "host-policy/bpf/maps.bpf.c"
 
 /* Times a task's own weight: bounds what a host that makes VM after VM loses. */
 #define PVS_BOOT_WEIGHT 4

@@ -11,6 +11,7 @@
 #define PVSCHED_GROUPS_H
 
 #include "host-policy/bpf/decide.bpf.h"
+#include "host-policy/bpf/scx/maps.bpf.c"
 #include "host-policy/bpf/scx/compat.bpf.h"
 #include "host-policy/core/bandwidth.h"
 

@@ -5,6 +5,7 @@
 #ifndef PVSCHED_SCHED_STATE_H
 #define PVSCHED_SCHED_STATE_H
 
+#include "host-policy/bpf/scx/maps.bpf.c"
 #include "host-policy/bpf/scx/boot_boost.bpf.h"
 #include "host-policy/bpf/scx/cgroup.bpf.h"
 #include "host-policy/bpf/decide.bpf.h"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
  * The actuator scx: a scheduler for the whole host that knows of vCPUs.
  *
@@ -14,12 +14,23 @@
  *
  * docs/scheduler.md has the reasons and where the ideas come from.
  */
-#ifndef PVSCHED_SCHEDULER_H
-#define PVSCHED_SCHEDULER_H
+#include "host-policy/bpf/kernel_types.bpf.h"
 
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "host-policy/bpf/maps.bpf.c"
+#include "host-policy/bpf/scx/maps.bpf.c"
+#include "host-policy/bpf/binding.bpf.c"
 #include "host-policy/bpf/scx/lifecycle.bpf.h"
 #include "host-policy/bpf/scx/dispatch.bpf.h"
 #include "host-policy/bpf/scx/rt_preempt.bpf.h"
+
+char _license[] SEC("license") = "GPL";
 
 /*
  * It has slept, or is new. Before it is queued or given a CPU: what does its
@@ -401,6 +412,72 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 	pvs_vtime_sleep(&taskc->fair, bpf_ktime_get_ns());
 }
 
+/*
+ * A vCPU's thread kicks itself, as for its timer: it runs, and need not be looked for.
+ * Often the interrupt has been told of, and this is its way into the guest.
+ */
+static __always_inline int on_own_kick(struct task_struct *p)
+{
+	struct pvsched_record *record;
+	struct pvs_vcpu_binding *binding;
+	struct pvs_slot *slot;
+
+	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
+	if (!binding)
+		return 0;
+	slot = slot_of(binding);
+	record = binding->record;
+	if (!slot || !record)
+		return 0;
+	/* No event may have come since the guest has taken the last one. */
+	if (!slot->vcpu.injected || PVS_LOAD(record->irq_ack) == slot->vcpu.irq_ticket)
+		on_event(p, binding, PVS_INJECT);
+	return 0;
+}
+
+/*
+ * An interrupt for a vCPU, in the context of whoever raises it: the one event
+ * of a vCPU that is preempted, and so the only way to hear of its interrupt
+ * before it runs again. Two names because the function moved in 7.3.
+ */
+static __always_inline int on_kick(struct kvm_vcpu *vcpu)
+{
+	struct task_struct *p = (void *)bpf_get_current_task_btf();
+	struct pvs_vcpu_binding *binding;
+	struct pid *pid;
+
+	if (!vcpu)
+		return 0;
+	pid = vcpu->pid;
+	if (!pid)
+		return 0;
+	if (p->thread_pid == pid)
+		return on_own_kick(p);
+	p = bpf_task_from_pid(BPF_CORE_READ(pid, numbers[0].nr));
+	if (!p)
+		return 0;
+	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
+	if (binding) {
+		/* No later event tells the scheduler of it. */
+		on_event(p, binding, PVS_INJECT);
+		kick(p, binding);
+	}
+	bpf_task_release(p);
+	return 0;
+}
+
+SEC("?fentry/kvm_vcpu_kick")
+int BPF_PROG(pvs_kvm_vcpu_kick, struct kvm_vcpu *vcpu)
+{
+	return on_kick(vcpu);
+}
+
+SEC("?fentry/__kvm_vcpu_kick")
+int BPF_PROG(pvs_kvm_vcpu_kick_73, struct kvm_vcpu *vcpu)
+{
+	return on_kick(vcpu);
+}
+
 SEC(".struct_ops.link")
 struct sched_ext_ops pvs_scx_ops = {
 	.select_cpu = (void *)pvs_select_cpu,
@@ -430,5 +507,3 @@ struct sched_ext_ops pvs_scx_ops = {
 	.timeout_ms = 10000,
 	.name = "pvsched",
 };
-
-#endif /* PVSCHED_SCHEDULER_H */

@@ -2,8 +2,8 @@
 /*
  * The maps, and what pvschedd sets in the object before the programs run.
  */
-#ifndef PVSCHED_MAPS_H
-#define PVSCHED_MAPS_H
+#ifndef PVSCHED_MAPS_BPF_C
+#define PVSCHED_MAPS_BPF_C
 
 #include <linux/bpf.h>
 
@@ -84,17 +84,4 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } trace SEC(".maps");
 
-/* Of the scheduler: one more than the number of the last that the host may have. */
-const volatile __u32 pvs_nr_cpus;
-const volatile __u32 pvs_nr_nodes;
-
-struct pvs_scx_exit pvs_scx_exit;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct pvs_task_ctx);
-} task_ctxs SEC(".maps");
-
-#endif /* PVSCHED_MAPS_H */
+#endif /* PVSCHED_MAPS_BPF_C */
