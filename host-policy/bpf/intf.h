@@ -6,7 +6,6 @@
 #ifndef PVSCHED_LAYOUT_H
 #define PVSCHED_LAYOUT_H
 
-#include "host-policy/core/vtime.h"
 #include "host-policy/core/policy.h"
 
 #ifdef __bpf__
@@ -103,72 +102,6 @@ struct pvs_pending {
 };
 
 #define PVS_SCX_ENDED 0xffffffffu
-
-/* Why the scheduler ended: the kernel's words. */
-struct pvs_scx_exit {
-	__u32 is_detached; /* by pvschedd: to stop, or for another in its place */
-	__u32 reserved;
-	__s64 code;
-	char reason[128];
-	char message[1024];
-};
-
-/* What the scheduler did, on one CPU. */
-struct pvs_scx_counts {
-	__u64 idle; /* tasks that woke onto an idle CPU */
-	__u64 queued; /* that waited in a queue */
-	__u64 urgent_idle; /* urgent vCPUs that found an idle CPU, */
-	__u64 preempted; /* that took a less urgent task's, */
-	__u64 urgent_queued; /* that found none */
-	__u64 kept; /* urgent vCPUs that went on at the end of their slice, */
-	__u64 critical_kept; /* and others, for a critical section's sake */
-	__u64 starved; /* tasks that went before an urgent vCPU, as they starved */
-	__u64 pulled; /* vCPUs that became urgent in a queue */
-	__u64 young; /* wake-ups in the boot profile */
-};
-
-/* A task under the scheduler. */
-struct pvs_task_ctx {
-	struct pvs_vtime fair;
-	__u64 ran_at; /* its CPU time when it was last charged, */
-	__u64 urgent_ns; /* and how much of it was a vCPU's that was urgent */
-	__u64 young_until; /* in the boot profile till then; 0: it is not */
-	__u64 parked_until; /* by its groups' quotas, as of then; 0: it may run */
-	__u32 weights; /* what group_weight was made from: pvs_weights */
-	__u32 group_weight;
-	__u32 weight; /* at which it was last charged: all together */
-	__u32 no_vcpu; /* it was none after pvs_binds + 1 of them; 0: unknown */
-	__u32 is_awake; /* woken since it last slept */
-	__u32 counted_in; /* the VM, + 1, of which it is a vCPU that runs; 0: none */
-	__u32 is_child; /* of a fork, and not yet enabled */
-	__u32 reserved;
-};
-
-#define PVS_MAX_CPUS 1024
-
-/* A CPU of the scheduler: what runs there, for others to compare with. */
-struct pvs_cpu_ctx {
-	__u32 urgency; /* pvsched_urgency() of it, or of what was sent there */
-	__u8 is_taken; /* by a real-time task */
-	__u8 is_offline;
-	__u16 turn; /* of those that starve: 0 is that of the last */
-	__u64 deadline; /* of its task when that began to run, or was sent there */
-	__u64 taken_at; /* when a vCPU last took it from another task */
-	__u64 urgent_since; /* since when urgent vCPUs left others too little; 0: they do not */
-	__u64 ordinary_ns; /* what they did leave them since then */
-	__u64 spared_until; /* no urgent vCPU takes it before */
-	__u64 vtime_now; /* virtual time of its own tasks */
-	__u64 passed_ns; /* used, by weight: what virtual time is still to pass by */
-	__u64 left_at; /* by its task, which stays, to a real-time one; 0: none stays */
-	__u64 looked_at; /* when the queue's end was last looked at */
-	__s32 balance; /* its own tasks' turn: 0 or more; the node's: less */
-	__s32 yields_to; /* pid; -1: to anybody, 0: to nobody */
-	__u32 has_own; /* tasks may wait in its own queue */
-	__u32 last_is_due; /* of the urgent vCPUs */
-	__u32 to_pull; /* 1 + the node where a vCPU became urgent while it waited; 0: none */
-	__u32 nr_queued_avg; /* pvs_nr_queued_avg_add() of its node's queue */
-	struct pvs_scx_counts counts;
-} __attribute__((aligned(64)));
 
 /* `trace` ring, while tracing: a decision, and what it was made from. */
 struct pvs_trace {

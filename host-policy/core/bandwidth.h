@@ -1,85 +1,89 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * A control group's quota of CPU time in each period, cpu.max.
+ * A cgroup's CPU bandwidth: cpu.max, a quota of CPU time in each period.
  *
- * What is used is known late, at ticks, and is then more than the quota left. It
- * is a debt, which each period pays off by a quota; until it is paid nobody of the
- * group runs. So the share over time is the quota, however late a tick is.
+ * CPU time is charged late, at ticks, and may then exceed the quota. The excess
+ * is a debt; each period refills one quota, and until the debt is paid no task
+ * of the cgroup runs. So the share over time is the quota, however late a tick.
  *
- * Pure but for `used_ns` and `start`, which several CPUs change at once: each by
- * an atomic operation, so that nothing used or paid is lost. Times are ns.
+ * Pure but for used_ns and period_start, which several CPUs change at once, each
+ * by an atomic operation, so that no charge and no refill is lost. Times are ns.
  */
-#ifndef PVSCHED_CORE_QUOTA_H
-#define PVSCHED_CORE_QUOTA_H
+#ifndef PVSCHED_CORE_BANDWIDTH_H
+#define PVSCHED_CORE_BANDWIDTH_H
 
-#include "host-policy/core/priority_word.h"
+#include "host-policy/core/param.h"
 
-/* No wait is longer: tasks must run within sched_ext's watchdog's time. */
-#define PVS_BW_DEBT_MAX_NS (2 * 1000000000ull)
+/*
+ * bw-debt-max: ms 100..5000. The longest throttling for one debt. It must stay
+ * below the timeout of sched_ext's watchdog (10 s), which ends the scheduler.
+ */
+PVS_PARAM(__u64, pvs_param_bw_debt_max, 2000 * PVS_MS);
 
 struct pvs_bandwidth {
 	__u64 quota_ns; /* 0: no limit */
 	__u64 period_ns; /* the kernel allows 1 ms to 1 s */
-	__u64 start; /* of the period */
-	__u64 used_ns; /* and not paid */
+	__u64 period_start;
+	__u64 used_ns; /* charged and not yet refilled */
 };
 
-/* Its quota now; what it was, 0: no limit. */
-PVS_INLINE __u64 pvs_bandwidth_set(struct pvs_bandwidth *q, __u64 quota_ns,
-			       __u64 period_ns, __u64 now)
+/* Sets the quota; returns the old one. 0: no limit. */
+PVS_INLINE __u64 pvs_bandwidth_set(struct pvs_bandwidth *b, __u64 quota_ns,
+				   __u64 period_ns, __u64 now)
 {
-	q->period_ns = period_ns;
-	q->start = now;
-	q->used_ns = 0;
-	return __sync_lock_test_and_set(&q->quota_ns, quota_ns);
+	b->period_ns = period_ns;
+	b->period_start = now;
+	b->used_ns = 0;
+	return __sync_lock_test_and_set(&b->quota_ns, quota_ns);
 }
 
-PVS_INLINE void pvs_bandwidth_refill(struct pvs_bandwidth *q, __u64 paid)
+PVS_INLINE void pvs_bandwidth_refill(struct pvs_bandwidth *b, __u64 refill)
 {
 	__u64 used;
 	int i;
 
-	/* Whoever is in the way has changed it: so often in a row, nobody is. */
+	/* A failed exchange means that another CPU charged. Four in a row do not happen. */
 	for (i = 0; i < 4; i++) {
-		used = *(const volatile __u64 *)&q->used_ns;
-		if (__sync_val_compare_and_swap(&q->used_ns, used,
-						used > paid ? used - paid : 0) ==
+		used = *(const volatile __u64 *)&b->used_ns;
+		if (__sync_val_compare_and_swap(&b->used_ns, used,
+						used > refill ? used - refill : 0) ==
 		    used)
 			return;
 	}
 }
 
 /*
- * Charges what was used up to now; when the group may run, 0: now. Its tasks do
- * this on several CPUs at once, some a moment behind: one of them moves the
- * period, never back.
+ * Charges CPU time. Returns when the cgroup may run; 0: now. Several CPUs call
+ * this at once with slightly different `now`: one of them starts the new period,
+ * and a period never moves back.
  */
-PVS_INLINE __u64 pvs_bandwidth_charge(struct pvs_bandwidth *q, __u64 used, __u64 now)
+PVS_INLINE __u64 pvs_bandwidth_charge(struct pvs_bandwidth *b, __u64 used, __u64 now)
 {
-	__u64 start = *(const volatile __u64 *)&q->start, periods, most, owed;
-	__u64 quota = q->quota_ns, period = q->period_ns;
-	__s64 gone = (__s64)(now - start);
+	__u64 start = *(const volatile __u64 *)&b->period_start, periods, max, debt;
+	__u64 quota = b->quota_ns, period = b->period_ns;
+	__s64 elapsed = (__s64)(now - start);
 
 	if (!quota || !period)
 		return 0;
-	most = PVS_BW_DEBT_MAX_NS / period;
+	max = pvs_param_bw_debt_max / period;
 	/*
-	 * More is not paid before it is forgotten. Nor is more added at once: it may be of
-	 * before there was a quota.
+	 * More debt than that is forgotten. The bound on one charge matters if
+	 * the CPU time dates from before the cgroup had a quota.
 	 */
-	if (q->used_ns < quota * most)
-		__sync_fetch_and_add(&q->used_ns,
-				     used < quota * most ? used : quota * most);
-	if (gone > 0 && (__u64)gone >= period) {
-		periods = (__u64)gone / period;
-		if (__sync_val_compare_and_swap(&q->start, start,
+	if (b->used_ns < quota * max)
+		__sync_fetch_and_add(&b->used_ns,
+				     used < quota * max ? used : quota * max);
+	if (elapsed > 0 && (__u64)elapsed >= period) {
+		periods = (__u64)elapsed / period;
+		if (__sync_val_compare_and_swap(&b->period_start, start,
 						start + periods * period) == start)
-			pvs_bandwidth_refill(q, periods * quota);
+			pvs_bandwidth_refill(b, periods * quota);
 	}
-	owed = *(const volatile __u64 *)&q->used_ns / quota;
-	if (owed > most)
-		owed = most;
-	return owed ? *(const volatile __u64 *)&q->start + owed * period : 0;
+	debt = *(const volatile __u64 *)&b->used_ns / quota;
+	if (debt > max)
+		debt = max;
+	return debt ? *(const volatile __u64 *)&b->period_start + debt * period : 0;
 }
 
-#endif /* PVSCHED_CORE_QUOTA_H */
+#endif /* PVSCHED_CORE_BANDWIDTH_H */

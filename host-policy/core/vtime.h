@@ -1,50 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
  * The order of ordinary tasks under pvsched's scheduler: by virtual deadline.
  *
- * A task's vruntime is the CPU time that it used, scaled by its weight, as in
- * every fair scheduler. Its deadline is its vruntime plus what it has used
- * since it last slept: so of two tasks with the same share the one that runs in
- * short bursts comes first, and one that never sleeps comes last. Sleep earns
- * credit, the more the more often a task sleeps, the less the more tasks wait.
- * This is the order of scx_bpfland, and the reason for its good latencies.
+ * A task's vruntime is its CPU time, scaled by the inverse of its weight.
+ * Its deadline is its vruntime plus the virtual time it used since it last
+ * slept. So of two tasks with the same share, the task with short bursts runs
+ * first, and a task that never sleeps runs last. A sleeper gets credit: more
+ * if it wakes up often, less if many tasks are queued. The order is that of
+ * scx_bpfland.
  *
- * Pure functions, as all of the core. Times are nanoseconds of CPU time, of
- * virtual time where the name says so. A pvs_vtime belongs to one caller at a
- * time.
+ * Pure functions. Times are in ns. "Virtual" times are scaled by weight, and
+ * wrap like every clock. A struct pvs_vtime belongs to one caller at a time.
+ * nr_queued is the number of queued tasks per CPU, rounded from the mean that
+ * pvs_nr_queued_avg_add() keeps.
  */
-#ifndef PVSCHED_CORE_FAIR_H
-#define PVSCHED_CORE_FAIR_H
+#ifndef PVSCHED_CORE_VTIME_H
+#define PVSCHED_CORE_VTIME_H
 
-#include "host-policy/core/priority_word.h"
+#include "host-policy/core/param.h"
 
-#define PVS_WEIGHT 100 /* of a task of nice 0, as sched_ext counts it */
+/* The weight of nice 0 in sched_ext's scale. */
+#define PVS_WEIGHT 100
 
-/* A tick is 1 to 10 ms: longer slices only delay, shorter ones only switch. */
-#define PVS_SLICE_MAX_NS (5 * 1000000ull)
-#define PVS_SLICE_MIN_NS (1 * 1000000ull)
-/* No sleep earns more than this, and no debt is greater. */
-#define PVS_LAG_MAX_NS (40 * 1000000ull)
+/* Fixed point of nr_queued_avg: 1/16. Also the weight of its history. */
+#define PVS_NR_QUEUED_ONE 16
+
 /*
- * Of a queue: where bursts begin to count less. With 8 and 16 hackbench switches 1.7 and 1.9
- * times as often, and one that only wakes now and then waits no less (docs/results.md).
+ * slice-max: us 1000..100000. The longest slice of an ordinary task, used
+ * while no other task is queued. A tick is 1 to 10 ms: a longer slice only
+ * delays other tasks.
  */
-#define PVS_BURST_QUEUE_MIN 4
+PVS_PARAM(__u64, pvs_param_slice_max, 5 * PVS_MS);
 /*
- * Wake-ups a second at which sleep earns all of it. With 64 one that forks, and waits for
- * each child, got less done beside a guest than with the kernel's own (docs/results.md).
+ * slice-min: us 100..100000. The shortest slice of an ordinary task. A shorter
+ * slice costs more in switches than it gains in latency.
  */
-#define PVS_WAKEUPS_FULL_CREDIT 16
+PVS_PARAM(__u64, pvs_param_slice_min, 1 * PVS_MS);
+/*
+ * lag-max: us 1000..1000000. The most credit that sleep earns, and the largest
+ * debt that a task keeps, while no task is queued.
+ */
+PVS_PARAM(__u64, pvs_param_lag_max, 40 * PVS_MS);
+/*
+ * lag-half-queue: tasks 1..1024. With this many queued tasks per CPU the
+ * largest debt is half of lag-max. A longer queue advances virtual time more
+ * slowly, so the same lag takes longer to wait for.
+ */
+PVS_PARAM(__u32, pvs_param_lag_half_queue, 8);
+/*
+ * burst-queue-min: tasks 1..1024. From this many queued tasks per CPU on, short
+ * bursts count less in the order. Else tasks that exchange messages are
+ * switched for each message: with 8, hackbench switches 1.7 times as often.
+ */
+PVS_PARAM(__u32, pvs_param_burst_queue_min, 4);
+/*
+ * wakeups-full-credit: wake-ups 1..1000. A task with this many wake-ups per
+ * second earns all of lag-max by sleep. With 64, a task that forks and waits
+ * for each child falls behind the fair class.
+ */
+PVS_PARAM(__u32, pvs_param_wakeups_full_credit, 16);
 
 struct pvs_vtime {
 	__u64 vruntime;
-	__u64 awake; /* virtual time used since it last slept */
+	__u64 awake_vruntime; /* virtual time used since the last sleep */
 	__u64 slept_at; /* clock; 0: never */
-	__u32 wakes; /* a second: running mean */
+	__u32 wakeup_rate; /* per second: running mean */
 	__u32 reserved;
 };
 
-/* Virtual time wraps like any clock. */
 PVS_INLINE int pvs_before(__u64 a, __u64 b)
 {
 	return (__s64)(a - b) < 0;
@@ -55,56 +79,54 @@ PVS_INLINE __u64 pvs_scale_by_weight(__u64 ns, __u32 weight)
 	return ns * PVS_WEIGHT / (weight ? weight : 1);
 }
 
-PVS_INLINE void pvs_vtime_sleep(struct pvs_vtime *f, __u64 now)
+PVS_INLINE void pvs_vtime_sleep(struct pvs_vtime *v, __u64 now)
 {
-	f->slept_at = now;
+	v->slept_at = now;
 }
 
-/* How many wait for each CPU, of the mean of that in sixteenths. */
-PVS_INLINE __u32 pvs_nr_queued_avg_round(__u32 nr_queued_avg)
+/* Rounds the fixed-point mean of queued tasks per CPU to an integer. */
+PVS_INLINE __u32 pvs_nr_queued_avg_round(__u32 avg)
 {
-	return (nr_queued_avg + 8) / 16;
+	return (avg + PVS_NR_QUEUED_ONE / 2) / PVS_NR_QUEUED_ONE;
 }
 
 /*
- * That mean with one look more, at which so many wait. Not the number at the moment,
- * which changes from one millisecond to the next where tasks wait for a disk: orders
- * made for a long and for a short queue say nothing of each other. One that never
- * sleeps, and that others went far ahead of while few waited, would go on for several
- * ticks as soon as more do.
+ * Adds one sample to the mean (EWMA). The order must not use the sample alone:
+ * it jumps within a millisecond where tasks wait for a disk, and deadlines
+ * computed for a short and for a long queue do not compare.
  */
-PVS_INLINE __u32 pvs_nr_queued_avg_add(__u32 nr_queued_avg, __u32 waiting)
+PVS_INLINE __u32 pvs_nr_queued_avg_add(__u32 avg, __u32 nr_queued)
 {
-	return nr_queued_avg - pvs_nr_queued_avg_round(nr_queued_avg) + waiting;
+	return avg - pvs_nr_queued_avg_round(avg) + nr_queued;
+}
+
+/* The largest debt. The more tasks are queued, the closer they stay. */
+PVS_INLINE __u64 pvs_lag_limit(__u32 nr_queued)
+{
+	__u64 half = pvs_param_lag_half_queue;
+
+	return pvs_param_lag_max * half / (nr_queued + half);
 }
 
 /*
- * The more tasks wait for each CPU, the nearer they stay to each other: virtual
- * time passes slower then, and a lag takes as much longer to wait for.
+ * Bounds the task's distance from `vtime_now`, the virtual time of the tasks
+ * that it joins. Another queue's virtual time may have run faster or slower;
+ * neither its advance nor its debt follows the task.
  */
-PVS_INLINE __u64 pvs_lag_limit(__u32 waiting)
+PVS_INLINE void pvs_vtime_clamp(struct pvs_vtime *v, __u64 vtime_now, __u32 nr_queued)
 {
-	return PVS_LAG_MAX_NS * 8 / (waiting + 8ull);
+	__u64 limit = pvs_lag_limit(nr_queued);
+
+	if (pvs_before(v->vruntime, vtime_now - pvs_param_lag_max))
+		v->vruntime = vtime_now - pvs_param_lag_max;
+	if (pvs_before(vtime_now + limit, v->vruntime))
+		v->vruntime = vtime_now + limit;
 }
 
 /*
- * It joins tasks of which `vtime_now` is the virtual time. It may come from others
- * whose time went faster or slower: neither advance nor debt follows it.
- */
-PVS_INLINE void pvs_vtime_clamp(struct pvs_vtime *f, __u64 vtime_now, __u32 waiting)
-{
-	__u64 lag = pvs_lag_limit(waiting);
-
-	if (pvs_before(f->vruntime, vtime_now - PVS_LAG_MAX_NS))
-		f->vruntime = vtime_now - PVS_LAG_MAX_NS;
-	if (pvs_before(vtime_now + lag, f->vruntime))
-		f->vruntime = vtime_now + lag;
-}
-
-/*
- * A new task goes on where its parent is, with its rate of wake-ups. So one that has its
- * work done by children, as a shell has, comes as soon as if it did that itself; and
- * nobody gets rid of a debt by forking.
+ * A child continues at its parent's position, with its wake-up rate. So a
+ * parent whose children do its work runs as soon as if it did the work itself,
+ * and no task loses a debt by forking.
  */
 PVS_INLINE void pvs_vtime_fork(struct pvs_vtime *child, const struct pvs_vtime *parent)
 {
@@ -112,83 +134,78 @@ PVS_INLINE void pvs_vtime_fork(struct pvs_vtime *child, const struct pvs_vtime *
 	child->slept_at = 0;
 }
 
-/*
- * It becomes runnable. `vtime_now` is the virtual time of those that run, `waiting`
- * the number of tasks that wait for each CPU.
- */
-PVS_INLINE void pvs_vtime_wake(struct pvs_vtime *f, __u32 weight, __u64 vtime_now,
-			      __u64 now, __u32 waiting)
+/* The task becomes runnable: its wake-up rate, and the credit for its sleep. */
+PVS_INLINE void pvs_vtime_wake(struct pvs_vtime *v, __u32 weight, __u64 vtime_now,
+			       __u64 now, __u32 nr_queued)
 {
-	__u64 gap = now - f->slept_at, credit;
+	__u64 full = pvs_param_wakeups_full_credit, max = pvs_param_lag_max;
+	__u64 gap = now - v->slept_at, credit;
 	__u32 rate;
 
-	if (f->slept_at) {
-		/* One every `gap`, not counting what it ran in between. */
-		rate = gap > 1000000 ? (__u32)(1000000000ull / gap) : 1000;
-		f->wakes = (f->wakes * 3 + rate) / 4;
-		f->awake = 0;
+	if (v->slept_at) {
+		/* The rate if each sleep were this long; run time is left out. */
+		rate = gap > PVS_MS ? (__u32)(1000 * PVS_MS / gap) : 1000;
+		v->wakeup_rate = (v->wakeup_rate * 3 + rate) / 4;
+		v->awake_vruntime = 0;
 	}
-	credit = PVS_LAG_MAX_NS * (f->wakes < PVS_WAKEUPS_FULL_CREDIT ? f->wakes + 1 :
-							   PVS_WAKEUPS_FULL_CREDIT) /
-		 PVS_WAKEUPS_FULL_CREDIT / (waiting + 1);
-	/* More weight, more of it, as for everything else. */
+	credit = max * (v->wakeup_rate < full ? v->wakeup_rate + 1 : full) /
+		 full / (nr_queued + 1);
 	credit = credit * weight / PVS_WEIGHT;
-	if (credit > PVS_LAG_MAX_NS)
-		credit = PVS_LAG_MAX_NS;
-	if (pvs_before(f->vruntime, vtime_now - credit))
-		f->vruntime = vtime_now - credit;
-	pvs_vtime_clamp(f, vtime_now, waiting);
+	if (credit > max)
+		credit = max;
+	if (pvs_before(v->vruntime, vtime_now - credit))
+		v->vruntime = vtime_now - credit;
+	pvs_vtime_clamp(v, vtime_now, nr_queued);
 }
 
-PVS_INLINE void pvs_vtime_charge(struct pvs_vtime *f, __u64 used, __u32 weight)
+PVS_INLINE void pvs_vtime_charge(struct pvs_vtime *v, __u64 used, __u32 weight)
 {
 	__u64 scaled = pvs_scale_by_weight(used, weight);
 
-	f->vruntime += scaled;
-	f->awake += scaled;
-	if (f->awake > PVS_LAG_MAX_NS)
-		f->awake = PVS_LAG_MAX_NS;
+	v->vruntime += scaled;
+	v->awake_vruntime += scaled;
+	if (v->awake_vruntime > pvs_param_lag_max)
+		v->awake_vruntime = pvs_param_lag_max;
 }
 
-PVS_INLINE __u64 pvs_vtime_deadline(const struct pvs_vtime *f)
+PVS_INLINE __u64 pvs_vtime_deadline(const struct pvs_vtime *v)
 {
-	return f->vruntime + f->awake;
+	return v->vruntime + v->awake_vruntime;
 }
 
 /*
- * Its place in a queue. In a long one it counts ever less that a task's bursts are
- * short: tasks that write to each other would be switched to for each message, where
- * one that comes later finds several. From PVS_BURST_QUEUE_MIN tasks a CPU on.
+ * The task's key in a DSQ: its deadline, where a long queue bounds how much the
+ * length of its bursts counts. See burst-queue-min.
  */
-PVS_INLINE __u64 pvs_vtime_dsq_key(const struct pvs_vtime *f, __u32 waiting)
+PVS_INLINE __u64 pvs_vtime_dsq_key(const struct pvs_vtime *v, __u32 nr_queued)
 {
-	__u64 most = pvs_lag_limit(waiting) / (1 + waiting / PVS_BURST_QUEUE_MIN);
+	__u64 max = pvs_lag_limit(nr_queued) /
+		    (1 + nr_queued / pvs_param_burst_queue_min);
 
-	return f->vruntime + (f->awake < most ? f->awake : most);
+	return v->vruntime + (v->awake_vruntime < max ? v->awake_vruntime : max);
 }
 
 /*
- * The virtual time after one of `runnable` tasks has run for what its weight makes
- * `scaled` (pvs_scale_by_weight()). It passes by that, too, not only with those that run:
- * else new tasks, each of which begins at `vtime_now` and ends soon, would go before an
- * older one for ever.
+ * The virtual time after one of `runnable` tasks has run for `scaled` ns of
+ * virtual time. It advances with CPU time, not only with the task that runs.
+ * Else short new tasks, each starting at vtime_now, would starve an older task.
  */
 PVS_INLINE __u64 pvs_vtime_advance(__u64 vtime_now, __u64 scaled, __u32 runnable)
 {
 	return vtime_now + scaled / (runnable ? runnable : 1);
 }
 
-/* The more tasks wait for each CPU, the shorter: so each waits about as long. */
-PVS_INLINE __u64 pvs_slice_for(__u32 waiting)
+/* The slice shrinks as the queue grows, so that each task waits as long. */
+PVS_INLINE __u64 pvs_slice_for(__u32 nr_queued)
 {
-	__u64 slice = PVS_SLICE_MAX_NS / (waiting + 1);
+	__u64 slice = pvs_param_slice_max / (nr_queued + 1);
 
-	return slice < PVS_SLICE_MIN_NS ? PVS_SLICE_MIN_NS : slice;
+	return slice < pvs_param_slice_min ? pvs_param_slice_min : slice;
 }
 
 /*
- * The weight of nice values -20..19 in sched_ext's scale, 1024 at nice 0 made
- * 100: the kernel's own table, by which each step is 10 % of CPU time.
+ * The weight of nice values -20..19 in sched_ext's scale: the kernel's
+ * sched_prio_to_weight, where 1024 becomes 100.
  */
 PVS_INLINE __u32 pvs_weight_of_nice(__s32 nice)
 {
@@ -198,9 +215,9 @@ PVS_INLINE __u32 pvs_weight_of_nice(__s32 nice)
 		100,  80,   64,	  51,	41,   33,   27,	  21,	17,   13,
 		11,   9,    7,	  6,	4,    4,    3,	  2,	2,    1,
 	};
-	__u32 index = (__u32)(nice + 20); /* unsigned: the verifier follows it */
+	__u32 index = (__u32)(nice + 20); /* unsigned: one bound for the verifier */
 
 	return index < 40 ? weights[index] : PVS_WEIGHT;
 }
 
-#endif /* PVSCHED_CORE_FAIR_H */
+#endif /* PVSCHED_CORE_VTIME_H */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * sched_ext as the scheduler uses it: types, by CO-RE, and functions, under
- * one name each whatever the kernel calls them from 6.13 on. All weak: where
- * there is no sched_ext the scheduler is not loaded, the rest is.
+ * sched_ext from kernel 6.13 on: types by CO-RE, kfuncs as weak symbols, and
+ * one name for each kfunc that has several forms.
  */
-#ifndef PVSCHED_SCX_KERNEL_H
-#define PVSCHED_SCX_KERNEL_H
+#ifndef PVSCHED_SCX_COMPAT_BPF_H
+#define PVSCHED_SCX_COMPAT_BPF_H
 
 #include <linux/types.h>
 #include <stdbool.h>
@@ -40,7 +40,7 @@ enum scx_ent_flags {
 	SCX_TASK_QUEUED = 1,
 };
 
-/* Of sched_ext_ops, which takes plain numbers. */
+/* Flags of sched_ext_ops, which a static initialiser needs as constants. */
 #define PVS_SCX_OPS_ENQ_LAST 2
 #define PVS_SCX_OPS_ENQ_EXITING 4
 
@@ -49,7 +49,7 @@ enum scx_ent_flags {
 
 struct scx_cpu_release_args;
 
-/* With a member: when it was only declared, quotas did not count (95-scx-quota). */
+/* The member matters: with a mere declaration cgroup storage did not work. */
 struct cgroup {
 	int level;
 };
@@ -73,11 +73,14 @@ struct scx_exit_info {
 	__s64 exit_code;
 	const char *reason;
 	char *msg;
+	char *dump;
 };
+
+struct scx_dump_ctx;
 
 #pragma clang attribute pop
 
-/* Members by name; libbpf refuses one that is set and that the kernel lacks. */
+/* libbpf matches members by name. The loader clears those that the kernel lacks. */
 struct sched_ext_ops {
 	__s32 (*select_cpu)(struct task_struct *p, __s32 prev_cpu, __u64 wake_flags);
 	void (*enqueue)(struct task_struct *p, __u64 enq_flags);
@@ -97,10 +100,14 @@ struct sched_ext_ops {
 	void (*cpu_online)(__s32 cpu);
 	void (*cpu_offline)(__s32 cpu);
 	void (*cpu_release)(__s32 cpu, struct scx_cpu_release_args *args);
+	void (*dump)(struct scx_dump_ctx *ctx);
+	void (*dump_cpu)(struct scx_dump_ctx *ctx, __s32 cpu, bool idle);
+	void (*dump_task)(struct scx_dump_ctx *ctx, struct task_struct *p);
 	__s32 (*init)(void);
 	void (*exit)(struct scx_exit_info *info);
 	__u64 flags;
 	__u32 timeout_ms;
+	__u32 exit_dump_len;
 	char name[128];
 };
 
@@ -143,7 +150,9 @@ extern void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq *it) __ksym __weak;
 extern bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq *it, struct task_struct *p,
 			     __u64 dsq, __u64 enq_flags) __ksym __weak;
 
-/* What is left of "___" is the kernel's name. */
+extern void scx_bpf_dump_bstr(char *fmt, unsigned long long *data, __u32 data__sz) __ksym __weak;
+
+/* libbpf drops "___" and what follows from the symbol's name. */
 extern void scx_bpf_dsq_insert___v1(struct task_struct *p, __u64 dsq, __u64 slice,
 				    __u64 enq_flags) __ksym __weak;
 extern bool scx_bpf_dsq_insert___v2___new(struct task_struct *p, __u64 dsq, __u64 slice,
@@ -160,9 +169,10 @@ extern void scx_bpf_reenqueue_local___v2___new(void) __ksym __weak;
 extern void scx_bpf_dsq_reenq(__u64 dsq, __u64 flags) __ksym __weak;
 
 #define PVS_SCX(type, value) bpf_core_enum_value(enum type, value)
+#define PVS_DSQ_LOCAL PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL)
 
-/* From 6.19 on with a result that nobody needs; the first form ends some day. */
-static __always_inline void pvs_insert(struct task_struct *p, __u64 dsq,
+/* 6.19 added a result that we do not use; the first form is deprecated. */
+static __always_inline void dsq_insert(struct task_struct *p, __u64 dsq,
 				       __u64 slice, __u64 enq_flags)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_insert___v2___new))
@@ -171,9 +181,9 @@ static __always_inline void pvs_insert(struct task_struct *p, __u64 dsq,
 		scx_bpf_dsq_insert___v1(p, dsq, slice, enq_flags);
 }
 
-static __always_inline void pvs_insert_by(struct task_struct *p, __u64 dsq,
-					  __u64 slice, __u64 vtime,
-					  __u64 enq_flags)
+static __always_inline void dsq_insert_vtime(struct task_struct *p, __u64 dsq,
+					     __u64 slice, __u64 vtime,
+					     __u64 enq_flags)
 {
 	if (bpf_core_type_exists(struct scx_bpf_dsq_insert_vtime_args)) {
 		struct scx_bpf_dsq_insert_vtime_args args = {};
@@ -188,14 +198,15 @@ static __always_inline void pvs_insert_by(struct task_struct *p, __u64 dsq,
 	}
 }
 
-static __always_inline bool pvs_take_from(__u64 dsq)
+/* Moves the DSQ's head that may run here to this CPU's local DSQ. */
+static __always_inline bool consume_head(__u64 dsq)
 {
 	if (bpf_ksym_exists(scx_bpf_dsq_move_to_local___v2___new))
 		return scx_bpf_dsq_move_to_local___v2___new(dsq, 0);
 	return scx_bpf_dsq_move_to_local___v1(dsq);
 }
 
-static __always_inline void pvs_set_slice(struct task_struct *p, __u64 slice)
+static __always_inline void set_slice(struct task_struct *p, __u64 slice)
 {
 	if (bpf_ksym_exists(scx_bpf_task_set_slice))
 		scx_bpf_task_set_slice(p, slice);
@@ -203,14 +214,14 @@ static __always_inline void pvs_set_slice(struct task_struct *p, __u64 slice)
 		p->scx.slice = slice;
 }
 
-/* On x86 the kernel's own task_cpu(): a read instead of a call. */
+/* The kernel's task_cpu() on x86: a load instead of a kfunc call. */
 static __always_inline __s32 task_cpu(const struct task_struct *p)
 {
 	return p->thread_info.cpu;
 }
 
-/* Whether it may be moved there: cpus_ptr tells of a disabled migration late. */
-static __always_inline bool may_run(struct task_struct *p, __s32 cpu)
+/* cpus_ptr follows migration_disabled only at the next context switch. */
+static __always_inline bool may_run_on(struct task_struct *p, __s32 cpu)
 {
 	if (bpf_core_field_exists(p->migration_disabled) &&
 	    p->migration_disabled && task_cpu(p) != cpu)
@@ -219,10 +230,10 @@ static __always_inline bool may_run(struct task_struct *p, __s32 cpu)
 }
 
 /*
- * The order of the first in a queue; false if it is empty, or if there is none: to peek
- * at that would end the scheduler.
+ * The key of a DSQ's head; false: the DSQ is empty or does not exist. Peeking
+ * at a DSQ that does not exist ends the scheduler, iterating does not.
  */
-static __always_inline bool pvs_first(__u64 dsq, __u64 *vtime)
+static __always_inline bool dsq_head_key_by_iter(__u64 dsq, __u64 *key)
 {
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
@@ -230,22 +241,47 @@ static __always_inline bool pvs_first(__u64 dsq, __u64 *vtime)
 	bpf_iter_scx_dsq_new(&it, dsq, 0);
 	p = bpf_iter_scx_dsq_next(&it);
 	if (p)
-		*vtime = p->scx.dsq_vtime;
+		*key = p->scx.dsq_vtime;
 	bpf_iter_scx_dsq_destroy(&it);
 	return p;
 }
 
-/* The same of a queue that there is, without its lock where the kernel can. */
-static __always_inline bool pvs_head(__u64 dsq, __u64 *vtime)
+/* The same for a DSQ that exists; lockless where the kernel has a peek. */
+static __always_inline bool dsq_head_key(__u64 dsq, __u64 *key)
 {
 	struct task_struct *p;
 
 	if (!bpf_ksym_exists(scx_bpf_dsq_peek))
-		return pvs_first(dsq, vtime);
+		return dsq_head_key_by_iter(dsq, key);
 	p = scx_bpf_dsq_peek(dsq);
 	if (p)
-		*vtime = p->scx.dsq_vtime;
+		*key = p->scx.dsq_vtime;
 	return p;
 }
 
-#endif /* PVSCHED_SCX_KERNEL_H */
+static __always_inline void kick_to_preempt(__s32 cpu)
+{
+	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
+}
+
+static __always_inline void kick_idle(__s32 cpu)
+{
+	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
+}
+
+static __always_inline bool any_cpu_idle(void)
+{
+	const struct cpumask *idle = scx_bpf_get_idle_cpumask();
+	bool none = bpf_cpumask_empty(idle);
+
+	scx_bpf_put_idle_cpumask(idle);
+	return !none;
+}
+
+/* Claims an idle CPU for the task: it no longer counts as idle. -1: none. */
+static __always_inline __s32 claim_idle_cpu(struct task_struct *p)
+{
+	return p && any_cpu_idle() ? scx_bpf_pick_idle_cpu(p->cpus_ptr, 0) : -1;
+}
+
+#endif /* PVSCHED_SCX_COMPAT_BPF_H */

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
+/* Dispatch: the next task of a CPU, or the one that continues; and yield. */
+
+/* The grant of prev, which could continue, as of now; 0: prev is no vCPU. */
+static __always_inline __u64 update_prev_grant(struct task_struct *prev,
+					       struct pvs_task_ctx *taskc)
+{
+	struct pvs_vcpu_binding *binding = vcpu_binding(prev, taskc);
+
+	if (!binding)
+		return 0;
+	/* Only the tick ends a boost, only a preemption begins a critical one. */
+	return update_grant(prev, binding,
+			    is_vcpu_urgent(binding) ? PVS_TICK : PVS_PREEMPT);
+}
+
+/* Consumes from the urgent DSQ if its head goes before prev. */
+static __always_inline bool dispatch_urgent(struct pvs_cpu_ctx *cpuc, __s32 cpu,
+					    __u32 prev_urgency, bool is_prev_critical)
+{
+	__u64 key = 0;
+	__u32 urgency;
+
+	if (!pvs_binds || !dsq_head_key(PVS_URGENT_DSQ, &key))
+		return false;
+	/* An equal goes before prev at the end of its slice, except for a critical section. */
+	urgency = urgency_of_key(key);
+	if (is_prev_critical ? urgency <= prev_urgency : urgency < prev_urgency)
+		return false;
+	return consume_urgent(cpuc, cpu);
+}
+
+/* Consumes the next ordinary task, by yield, throttling and key. */
+static __always_inline bool dispatch_ordinary(__s32 cpu, struct task_struct *prev,
+					      __s32 yield_to, __u64 now)
+{
+	if (consume_unthrottled(cpu, now))
+		return true;
+	if (yield_to && ((yield_to > 0 && consume_yielded_to(cpu, yield_to)) ||
+			 consume_ordinary(cpu, NULL)))
+		return true;
+	return consume_ordinary(cpu, prev);
+}
+
+SEC("struct_ops/pvs_dispatch")
+void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
+{
+	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
+	struct pvs_task_ctx *taskc = NULL;
+	__u64 now = 0, grant = 0;
+	bool is_critical;
+	__s32 yield_to;
+	__u32 urgency;
+
+	if (!cpuc)
+		return;
+	if (prev && cpuc->urgent_since)
+		count_uncharged_ordinary(prev);
+	/* prev sleeps or exits. */
+	if (prev && !is_on_rq(prev))
+		prev = NULL;
+	if (prev) {
+		taskc = task_ctx(prev);
+		grant = update_prev_grant(prev, taskc);
+	}
+	/* On most hosts no check needs the time. */
+	if (cpuc->urgent_since || pvs_nr_limited_cgroups || PVS_LOAD(pvs_bw_throttles))
+		now = bpf_ktime_get_ns();
+	urgency = urgency_of(grant);
+	is_critical = pvsched_word_flags(grant) & PVSCHED_GRANT_CRITICAL;
+	yield_to = cpuc->yield_to;
+	cpuc->yield_to = 0;
+	if (dispatch_pulled(cpuc, cpu, urgency) || dispatch_starving(cpuc, cpu, now) ||
+	    dispatch_urgent(cpuc, cpu, urgency, is_critical))
+		return;
+	/* If prev continues: the vCPU that claimed this CPU has found another. */
+	cpuc->curr_urgency = urgency;
+	if (prev && is_bw_throttled(taskc, now)) {
+		prev = NULL;
+	} else if (prev && is_urgent(urgency) && !yield_to) {
+		count(is_critical ? &cpuc->counts.critical_kept : &cpuc->counts.kept);
+		set_slice(prev, is_critical ? pvs_param_critical_slice :
+					      pvs_param_urgent_slice);
+		return;
+	}
+	if (dispatch_ordinary(cpu, prev, yield_to, now))
+		return;
+	if (prev) {
+		set_slice(prev, pvs_slice_for(pvs_nr_queued_avg_round(cpuc->nr_queued_avg)));
+		return;
+	}
+	/* The CPU goes idle. */
+	cpuc->urgent_since = 0;
+	/* Re-enqueued tasks arrive after this callback returns. */
+	if (reenqueue_rt_preempted(0))
+		scx_bpf_kick_cpu(cpu, 0);
+}
+
+/*
+ * sched_yield() lets the next task run once. With `to`, a vCPU spins for a vCPU
+ * that does not run, as KVM sees by its pauses or its guest says by a hypercall.
+ */
+SEC("struct_ops/pvs_yield")
+bool BPF_PROG(pvs_yield, struct task_struct *from, struct task_struct *to)
+{
+	struct pvs_cpu_ctx *cpuc = cpu_ctx(task_cpu(from));
+
+	if (!cpuc)
+		return false;
+	if (!to) {
+		cpuc->yield_to = -1;
+	} else {
+		if (!is_on_rq(to) || scx_bpf_task_running(to))
+			return false;
+		cpuc->yield_to = to->pid;
+	}
+	set_slice(from, 0);
+	return true;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
+/*
+ * What the scheduler's programs share with the loader: its counters and the
+ * record of its exit. The maps' other values are in ctx.bpf.h.
+ */
+#ifndef PVSCHED_SCX_INTF_H
+#define PVSCHED_SCX_INTF_H
+
+#include <linux/types.h>
+
+/* CPUs that a host may have; a host with more is refused at start. */
+#define PVS_MAX_CPUS 1024
+
+/* The size that sched_ext gives a dump unless the scheduler asks for another. */
+#define PVS_SCX_DUMP_MAX 32768
+
+/* The exit of the scheduler, in the kernel's words. Strings end with a zero. */
+struct pvs_scx_exit {
+	__u32 is_detached; /* pvschedd detached it, to stop or to replace it */
+	__u32 kind; /* enum scx_exit_kind */
+	__s64 code;
+	char reason[128];
+	char message[1024];
+	char dump[PVS_SCX_DUMP_MAX];
+};
+
+/* Events of one CPU since the scheduler was loaded. */
+struct pvs_scx_counts {
+	__u64 idle; /* wake-ups on an idle CPU */
+	__u64 queued; /* tasks inserted into a node's or a CPU's DSQ */
+	__u64 urgent_idle; /* urgent vCPUs for which an idle CPU was kicked */
+	__u64 preempted; /* vCPUs that preempted a less urgent task */
+	__u64 urgent_queued; /* urgent vCPUs that found no victim */
+	__u64 kept; /* slices renewed for an urgent vCPU */
+	__u64 critical_kept; /* slices renewed for a critical section */
+	__u64 starved; /* tasks that the starvation guard dispatched */
+	__u64 pulled; /* vCPUs that became urgent while queued */
+	__u64 boot_boosted; /* wake-ups with the boot boost */
+};
+
+/*
+ * The context of a CPU. Its own CPU writes it; other CPUs write curr_urgency,
+ * curr_deadline and preempted_at when they claim it as a victim, and
+ * pull_from. A lost update costs one late or one needless reschedule.
+ */
+struct pvs_cpu_ctx {
+	__u32 curr_urgency; /* pvsched_urgency() of what runs, or claimed the CPU */
+	__u8 is_rt_running; /* an RT or DL task has the CPU */
+	__u8 is_offline;
+	__u16 starvation_turn; /* counts to starvation-tail-every */
+	__u64 curr_deadline; /* of what runs, or claimed the CPU */
+	__u64 preempted_at; /* when a vCPU last claimed the CPU */
+	__u64 urgent_since; /* start of the starvation guard's period; 0: none */
+	__u64 ordinary_ns; /* CPU time of ordinary tasks in that period */
+	__u64 guarded_until; /* no urgent vCPU preempts the CPU before */
+	__u64 vtime_now; /* of the pinned tasks */
+	__u64 unpublished_vtime; /* used here, not yet added to the virtual time */
+	__u64 rt_preempted_at; /* when RT preempted the task still on our local DSQ; 0: none */
+	__u64 tail_checked_at; /* see tail-interval */
+	__s32 balance; /* >= 0: the pinned tasks' turn; < 0: the node's */
+	__s32 yield_to; /* pid; -1: any task, 0: no yield */
+	__u32 has_pinned; /* the CPU's DSQ may hold tasks */
+	__u32 is_urgent_tail_due; /* next, dispatch the tail of the urgent DSQ */
+	__u32 pull_from; /* 1 + the node with a vCPU that became urgent; 0: none */
+	__u32 nr_queued_avg; /* see pvs_nr_queued_avg_add() */
+	struct pvs_scx_counts counts;
+} __attribute__((aligned(64)));
+
+#endif /* PVSCHED_SCX_INTF_H */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
+/*
+ * Parameters of the scheduler beside those of core/vtime.h and
+ * core/bandwidth.h. core/param.h describes the form of the comments.
+ * Times are in ns here.
+ */
+#ifndef PVSCHED_SCX_PARAMS_BPF_H
+#define PVSCHED_SCX_PARAMS_BPF_H
+
+#include "host-policy/core/bandwidth.h"
+#include "host-policy/core/vtime.h"
+
+/*
+ * urgent-slice: us 500..100000. The slice of an urgent vCPU. At its end, and at
+ * each tick, the policy is asked whether the vCPU is still urgent.
+ */
+PVS_PARAM(__u64, pvs_param_urgent_slice, 5 * PVS_MS);
+/*
+ * critical-slice: us 100..100000. How long a vCPU in a critical section keeps
+ * its CPU before the policy is asked again.
+ */
+PVS_PARAM(__u64, pvs_param_critical_slice, 1 * PVS_MS);
+/*
+ * preempt-gap: us 0..100000. vCPUs preempt one CPU at most once in this time.
+ * It bounds the switches that a storm of interrupts can cause.
+ */
+PVS_PARAM(__u64, pvs_param_preempt_gap, 50 * PVS_US);
+/*
+ * victim-max-scan: CPUs 1..1024. The victim search compares this many CPUs,
+ * starting at the vCPU's last CPU. It bounds the cost of a wake-up.
+ */
+PVS_PARAM(__u32, pvs_param_victim_max_scan, 64);
+/*
+ * pull-max-scan: tasks 1..1024. The depth to which a queue is searched for a
+ * vCPU that became urgent while queued, or that another vCPU yielded to.
+ */
+PVS_PARAM(__u32, pvs_param_pull_max_scan, 64);
+/*
+ * starvation-time: us 1000..1000000. The starvation guard acts when urgent
+ * vCPUs have left ordinary tasks less than starvation-share of a CPU for this
+ * long. It bounds how long a queued ordinary task waits for urgent vCPUs.
+ */
+PVS_PARAM(__u64, pvs_param_starvation_time, 50 * PVS_MS);
+/*
+ * starvation-share: us 100..1000000. The CPU time that ordinary tasks get in
+ * each starvation-time. Urgent vCPUs do not preempt the CPU for as long.
+ */
+PVS_PARAM(__u64, pvs_param_starvation_share, 2 * PVS_MS);
+/*
+ * starvation-tail-every: turns 1..1024. Each time that the guard has acted this
+ * often, it dispatches the tail of the node's queue, not the head. vCPUs that
+ * were urgent until now owe nothing for it, and would win every turn.
+ */
+PVS_PARAM(__u32, pvs_param_starvation_tail_every, 4);
+/*
+ * kthread-reenq-max: times 1..200. A pinned kernel thread that RT preempts is
+ * re-enqueued on its CPU at most this often. The kernel ends a scheduler that
+ * re-enqueues one task 256 times without running it.
+ */
+PVS_PARAM(__u32, pvs_param_kthread_reenq_max, 64);
+/*
+ * tail-interval: us 1000..10000000. The interval between two checks of the tail
+ * of a node's queue. Its key may date from a shorter queue, and then later
+ * wake-ups would pass it for ever.
+ */
+PVS_PARAM(__u64, pvs_param_tail_interval, 100 * PVS_MS);
+/*
+ * tail-lags: lags 1..64. The tail is dispatched out of order if it is behind
+ * the virtual time by this many times the largest debt.
+ */
+PVS_PARAM(__u32, pvs_param_tail_lags, 4);
+/*
+ * balance-max: tasks 1..1024. A CPU's pinned tasks and its node's queue take
+ * turns by their lengths. A length counts at most this much, which bounds the
+ * number of slices that a task waits.
+ */
+PVS_PARAM(__s32, pvs_param_balance_max, 64);
+/*
+ * bw-max-scan: tasks 1..1024. The depth to which the queue of throttled tasks
+ * is searched for a task whose period has ended.
+ */
+PVS_PARAM(__u32, pvs_param_bw_max_scan, 64);
+/*
+ * bw-retry: us 100..1000000. The timer for throttled tasks fires again after
+ * this time, because the CPU that it kicked may have been late or busy.
+ */
+PVS_PARAM(__u64, pvs_param_bw_retry, 5 * PVS_MS);
+/*
+ * rt-reenq-delay: us 0..1000000. A task that RT preempted stays on its CPU's
+ * local DSQ for this long, then another CPU's tick re-enqueues it. A migration
+ * costs about a slice.
+ */
+PVS_PARAM(__u64, pvs_param_rt_reenq_delay, 1 * PVS_MS);
+/*
+ * cosched-window: us 0..100000. A vCPU whose VM runs on another CPU is
+ * dispatched before vCPUs whose keys are earlier by no more than this.
+ */
+PVS_PARAM(__u64, pvs_param_cosched_window, 5 * PVS_MS);
+/*
+ * cosched-max-scan: tasks 1..64. The depth to which a queue is searched for a
+ * vCPU to co-schedule.
+ */
+PVS_PARAM(__u32, pvs_param_cosched_max_scan, 8);
+/*
+ * boot-boost-weight: times 1..100. The factor on the weight of a VM's threads
+ * during the boot boost. It bounds what a host loses that starts many VMs.
+ */
+PVS_PARAM(__u32, pvs_param_boot_boost_weight, 4);
+/*
+ * offline-max-scan: tasks 1..1000000. The number of tasks that are moved off a
+ * CPU that goes offline. The verifier wants a bound; later tasks with no other
+ * CPU delay the hot-plug.
+ */
+PVS_PARAM(__u32, pvs_param_offline_max_scan, 65536);
+
+#endif /* PVSCHED_SCX_PARAMS_BPF_H */
