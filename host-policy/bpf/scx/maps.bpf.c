@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 The pvsched authors */
 /* The maps and variables that only the scheduler's object has. */
 #ifndef PVSCHED_SCX_MAPS_BPF_C
