@@ -108,14 +108,8 @@ static __always_inline bool is_unthrottle_due(__u64 now)
 /* Consumes a task whose throttling has ended. */
 static __noinline bool consume_unthrottled(__s32 cpu, __u64 now)
 {
-	struct pvs_consume c = {
-		.dsq = PVS_BW_DSQ,
-		.key_max = now,
-		.max_scan = pvs_param_bw_max_scan,
-		.eligible = PVS_ELIGIBLE_ANY,
-	};
-
-	return is_unthrottle_due(now) && consume_first(cpu, &c);
+	return is_unthrottle_due(now) &&
+	       consume_first(cpu, PVS_BW_DSQ, now, PVS_ELIGIBLE_UNTHROTTLED, 0);
 }
 
 static __always_inline __s32 init_bw_throttle(void)

@@ -70,19 +70,16 @@ static __noinline int cosched(__s32 cpu, __u64 dsq, struct task_struct *prev,
 {
 	struct pvs_task_ctx *taskc = prev ? task_ctx(prev) : NULL;
 	__u32 prev_vm = taskc ? taskc->cosched_vm : 0;
-	struct pvs_consume c = {
-		.dsq = dsq,
-		.max_scan = pvs_param_cosched_max_scan,
-		.eligible = PVS_ELIGIBLE_COSCHED,
-		.arg = prev_vm,
-	};
+	__u64 key_max = 0;
 
 	/* On most hosts the head is no vCPU. */
-	if (!is_head_vcpu(dsq, &c.key_max))
+	if (!is_head_vcpu(dsq, &key_max))
 		return PVS_COSCHED_NONE;
-	c.key_max += pvs_param_cosched_window;
-	if (prev_vm && !pvs_before(c.key_max, prev_key) &&
+	key_max += pvs_param_cosched_window;
+	if (prev_vm && !pvs_before(key_max, prev_key) &&
 	    is_vm_running(prev_vm - 1, prev_vm))
 		return PVS_COSCHED_KEEP_PREV;
-	return consume_first(cpu, &c) ? PVS_COSCHED_CONSUMED : PVS_COSCHED_NONE;
+	return consume_first(cpu, dsq, key_max, PVS_ELIGIBLE_COSCHED, prev_vm) ?
+		       PVS_COSCHED_CONSUMED :
+		       PVS_COSCHED_NONE;
 }

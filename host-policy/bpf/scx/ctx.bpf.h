@@ -80,7 +80,11 @@ static __always_inline __u64 *vtime_of(struct task_struct *p, __s32 cpu)
 
 	if (p->nr_cpus_allowed == 1) {
 		cpuc = cpu_ctx(cpu);
-		return cpuc ? &cpuc->vtime_now : NULL;
+		if (!cpuc)
+			return NULL;
+		/* Keeps clang from adding the offset before the check. */
+		barrier_var(cpuc);
+		return &cpuc->vtime_now;
 	}
 	node = node_of(cpu);
 	node_vtime = bpf_map_lookup_elem(&node_vtimes, &node);

@@ -144,15 +144,9 @@ static __noinline bool consume_ordinary(__s32 cpu, struct task_struct *prev)
 /* Consumes the task that another vCPU yielded to, unless its key is much later. */
 static __noinline bool consume_yielded_to(__s32 cpu, __s32 pid)
 {
-	struct pvs_consume c = {
-		.dsq = PVS_NODE_DSQ(node_of(cpu)),
-		.max_scan = pvs_param_pull_max_scan,
-		.eligible = PVS_ELIGIBLE_PID,
-		.arg = pid,
-	};
+	__u64 dsq = PVS_NODE_DSQ(node_of(cpu)), key_max = 0;
 
-	if (!dsq_head_key(c.dsq, &c.key_max))
-		return false;
-	c.key_max += pvs_param_slice_max;
-	return consume_first(cpu, &c);
+	return dsq_head_key(dsq, &key_max) &&
+	       consume_first(cpu, dsq, key_max + pvs_param_slice_max,
+			     PVS_ELIGIBLE_PID, pid);
 }

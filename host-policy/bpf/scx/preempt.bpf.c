@@ -72,19 +72,6 @@ static __noinline __s32 claim_victim_cpu(struct task_struct *p, __u32 urgency,
 	return victim;
 }
 
-/* Consumes a queued vCPU that is more urgent than `urgency` by now. */
-static __always_inline bool pull_urgent(__s32 cpu, __u64 dsq, __u32 urgency)
-{
-	struct pvs_consume c = {
-		.dsq = dsq,
-		.max_scan = pvs_param_pull_max_scan,
-		.eligible = PVS_ELIGIBLE_URGENT,
-		.arg = urgency,
-	};
-
-	return consume_first(cpu, &c);
-}
-
 /* Consumes the vCPU that became urgent in a queue, if this CPU is to look for one. */
 static __always_inline bool dispatch_pulled(struct pvs_cpu_ctx *cpuc, __s32 cpu,
 					    __u32 prev_urgency)
@@ -97,8 +84,8 @@ static __always_inline bool dispatch_pulled(struct pvs_cpu_ctx *cpuc, __s32 cpu,
 	if (!from)
 		return false;
 	least = is_urgent(prev_urgency) ? prev_urgency : PVSCHED_URGENCY_RT;
-	if (pull_urgent(cpu, PVS_CPU_DSQ(cpu), least) ||
-	    pull_urgent(cpu, PVS_NODE_DSQ(from - 1), least)) {
+	if (consume_first(cpu, PVS_CPU_DSQ(cpu), 0, PVS_ELIGIBLE_URGENT, least) ||
+	    consume_first(cpu, PVS_NODE_DSQ(from - 1), 0, PVS_ELIGIBLE_URGENT, least)) {
 		count(&cpuc->counts.pulled);
 		return true;
 	}
