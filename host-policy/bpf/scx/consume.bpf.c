@@ -51,7 +51,7 @@ static __always_inline __u32 max_scan_of(__u32 eligible)
 
 /*
  * Consumes the first eligible task that may run on `cpu`, this CPU. The search
- * ends at a key later than `key_max`; 0: no bound.
+ * ends at a key later than `key_max`, except for urgent vCPUs.
  */
 static __noinline bool consume_first(__s32 cpu, __u64 dsq, __u64 key_max,
 				     __u32 eligible, __u32 arg)
@@ -65,7 +65,10 @@ static __noinline bool consume_first(__s32 cpu, __u64 dsq, __u64 key_max,
 	bpf_iter_scx_dsq_new(&it, dsq, 0);
 	bpf_for(i, 0, max_scan_of(eligible)) {
 		p = bpf_iter_scx_dsq_next(&it);
-		if (!p || (key_max && pvs_before(key_max, p->scx.dsq_vtime)))
+		if (!p)
+			break;
+		/* By a constant, not by key_max == 0: else the verifier follows both. */
+		if (eligible != PVS_ELIGIBLE_URGENT && pvs_before(key_max, p->scx.dsq_vtime))
 			break;
 		if (eligible >= PVS_ELIGIBLE_URGENT)
 			binding = vcpu_binding(p, task_ctx(p));

@@ -73,7 +73,7 @@ static __noinline __s32 claim_victim_cpu(struct task_struct *p, __u32 urgency,
 }
 
 /* Consumes the vCPU that became urgent in a queue, if this CPU is to look for one. */
-static __always_inline bool dispatch_pulled(struct pvs_cpu_ctx *cpuc, __s32 cpu,
+static __noinline bool dispatch_pulled(struct pvs_cpu_ctx *cpuc, __s32 cpu,
 					    __u32 prev_urgency)
 {
 	__u32 from, least;

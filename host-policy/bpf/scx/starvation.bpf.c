@@ -66,7 +66,7 @@ static __noinline bool consume_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u
 }
 
 /* Lets a starving task run, if there is one, guarded from urgent vCPUs. */
-static __always_inline bool dispatch_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 now)
+static __noinline bool dispatch_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 now)
 {
 	if (!check_starvation(cpuc, cpu, now) || !consume_starving(cpuc, cpu, now))
 		return false;
