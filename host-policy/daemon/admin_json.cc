@@ -125,7 +125,7 @@ nlohmann::ordered_json SchedulerCountsToJson(const pvs_scx_counts& counts) {
           {"critical_kept", counts.critical_kept},
           {"starved", counts.starved},
           {"pulled", counts.pulled},
-          {"young", counts.young}};
+          {"young", counts.boot_boosted}};
 }
 
 nlohmann::ordered_json TraceToJson(const Vm& vm, const Vcpu& vcpu, const pvs_trace& trace) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "host-policy/bpf/intf.h"
+#include "host-policy/bpf/scx/intf.h"
 
 namespace pvsched {
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/loader/bpf_object.h"
 
 #include <bpf/bpf.h>
@@ -7,167 +8,108 @@
 #include <malloc.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <string>
 #include <utility>
-#include <vector>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/libbpf_log.h"
 #include "host-policy/loader/host_check.h"
+#include "host-policy/loader/own_objects.h"
 #include "host-policy/loader/policy_linker.h"
 #include "host-policy/loader/scx_support.h"
-#include "pvsched.skel.h"
 
 namespace pvsched {
 namespace {
 
-constexpr uint64_t kPage = 4096;
-
-// The hooks on an interrupt's way to a vCPU that does not run, best first: the
-// function's name from 7.3 on, the one before, and none, where the kernel lets
-// nobody in. Without one a preempted vCPU hears of its interrupt when it next
-// runs.
+// The hooks on an interrupt for a vCPU that does not run, best first: the name from 7.3 on,
+// the name before, and none, where the kernel allows no program there. Without a hook a
+// preempted vCPU is boosted for its interrupt only when it next runs.
 constexpr const char* kKickHooks[] = {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", nullptr};
 
-struct SkeletonDeleter {
-  void operator()(pvsched_bpf* skeleton) const { pvsched_bpf__destroy(skeleton); }
-};
-// Only for skeletons on their way: BpfObject keeps a plain pointer, because the
-// generated type is incomplete in its header.
-using SkeletonPtr = std::unique_ptr<pvsched_bpf, SkeletonDeleter>;
+constexpr char kSchedulerMap[] = "pvs_scx_ops";
 
-// Opens pvsched's own programs, or, if `linked` is not empty, these bytes, which
-// hold the same programs and maps. They must live until the skeleton is loaded.
-pvsched_bpf* OpenSkeletonOf(const std::string& linked) {
-  if (linked.empty()) return pvsched_bpf__open();
-  auto* skeleton = static_cast<pvsched_bpf*>(calloc(1, sizeof(pvsched_bpf)));
-  if (skeleton == nullptr) return nullptr;
-  if (pvsched_bpf__create_skeleton(skeleton) != 0) {
-    pvsched_bpf__destroy(skeleton);
-    return nullptr;
-  }
-  skeleton->skeleton->data = linked.data();
-  skeleton->skeleton->data_sz = linked.size();
-  if (bpf_object__open_skeleton(skeleton->skeleton, nullptr) != 0) {
-    pvsched_bpf__destroy(skeleton);
-    return nullptr;
-  }
-  // As pvsched_bpf__open() does, and nothing else in libbpf.
-  skeleton->struct_ops.pvs_scx_ops = static_cast<decltype(skeleton->struct_ops.pvs_scx_ops)>(
-      bpf_map__initial_value(skeleton->maps.pvs_scx_ops, nullptr));
-  return skeleton;
-}
-SkeletonPtr OpenSkeleton(const std::string& linked) { return SkeletonPtr(OpenSkeletonOf(linked)); }
-
-// With interrupts on the module applies a decision at once.
-void ChooseUnlockedHooks(pvsched_bpf& skeleton) {
-  bpf_program__set_autoload(skeleton.progs.pvs_kvm_vcpu_halt, true);
-  bpf_program* on_exit = nullptr;
-  if (access("/sys/module/kvm_amd", F_OK) == 0) on_exit = skeleton.progs.pvs_svm_handle_exit;
-  if (access("/sys/module/kvm_intel", F_OK) == 0) on_exit = skeleton.progs.pvs_vmx_handle_exit;
-  if (on_exit == nullptr) return;
-  bpf_program__set_autoload(on_exit, true);
-  bpf_program__set_autoload(skeleton.progs.pvs_kvm_exit, false);
+// An unknown name is a null program here, which libbpf's setters refuse with EINVAL.
+bpf_program* Program(const bpf_object& object, const char* name) {
+  return bpf_object__find_program_by_name(&object, name);
 }
 
-// A scheduler needs no hooks but its own.
-void DropHooks(pvsched_bpf& skeleton) {
-  for (bpf_program* hook : {skeleton.progs.pvs_kvm_userspace_exit, skeleton.progs.pvs_kvm_inj_virq,
-                            skeleton.progs.pvs_sched_wakeup, skeleton.progs.pvs_sched_switch}) {
-    bpf_program__set_autoload(hook, false);
+absl::Status SetAutoload(const bpf_object& object, const char* name, bool is_loaded) {
+  bpf_program* program = Program(object, name);
+  if (program == nullptr) {
+    return absl::InternalError(absl::StrCat("the BPF object has no program ", name));
   }
-  bpf_program__set_autoattach(skeleton.progs.pvs_kvm_exit, false);
+  bpf_program__set_autoload(program, is_loaded);
+  return absl::OkStatus();
+}
+
+// Hooks that run with interrupts on: there the module may apply a grant at once.
+absl::Status ChooseUnlockedHooks(const bpf_object& object) {
+  if (absl::Status status = SetAutoload(object, "pvs_kvm_vcpu_halt", true); !status.ok()) {
+    return status;
+  }
+  const char* on_exit = nullptr;
+  if (access("/sys/module/kvm_amd", F_OK) == 0) on_exit = "pvs_svm_handle_exit";
+  if (access("/sys/module/kvm_intel", F_OK) == 0) on_exit = "pvs_vmx_handle_exit";
+  if (on_exit == nullptr) return absl::OkStatus();
+  if (absl::Status status = SetAutoload(object, on_exit, true); !status.ok()) return status;
+  return SetAutoload(object, "pvs_kvm_exit", false);
 }
 
 void ReuseMaps(const bpf_object& from, const bpf_object& to) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, &to) {
-    // Each object brings its own programs, and so its own scheduler.
+    // Each object has a scheduler and constants of its own: a policy may bring some.
     if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS) continue;
-    bpf_map* old = bpf_object__find_map_by_name(&from, bpf_map__name(map));
+    if ((bpf_map__map_flags(map) & BPF_F_RDONLY_PROG) != 0) continue;
+    const bpf_map* old = bpf_object__find_map_by_name(&from, bpf_map__name(map));
     if (old != nullptr && bpf_map__fd(old) >= 0) bpf_map__reuse_fd(map, bpf_map__fd(old));
   }
-}
-
-// Without it those of a reused map were not seen under the scheduler (90-scx).
-int ShareVariables(pvsched_bpf& skeleton) {
-  void* shared = mmap(skeleton.bss, bpf_map__value_size(skeleton.maps.bss), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_FIXED, bpf_map__fd(skeleton.maps.bss), 0);
-  return shared == MAP_FAILED ? -errno : 0;
-}
-
-absl::Status BpfError(const char* what, int error) {
-  return absl::ErrnoToStatus(error < 0 ? -error : errno, what);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BpfObject>> BpfObject::Load(const std::string& policy_path,
-                                                           ActuatorKind applier) {
+                                                           ActuatorKind kind,
+                                                           const ScxParams& params) {
   if (absl::Status status = CheckHost(); !status.ok()) return status;
   CaptureLibbpfLog();
-  std::unique_ptr<BpfObject> programs(new BpfObject);
-  programs->actuator_kind_ = applier;
-  if (absl::Status status = programs->SetPolicy(policy_path); !status.ok()) return status;
-  if (absl::Status status = programs->MapSlots(); !status.ok()) return status;
-  if (absl::Status status = programs->MakeFence(); !status.ok()) return status;
-  malloc_trim(0);  // what the loader needed is a multiple of what the daemon does
-  return programs;
-}
-
-BpfObject::~BpfObject() {
-  if (slots_ != nullptr) munmap(slots_, PVS_MAX_VCPUS * sizeof(pvs_slot));
-  if (watched_ != nullptr) munmap(watched_, kPage);
-  if (cpus_ != nullptr) munmap(cpus_, PVS_MAX_CPUS * sizeof(pvs_cpu_ctx));
-  bpf_link__destroy(scheduler_);
-  bpf_link__destroy(exit_hook_);
-  pvsched_bpf__destroy(skeleton_);
+  std::unique_ptr<BpfObject> bpf(new BpfObject);
+  bpf->actuator_kind_ = kind;
+  bpf->scx_params_ = params;
+  if (absl::Status status = bpf->SetPolicy(policy_path); !status.ok()) return status;
+  malloc_trim(0);  // loading takes several times the memory that pvschedd needs later
+  return bpf;
 }
 
 absl::Status BpfObject::SetPolicy(const std::string& policy_path) {
-  std::string linked;
+  absl::string_view bytes = actuator_kind_ == ActuatorKind::kScx ? ScxObject() : HooksObject();
+  absl::StatusOr<std::string> linked;
   if (!policy_path.empty()) {
-    size_t size = 0;
-    const auto* own = static_cast<const char*>(pvsched_bpf__elf_bytes(&size));
-    absl::StatusOr<std::string> bytes = LinkPolicy(absl::string_view(own, size), policy_path);
-    if (!bytes.ok()) return bytes.status();
-    linked = *std::move(bytes);
+    linked = LinkPolicy(bytes, policy_path);
+    if (!linked.ok()) return linked.status();
+    bytes = *linked;
   }
   TakeLibbpfLog();
   int error = 0;
   for (const char* hook : kKickHooks) {
-    SkeletonPtr skeleton = OpenSkeleton(linked);
-    if (skeleton == nullptr) {
+    Programs next = {.object = OpenBpfObject(bytes), .links = {}};
+    if (next.object == nullptr) {
       return absl::InvalidArgumentError(
           absl::StrCat("cannot open the BPF programs:\n", TakeLibbpfLog()));
     }
-    Choose(*skeleton, hook);
-    // The same maps under new programs: nothing that is registered is lost.
-    if (skeleton_ != nullptr) ReuseMaps(*skeleton_->obj, *skeleton->obj);
-    error = pvsched_bpf__load(skeleton.get());
-    if (error == 0 && skeleton_ != nullptr) error = ShareVariables(*skeleton);
-    if (error == 0) error = Attach(*skeleton);
-    if (error == 0) {
-      if (absl::Status status = TakeTimer(bpf_program__fd(skeleton->progs.pvs_timer));
-          !status.ok()) {
-        return status;
-      }
-      WatchExits(false);
-      pvsched_bpf__destroy(skeleton_);
-      skeleton_ = skeleton.release();
-      WatchExits(IsAnyExpected());
-      has_kick_hook_ = hook != nullptr;
-      policy_path_ = policy_path;
-      TakeLibbpfLog();
-      return absl::OkStatus();
-    }
+    if (absl::Status status = Configure(*next.object, hook); !status.ok()) return status;
+    error = Start(next);
+    if (error != 0) continue;
+    if (absl::Status status = Adopt(std::move(next)); !status.ok()) return status;
+    has_kick_hook_ = hook != nullptr;
+    policy_path_ = policy_path;
+    TakeLibbpfLog();
+    return absl::OkStatus();
   }
   return absl::FailedPreconditionError(absl::StrCat(
       policy_path.empty() ? "the kernel refused the BPF programs"
@@ -175,76 +117,212 @@ absl::Status BpfObject::SetPolicy(const std::string& policy_path) {
       " (", strerror(-error), "):\n", TakeLibbpfLog()));
 }
 
-void BpfObject::Choose(pvsched_bpf& skeleton, const char* kick_hook) {
-  skeleton.rodata->pvs_actuator = static_cast<uint32_t>(actuator_kind_);
+absl::Status BpfObject::Configure(const bpf_object& object, const char* kick_hook) {
+  if (absl::Status status =
+          SetInitialValue(object, "pvs_actuator", static_cast<int64_t>(actuator_kind_));
+      !status.ok()) {
+    return status;
+  }
   if (kick_hook != nullptr) {
-    bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton.obj, kick_hook), true);
-    // Where one function's entry is open to programs, the others' are.
-    if (actuator_kind_ == ActuatorKind::kKfunc) ChooseUnlockedHooks(skeleton);
+    if (absl::Status status = SetAutoload(object, kick_hook, true); !status.ok()) return status;
   }
-  bpf_map__set_autoattach(skeleton.maps.pvs_scx_ops, false);
-  if (actuator_kind_ != ActuatorKind::kScx) {
-    bpf_map__set_autocreate(skeleton.maps.pvs_scx_ops, false);
-    // Nobody asks for these then: without their maps the programs do not load.
-    for (bpf_map* map : {skeleton.maps.task_ctxs, skeleton.maps.cpu_ctxs, skeleton.maps.clocks,
-                         skeleton.maps.groups, skeleton.maps.parked_timer, skeleton.maps.young,
-                         skeleton.maps.together}) {
-      bpf_map__set_autocreate(map, false);
-    }
-    return;
+  if (actuator_kind_ == ActuatorKind::kScx) return ConfigureScx(object, kick_hook != nullptr);
+  // A kernel that allows programs at one function's entry allows them at the others'.
+  if (actuator_kind_ == ActuatorKind::kKfunc && kick_hook != nullptr) {
+    return ChooseUnlockedHooks(object);
   }
-  DropHooks(skeleton);
-  // As the kick hook: where the kernel lets nobody in, no VM is seen to begin.
-  if (kick_hook != nullptr) {
-    bpf_program__set_autoload(skeleton.progs.pvs_kvm_arch_init_vm, true);
-  }
-  missing_callbacks_ =
-      DropUnknownCallbacks(*skeleton.maps.pvs_scx_ops, *bpf_object__btf(skeleton.obj));
-  // Without that callback every switch of the host's is looked at instead.
-  if (std::erase(missing_callbacks_, "cpu_release") != 0) {
-    bpf_program__set_autoload(skeleton.progs.pvs_cpu_taken, true);
-  }
-  // Else the kernel puts a task that must not migrate at its CPU's head, with a new slice,
-  // each time that a real-time task was there: one that is busy would let nobody else run.
-  skeleton.struct_ops.pvs_scx_ops->flags |= ScxOpsFlag("SCX_OPS_ENQ_MIGRATION_DISABLED");
-  skeleton.rodata->pvs_nr_cpus = PossibleCpus();
-  skeleton.rodata->pvs_nr_nodes = PossibleNodes();
+  return absl::OkStatus();
 }
 
-int BpfObject::Attach(pvsched_bpf& skeleton) {
-  if (const int error = pvsched_bpf__attach(&skeleton); error != 0) return error;
-  if (actuator_kind_ != ActuatorKind::kScx) return 0;
-  // One at a time: between the two the host has its own scheduler.
-  bpf_link__destroy(scheduler_);
-  scheduler_ = bpf_map__attach_struct_ops(skeleton.maps.pvs_scx_ops);
+absl::Status BpfObject::ConfigureScx(const bpf_object& object, bool has_kick_hook) {
+  bpf_map* scheduler = bpf_object__find_map_by_name(&object, kSchedulerMap);
+  bpf_program* on_exit = Program(object, "pvs_kvm_exit");
+  if (scheduler == nullptr || on_exit == nullptr) {
+    return absl::InternalError("the BPF object has no scheduler");
+  }
+  bpf_map__set_autoattach(scheduler, false);
+  bpf_program__set_autoattach(on_exit, false);  // see WatchExits()
+  // This hook needs what the kick hook needs. Without it no VM gets a boot boost.
+  if (has_kick_hook) {
+    absl::Status status = SetAutoload(object, "pvs_kvm_arch_init_vm", true);
+    if (!status.ok()) return status;
+  }
+  missing_callbacks_ = DropUnknownCallbacks(*scheduler, *bpf_object__btf(&object));
+  // Without this callback a program at every context switch replaces it.
+  if (std::erase(missing_callbacks_, "cpu_release") != 0) {
+    absl::Status status = SetAutoload(object, "pvs_rt_preempt", true);
+    if (!status.ok()) return status;
+  }
+  // Without this flag the kernel itself requeues a task that must not migrate: at the head
+  // of its CPU's queue and with a new slice, whenever an RT task preempted it. A busy task
+  // would then starve all others.
+  if (absl::Status status = AddOpsFlags(*scheduler, *bpf_object__btf(&object),
+                                        ScxOpsFlag("SCX_OPS_ENQ_MIGRATION_DISABLED"));
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = SetInitialValue(object, "pvs_nr_cpus", PossibleCpus()); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = SetInitialValue(object, "pvs_nr_nodes", PossibleNodes());
+      !status.ok()) {
+    return status;
+  }
+  return ApplyScxParams(scx_params_, object);
+}
+
+int BpfObject::Start(Programs& next) {
+  // The same maps under new programs: bindings, slots and tunables stay.
+  if (programs_.object != nullptr) ReuseMaps(*programs_.object, *next.object);
+  if (const int error = bpf_object__load(next.object.get()); error != 0) return error;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, next.object.get()) {
+    // The other types are the scheduler's callbacks and what RunTimer() runs.
+    if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;
+    if (!bpf_program__autoload(program) || !bpf_program__autoattach(program)) continue;
+    BpfLinkPtr link(bpf_program__attach(program));
+    if (link == nullptr) return -errno;
+    next.links.push_back(std::move(link));
+  }
+  return actuator_kind_ == ActuatorKind::kScx ? StartScheduler(*next.object) : 0;
+}
+
+int BpfObject::StartScheduler(const bpf_object& object) {
+  // The kernel has one sched_ext scheduler at a time. Between the two calls the host has its
+  // default scheduler.
+  scheduler_.reset();
+  scheduler_.reset(
+      bpf_map__attach_struct_ops(bpf_object__find_map_by_name(&object, kSchedulerMap)));
   if (scheduler_ != nullptr) return 0;
   const int error = -errno;
-  if (skeleton_ != nullptr) {
-    scheduler_ = bpf_map__attach_struct_ops(skeleton_->maps.pvs_scx_ops);
+  if (programs_.object != nullptr) {
+    scheduler_.reset(bpf_map__attach_struct_ops(
+        bpf_object__find_map_by_name(programs_.object.get(), kSchedulerMap)));
   }
   return error;
 }
 
-bool BpfObject::IsAnyExpected() const {
-  return __atomic_load_n(&skeleton_->bss->pvs_unbound_count, __ATOMIC_RELAXED) != 0;
+absl::Status BpfObject::Adopt(Programs next) {
+  if (absl::Status status = KeepTimer(bpf_program__fd(Program(*next.object, "pvs_timer")));
+      !status.ok()) {
+    return status;
+  }
+  if (!bindings_.has_value()) {
+    if (absl::Status status = MapShared(*next.object); !status.ok()) return status;
+  }
+  WatchExits(false);
+  std::swap(programs_, next);
+  WatchExits(bindings_->IsAnyExpected());
+  return absl::OkStatus();
+}
+
+absl::Status BpfObject::MapShared(const bpf_object& object) {
+  absl::StatusOr<SharedVariables> variables = SharedVariables::Map(object);
+  if (!variables.ok()) return variables.status();
+  variables_ = *std::move(variables);
+  tracing_ = variables_.Find<uint32_t>(object, "pvs_tracing");
+  if (tracing_ == nullptr) return absl::InternalError("the BPF object has no tracing");
+  if (actuator_kind_ == ActuatorKind::kScx) {
+    boot_ns_ = variables_.Find<uint64_t>(object, "pvs_boot_boost_ns");
+    scx_exit_ = variables_.Find<pvs_scx_exit>(object, "pvs_scx_exit");
+    if (boot_ns_ == nullptr || scx_exit_ == nullptr) {
+      return absl::InternalError("the BPF object has no scheduler's variables");
+    }
+  }
+  const auto map = [&object](MappedMap& mapped, const char* name, int prot) -> absl::Status {
+    const bpf_map* found = bpf_object__find_map_by_name(&object, name);
+    if (found == nullptr) return absl::InternalError(absl::StrCat("no BPF map ", name));
+    absl::StatusOr<MappedMap> result = MappedMap::Map(*found, prot);
+    if (result.ok()) mapped = *std::move(result);
+    return result.status();
+  };
+  if (absl::Status status = map(slots_, "slots", PROT_READ | PROT_WRITE); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = map(watched_, "watched", PROT_READ | PROT_WRITE); !status.ok()) {
+    return status;
+  }
+  if (actuator_kind_ == ActuatorKind::kScx) {
+    if (absl::Status status = map(cpus_, "cpu_ctxs", PROT_READ); !status.ok()) return status;
+  }
+  absl::StatusOr<VcpuBindings> bindings = VcpuBindings::Create(object, variables_);
+  if (!bindings.ok()) return bindings.status();
+  bindings_ = *std::move(bindings);
+  return absl::OkStatus();
+}
+
+// Replaces the program behind the descriptor in one step: another thread may be in RunTimer().
+absl::Status BpfObject::KeepTimer(int program_fd) {
+  if (!timer_program_) {
+    timer_program_ = UniqueFd(fcntl(program_fd, F_DUPFD_CLOEXEC, 0));
+    if (timer_program_) return absl::OkStatus();
+  } else if (dup3(program_fd, timer_program_.get(), O_CLOEXEC) >= 0) {
+    return absl::OkStatus();
+  }
+  return absl::ErrnoToStatus(errno, "cannot keep the timer's program");
 }
 
 void BpfObject::WatchExits(bool watch) {
   if (actuator_kind_ != ActuatorKind::kScx || watch == (exit_hook_ != nullptr)) return;
-  bpf_link__destroy(exit_hook_);
-  exit_hook_ = watch ? bpf_program__attach(skeleton_->progs.pvs_kvm_exit) : nullptr;
+  exit_hook_.reset(watch ? bpf_program__attach(Program(*programs_.object, "pvs_kvm_exit"))
+                         : nullptr);
 }
 
+absl::Status BpfObject::SetTunables(uint32_t vm, const pvs_tunables& tunables) {
+  if (bpf_map_update_elem(MapFd("vm_tunables"), &vm, &tunables, BPF_ANY) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot set tunables");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BpfObject::Expect(pid_t tgid, uint32_t vcpu_id) {
+  absl::Status status = bindings_->Expect(tgid, vcpu_id);
+  if (status.ok()) WatchExits(true);
+  return status;
+}
+
+void BpfObject::Forget(pid_t tgid, uint32_t vcpu_id) {
+  bindings_->Forget(tgid, vcpu_id);
+  WatchExits(bindings_->IsAnyExpected());
+}
+
+absl::Status BpfObject::Bind(const Binding& binding) {
+  absl::Status status = bindings_->Bind(binding);
+  WatchExits(bindings_->IsAnyExpected());
+  return status;
+}
+
+void BpfObject::ClearSlot(uint32_t slot, const pvs_vcpu& vcpu) {
+  memset(&slots()[slot], 0, sizeof(pvs_slot));
+  slots()[slot].vcpu = vcpu;
+}
+
+pvs_vcpu BpfObject::CopyVcpu(uint32_t slot) {
+  // Claims the slot as a program does: a program that comes meanwhile counts its event as lost.
+  uint32_t* busy = &slots()[slot].busy;
+  while (__atomic_exchange_n(busy, 1, __ATOMIC_SEQ_CST) != 0) sched_yield();
+  const pvs_vcpu vcpu = slots()[slot].vcpu;
+  __atomic_store_n(busy, 0, __ATOMIC_SEQ_CST);
+  return vcpu;
+}
+
+void BpfObject::SetWatched(bool watched) {
+  __atomic_store_n(this->watched(), watched ? 1 : 0, __ATOMIC_SEQ_CST);
+}
+
+bool BpfObject::is_watched() const { return __atomic_load_n(watched(), __ATOMIC_SEQ_CST) != 0; }
+
 void BpfObject::SetBootTime(uint64_t ns) {
-  __atomic_store_n(&skeleton_->bss->pvs_boot_ns, ns, __ATOMIC_RELAXED);
+  if (boot_ns_ != nullptr) __atomic_store_n(boot_ns_, ns, __ATOMIC_RELAXED);
 }
 
 pvs_scx_counts BpfObject::scx_counts() const {
   pvs_scx_counts sum = {};
   constexpr size_t kCounters = sizeof(sum) / sizeof(uint64_t);
   auto* total = reinterpret_cast<uint64_t*>(&sum);
-  for (uint32_t cpu = 0; cpus_ != nullptr && cpu < PVS_MAX_CPUS; ++cpu) {
-    const auto* counts = reinterpret_cast<const uint64_t*>(&cpus_[cpu].counts);
+  const auto* cpus = static_cast<const pvs_cpu_ctx*>(cpus_.address());
+  for (uint32_t cpu = 0; cpus != nullptr && cpu < PVS_MAX_CPUS; ++cpu) {
+    const auto* counts = reinterpret_cast<const uint64_t*>(&cpus[cpu].counts);
     for (size_t i = 0; i < kCounters; ++i) {
       total[i] += __atomic_load_n(&counts[i], __ATOMIC_RELAXED);
     }
@@ -253,170 +331,11 @@ pvs_scx_counts BpfObject::scx_counts() const {
 }
 
 bool BpfObject::has_scx_ended() const {
-  return scheduler_ == nullptr || skeleton_->bss->pvs_scx_exit.is_detached == 0;
+  return scheduler_ == nullptr || scx_exit_->is_detached == 0;
 }
 
-pvs_scx_exit BpfObject::scx_exit() const { return skeleton_->bss->pvs_scx_exit; }
-
-// Onto the same number, in one step: another thread may be about to run it.
-absl::Status BpfObject::TakeTimer(int program) {
-  if (!timer_program_) {
-    timer_program_ = UniqueFd(fcntl(program, F_DUPFD_CLOEXEC, 0));
-    if (timer_program_) return absl::OkStatus();
-  } else if (dup3(program, timer_program_.get(), O_CLOEXEC) >= 0) {
-    return absl::OkStatus();
-  }
-  return absl::ErrnoToStatus(errno, "cannot keep the timer's program");
-}
-
-absl::Status BpfObject::MapSlots() {
-  void* address = mmap(nullptr, PVS_MAX_VCPUS * sizeof(pvs_slot), PROT_READ | PROT_WRITE,
-                       MAP_SHARED, bpf_map__fd(skeleton_->maps.slots), 0);
-  if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, "cannot map the vCPU slots");
-  slots_ = static_cast<pvs_slot*>(address);
-  address = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED,
-                 bpf_map__fd(skeleton_->maps.watched), 0);
-  if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, "cannot map a BPF map");
-  watched_ = static_cast<uint32_t*>(address);
-  if (actuator_kind_ != ActuatorKind::kScx) return absl::OkStatus();
-  address = mmap(nullptr, PVS_MAX_CPUS * sizeof(pvs_cpu_ctx), PROT_READ, MAP_SHARED,
-                 bpf_map__fd(skeleton_->maps.cpu_ctxs), 0);
-  if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, "cannot map the scheduler's CPUs");
-  cpus_ = static_cast<pvs_cpu_ctx*>(address);
-  return absl::OkStatus();
-}
-
-// An update of a map of maps returns only after an RCU grace period, so that
-// no program can still hold the old inner map: that is the one way by which a
-// process can wait for running programs on every host (membarrier() refuses
-// where CPUs are nohz_full).
-absl::Status BpfObject::MakeFence() {
-  fence_inner_ = UniqueFd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "pvs_fence_in", 4, 4, 1, nullptr));
-  if (!fence_inner_) return absl::ErrnoToStatus(errno, "cannot create a BPF map");
-  LIBBPF_OPTS(bpf_map_create_opts, options, .inner_map_fd = static_cast<__u32>(fence_inner_.get()));
-  fence_outer_ =
-      UniqueFd(bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "pvs_fence", 4, 4, 1, &options));
-  if (!fence_outer_) return absl::ErrnoToStatus(errno, "cannot create a BPF map of maps");
-  return absl::OkStatus();
-}
-
-void BpfObject::Fence() {
-  const uint32_t key = 0;
-  const int inner = fence_inner_.get();
-  if (bpf_map_update_elem(fence_outer_.get(), &key, &inner, BPF_ANY) != 0) {
-    PLOG(ERROR) << "cannot wait for the BPF programs";
-  }
-}
-
-absl::Status BpfObject::SetTunables(uint32_t vm, const pvs_tunables& tunables) {
-  const int error = bpf_map__update_elem(skeleton_->maps.vm_tunables, &vm, sizeof(vm), &tunables,
-                                         sizeof(tunables), 0);
-  return error == 0 ? absl::OkStatus() : BpfError("cannot set tunables", error);
-}
-
-absl::Status BpfObject::Expect(pid_t tgid, uint32_t vcpu_id) {
-  const pvs_unbound_key key = {.tgid = static_cast<__u32>(tgid), .vcpu_id = vcpu_id};
-  const uint32_t value = 1;
-  const int error = bpf_map__update_elem(skeleton_->maps.unbound, &key, sizeof(key), &value,
-                                         sizeof(value), BPF_NOEXIST);
-  if (error == -EEXIST) return absl::OkStatus();
-  if (error != 0) return BpfError("cannot watch for a vCPU's thread", error);
-  __atomic_fetch_add(&skeleton_->bss->pvs_unbound_count, 1, __ATOMIC_SEQ_CST);
-  WatchExits(true);
-  return absl::OkStatus();
-}
-
-void BpfObject::Forget(pid_t tgid, uint32_t vcpu_id) {
-  const pvs_unbound_key key = {.tgid = static_cast<__u32>(tgid), .vcpu_id = vcpu_id};
-  // Whoever deletes the key counts it off: this, or the program that saw it.
-  if (bpf_map__delete_elem(skeleton_->maps.unbound, &key, sizeof(key), 0) == 0) {
-    __atomic_fetch_sub(&skeleton_->bss->pvs_unbound_count, 1, __ATOMIC_SEQ_CST);
-  }
-  WatchExits(IsAnyExpected());
-}
-
-namespace {
-
-// A page of guest memory, mapped for as long as the kernel needs to pin it. Its
-// pin outlives the mapping; a mapping kept could be made to fault by truncating
-// the file.
-class MappedGuestPage {
- public:
-  MappedGuestPage() = default;
-  MappedGuestPage(MappedGuestPage&& other) noexcept { *this = std::move(other); }
-  MappedGuestPage& operator=(MappedGuestPage&& other) noexcept {
-    std::swap(base_, other.base_);
-    std::swap(size_, other.size_);
-    std::swap(address_, other.address_);
-    return *this;
-  }
-  ~MappedGuestPage() {
-    if (base_ != nullptr) munmap(base_, size_);
-  }
-
-  static absl::StatusOr<MappedGuestPage> Map(const BpfObject::Place& place) {
-    struct stat info;
-    if (fstat(place.memory, &info) != 0) return absl::ErrnoToStatus(errno, "fstat of guest memory");
-    MappedGuestPage mapped;
-    // hugetlbfs maps whole huge pages only, and says their size here.
-    mapped.size_ = std::max<uint64_t>(kPage, static_cast<uint64_t>(info.st_blksize));
-    const uint64_t start = place.offset / mapped.size_ * mapped.size_;
-    void* base = mmap(nullptr, mapped.size_, PROT_READ | PROT_WRITE, MAP_SHARED, place.memory,
-                      static_cast<off_t>(start));
-    if (base == MAP_FAILED) return absl::ErrnoToStatus(errno, "mmap of guest memory");
-    mapped.base_ = base;
-    mapped.address_ = static_cast<char*>(base) + (place.offset - start);
-    return mapped;
-  }
-
-  void* address() const { return address_; }
-
- private:
-  void* base_ = nullptr;
-  size_t size_ = 0;
-  void* address_ = nullptr;
-};
-
-}  // namespace
-
-void BpfObject::ClearSlot(uint32_t slot, const pvs_vcpu& vcpu) {
-  memset(&slots_[slot], 0, sizeof(pvs_slot));
-  slots_[slot].vcpu = vcpu;
-}
-
-pvs_vcpu BpfObject::CopyVcpu(uint32_t slot) {
-  // As one of the programs: those that come now count themselves lost.
-  while (__atomic_exchange_n(&slots_[slot].busy, 1, __ATOMIC_SEQ_CST) != 0) sched_yield();
-  const pvs_vcpu vcpu = slots_[slot].vcpu;
-  __atomic_store_n(&slots_[slot].busy, 0, __ATOMIC_SEQ_CST);
-  return vcpu;
-}
-
-absl::Status BpfObject::Bind(const Binding& binding) {
-  absl::StatusOr<MappedGuestPage> record = MappedGuestPage::Map(binding.record);
-  if (!record.ok()) return record.status();
-  absl::StatusOr<MappedGuestPage> preempt = MappedGuestPage();
-  if (binding.preempt_count.memory >= 0) preempt = MappedGuestPage::Map(binding.preempt_count);
-  if (!preempt.ok()) return preempt.status();
-
-  const pvs_vcpu_binding value = {
-      .record = static_cast<pvsched_record*>(record->address()),
-      .preempt = static_cast<pvs_preempt_count*>(preempt->address()),
-      .preempt_mask = binding.preempt_mask,
-      .acks = binding.acknowledges_irqs ? 1u : 0u,
-      .slot = binding.slot,
-      .vm = binding.vm,
-      .vcpu_id = binding.vcpu_id,
-      .reserved = 0,
-  };
-  const int error =
-      bpf_map__update_elem(skeleton_->maps.vcpu_bindings, &binding.thread_pidfd,
-                           sizeof(binding.thread_pidfd), &value, sizeof(value), BPF_NOEXIST);
-  // BpfObject remember of other threads that they are no vCPUs, until this changes.
-  __atomic_fetch_add(&skeleton_->bss->pvs_binds, 1, __ATOMIC_SEQ_CST);
-  WatchExits(IsAnyExpected());
-  if (error != 0) return BpfError("cannot pin the record's page for its thread", error);
-  return absl::OkStatus();
+pvs_scx_exit BpfObject::scx_exit() const {
+  return scx_exit_ == nullptr ? pvs_scx_exit{} : *scx_exit_;
 }
 
 void BpfObject::RunTimer(pid_t tid) {
@@ -428,57 +347,23 @@ void BpfObject::RunTimer(pid_t tid) {
 }
 
 void BpfObject::SetTracing(bool tracing) {
-  __atomic_store_n(&skeleton_->bss->pvs_tracing, tracing ? 1 : 0, __ATOMIC_RELAXED);
+  __atomic_store_n(tracing_, tracing ? 1 : 0, __ATOMIC_RELAXED);
 }
 
-void BpfObject::SetWatched(bool watched) {
-  __atomic_store_n(watched_, watched ? 1 : 0, __ATOMIC_SEQ_CST);
+int BpfObject::MapFd(const char* name) const {
+  return bpf_object__find_map_fd_by_name(programs_.object.get(), name);
 }
 
-void BpfObject::Unbind(int thread_pidfd) {
-  // ENOENT and ESRCH: the thread has ended, and its entry with it.
-  bpf_map__delete_elem(skeleton_->maps.vcpu_bindings, &thread_pidfd, sizeof(thread_pidfd), 0);
+std::unique_ptr<Ring> BpfObject::Seen(std::function<void(const pvs_vcpu_seen&)> on_event) {
+  return MakeRing(MapFd("seen"), std::move(on_event));
 }
 
-BpfObject::Ring::Ring(int map_fd, std::function<void(const void*, size_t)> on_event)
-    : on_event_(std::move(on_event)), ring_(ring_buffer__new(map_fd, OnSample, this, nullptr)) {}
-
-BpfObject::Ring::~Ring() { ring_buffer__free(ring_); }
-
-int BpfObject::Ring::WaitFd() const { return ring_buffer__epoll_fd(ring_); }
-
-// Not all there is: while somebody is faster to write, there would be no end.
-void BpfObject::Ring::Consume() { ring_buffer__consume_n(ring_, kMostEvents); }
-
-int BpfObject::Ring::OnSample(void* self, void* data, size_t size) {
-  static_cast<Ring*>(self)->on_event_(data, size);
-  return 0;
+std::unique_ptr<Ring> BpfObject::Decisions(std::function<void(const pvs_pending&)> on_event) {
+  return MakeRing(MapFd("decisions"), std::move(on_event));
 }
 
-std::unique_ptr<BpfObject::Ring> BpfObject::Seen(
-    std::function<void(const pvs_vcpu_seen&)> on_event) {
-  return std::make_unique<Ring>(
-      bpf_map__fd(skeleton_->maps.seen),
-      [on_event = std::move(on_event)](const void* data, size_t /*size*/) {
-        on_event(*static_cast<const pvs_vcpu_seen*>(data));
-      });
-}
-
-std::unique_ptr<BpfObject::Ring> BpfObject::Decisions(
-    std::function<void(const pvs_pending&)> on_event) {
-  return std::make_unique<Ring>(
-      bpf_map__fd(skeleton_->maps.decisions),
-      [on_event = std::move(on_event)](const void* data, size_t /*size*/) {
-        on_event(*static_cast<const pvs_pending*>(data));
-      });
-}
-
-std::unique_ptr<BpfObject::Ring> BpfObject::Trace(std::function<void(const pvs_trace&)> on_event) {
-  return std::make_unique<Ring>(
-      bpf_map__fd(skeleton_->maps.trace),
-      [on_event = std::move(on_event)](const void* data, size_t /*size*/) {
-        on_event(*static_cast<const pvs_trace*>(data));
-      });
+std::unique_ptr<Ring> BpfObject::Trace(std::function<void(const pvs_trace&)> on_event) {
+  return MakeRing(MapFd("trace"), std::move(on_event));
 }
 
 }  // namespace pvsched

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_LOADER_BPF_OBJECT_H_
 #define PVSCHED_HOST_POLICY_LOADER_BPF_OBJECT_H_
 
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,151 +16,139 @@
 #include "absl/status/statusor.h"
 #include "common/unique_fd.h"
 #include "host-policy/bpf/intf.h"
-
-struct pvsched_bpf;
-struct ring_buffer;
-struct bpf_link;
+#include "host-policy/bpf/scx/intf.h"
+#include "host-policy/loader/bpf_variables.h"
+#include "host-policy/loader/ring.h"
+#include "host-policy/loader/scx_params.h"
+#include "host-policy/loader/vcpu_binding.h"
 
 namespace pvsched {
 
-// Who applies decisions: the reader of Decisions(); the programs themselves,
-// through the module pvsched_host, which must be loaded then; or the host's
-// scheduler, which they are then (CheckScxSupport()).
+// Where grants take effect: in a thread of pvschedd that reads the ring of Decisions(); in
+// the programs, through the kernel module pvsched_host; or in pvsched's sched_ext scheduler.
 enum class ActuatorKind : uint32_t {
   kAgent = PVS_ACTUATOR_AGENT,
   kKfunc = PVS_ACTUATOR_KFUNC,
   kScx = PVS_ACTUATOR_SCX,
 };
 
-// The BPF programs and their maps: loaded and attached while this lives, gone
-// with it, together with every page that the kernel pinned for them.
+// The BPF programs and their maps. They are loaded and attached for as long as this object
+// lives; its end also unpins every page of guest memory that the kernel pinned for them.
 //
-// Thread-safety: one thread at a time, except RunTimer, SetWatched and
-// WaitFd/Consume of Decisions, which may be a second thread's, and slot(), which anyone may read:
-// its fields change under the reader, each of them whole.
+// Thread-safety: one thread at a time. Exceptions: RunTimer(), SetWatched() and a Ring may be
+// used by one more thread, and slot() by any. The programs change a slot's fields while a
+// reader reads them; each field is read whole.
 class BpfObject {
  public:
-  // With the policy in the BPF object `policy_path`, or pvsched's own if empty.
-  // Fails with a sentence that names what the host lacks.
-  static absl::StatusOr<std::unique_ptr<BpfObject>> Load(
-      const std::string& policy_path, ActuatorKind applier = ActuatorKind::kAgent);
-  ~BpfObject();
+  using Ring = pvsched::Ring;
+  using Binding = VcpuBindings::Binding;
+
+  // Loads the policy of the BPF object `policy_path`, or the default one if it is empty.
+  // The kind kKfunc needs the module pvsched_host, kScx what CheckScxSupport() checks; only
+  // kScx uses `params`. The error says what the host lacks.
+  static absl::StatusOr<std::unique_ptr<BpfObject>> Load(const std::string& policy_path,
+                                                         ActuatorKind kind = ActuatorKind::kAgent,
+                                                         const ScxParams& params = {});
   BpfObject(const BpfObject&) = delete;
   BpfObject& operator=(const BpfObject&) = delete;
 
-  // Puts another policy in place of the one that runs, which stays if this one
-  // is refused: the error then holds the verifier's reason.
+  // Replaces the policy while the programs run. If the kernel refuses the new policy, the old
+  // one stays, and the error holds the verifier's reason.
   absl::Status SetPolicy(const std::string& policy_path);
   const std::string& policy_path() const { return policy_path_; }
 
-  // What VM number `vm` (below PVS_MAX_VMS) may do, from the next event on.
+  // Sets the tunables of the VM with the index `vm` (below PVS_MAX_VMS), from the next event on.
   absl::Status SetTunables(uint32_t vm, const pvs_tunables& tunables);
 
-  // Reports the thread of this vCPU, once, through the ring Seen().
+  // Has the programs report the thread of this vCPU once, through the ring Seen().
   absl::Status Expect(pid_t tgid, uint32_t vcpu_id);
   void Forget(pid_t tgid, uint32_t vcpu_id);
 
-  // A place in guest memory.
-  struct Place {
-    int memory = -1;
-    uint64_t offset = 0;
-  };
-  struct Binding {
-    int thread_pidfd = -1;
-    uint32_t vcpu_id = 0;
-    uint32_t slot = 0;
-    uint32_t vm = 0;
-    Place record;         // a multiple of 256
-    Place preempt_count;  // none if its memory is -1; else a multiple of 4
-    uint32_t preempt_mask = 0;
-    bool acknowledges_irqs = false;
-  };
-  // The slot starts anew, its vCPU as `vcpu`: for one that nobody uses, before
-  // anybody does.
+  // Resets a slot that no thread is bound to, for a vCPU that begins as `vcpu`.
   void ClearSlot(uint32_t slot, const pvs_vcpu& vcpu = {});
-  // Ties a thread to its record, whose page the kernel pins.
+  // Binds a thread to its record; the kernel pins the record's page.
   absl::Status Bind(const Binding& binding);
-  // No program touches the record of an unbound thread after the next Fence().
-  void Unbind(int thread_pidfd);
+  // After the next Fence() no program uses the record of the unbound thread.
+  void Unbind(int thread_pidfd) { bindings_->Unbind(thread_pidfd); }
   // Waits until every program that runs now has ended.
-  void Fence();
+  void Fence() { bindings_->Fence(); }
 
-  // Whether an interrupt for a preempted vCPU is seen before it runs.
+  // Whether a program sees an interrupt for a preempted vCPU before that vCPU runs.
   bool has_kick_hook() const { return has_kick_hook_; }
 
-  const pvs_slot& slot(uint32_t index) const { return slots_[index]; }
-  // Whole: no program changes it meanwhile.
+  const pvs_slot& slot(uint32_t index) const { return slots()[index]; }
+  // A consistent copy: no program changes the vCPU meanwhile.
   pvs_vcpu CopyVcpu(uint32_t slot);
 
-  // With ActuatorKind::kKfunc, Decisions() tells only that some vCPU is boosted, and
-  // not again while `watched`. To stop watching: say so, then look at all slots.
+  // Of kKfunc: the ring of Decisions() reports only that some vCPU is boosted, and nothing
+  // while `watched`. To stop watching, clear this first, then read all slots.
   void SetWatched(bool watched);
+  bool is_watched() const;
 
-  // Of ActuatorKind::kScx: a VM up to this age is in its boot profile.
+  // Of kScx: a VM is in its boot boost up to this age; 0: never.
   void SetBootTime(uint64_t ns);
-  // Of ActuatorKind::kScx: what it did, on all CPUs; when Decisions() tells
-  // PVS_SCX_ENDED, whether it did, or another policy's took its place; why;
-  // callbacks that this kernel does not have.
+  // Of kScx: the scheduler's counts, summed over all CPUs.
   pvs_scx_counts scx_counts() const;
+  // Of kScx: whether the kernel has ended the scheduler, and why. The ring of Decisions() then
+  // reports the slot PVS_SCX_ENDED, as it does when SetPolicy() replaces the scheduler.
   bool has_scx_ended() const;
   pvs_scx_exit scx_exit() const;
+  // Of kScx: the callbacks that this kernel's sched_ext_ops lacks.
   const std::vector<std::string>& missing_callbacks() const { return missing_callbacks_; }
 
-  // Lets the policy judge a vCPU again though nothing has happened to it.
+  // Has the policy decide for a vCPU to which no event happens.
   void RunTimer(pid_t tid);
 
-  // The programs tell Trace() of each decision while `tracing`.
+  // While `tracing`, the programs write each decision to the ring of Trace().
   void SetTracing(bool tracing);
 
-  bool is_watched() const { return __atomic_load_n(watched_, __ATOMIC_SEQ_CST) != 0; }
-
-  // A ring buffer of events out of the programs.
-  class Ring {
-   public:
-    Ring(int map_fd, std::function<void(const void*, size_t)> on_event);
-    ~Ring();
-    Ring(const Ring&) = delete;
-    Ring& operator=(const Ring&) = delete;
-    // Readable while there is something to consume.
-    int WaitFd() const;
-    // At most kMostEvents of it.
-    void Consume();
-    static constexpr size_t kMostEvents = 256;
-
-   private:
-    static int OnSample(void* self, void* data, size_t size);
-    std::function<void(const void*, size_t)> on_event_;
-    ring_buffer* ring_ = nullptr;
-  };
   std::unique_ptr<Ring> Seen(std::function<void(const pvs_vcpu_seen&)> on_event);
   std::unique_ptr<Ring> Decisions(std::function<void(const pvs_pending&)> on_event);
   std::unique_ptr<Ring> Trace(std::function<void(const pvs_trace&)> on_event);
 
  private:
-  BpfObject() = default;
-  absl::Status MapSlots();
-  // Chooses the programs for the applier; `kick_hook` may be none.
-  void Choose(pvsched_bpf& skeleton, const char* kick_hook);
-  int Attach(pvsched_bpf& skeleton);
-  // The one hook on VM exits that a scheduler needs, while a thread is looked for.
-  void WatchExits(bool watch);
-  bool IsAnyExpected() const;
-  absl::Status TakeTimer(int program);
-  absl::Status MakeFence();
+  // An object with the links of its programs; the links go first.
+  struct Programs {
+    BpfObjectPtr object;
+    std::vector<BpfLinkPtr> links;
+  };
 
-  pvsched_bpf* skeleton_ = nullptr;
-  pvs_slot* slots_ = nullptr;
-  uint32_t* watched_ = nullptr;
-  pvs_cpu_ctx* cpus_ = nullptr;
-  bpf_link* scheduler_ = nullptr;
-  bpf_link* exit_hook_ = nullptr;
-  std::vector<std::string> missing_callbacks_;
+  BpfObject() = default;
+  // Selects the programs for the actuator and sets their constants; `kick_hook` may be null.
+  absl::Status Configure(const bpf_object& object, const char* kick_hook);
+  absl::Status ConfigureScx(const bpf_object& object, bool has_kick_hook);
+  // Loads and attaches the programs; returns a negative errno.
+  int Start(Programs& next);
+  int StartScheduler(const bpf_object& object);
+  // Makes the started programs the current ones; the old ones end.
+  absl::Status Adopt(Programs next);
+  // Maps what the first programs share with all later ones.
+  absl::Status MapShared(const bpf_object& object);
+  absl::Status KeepTimer(int program_fd);
+  // The scheduler needs the hook on VM exits only while it searches for a vCPU's thread.
+  void WatchExits(bool watch);
+  pvs_slot* slots() const { return static_cast<pvs_slot*>(slots_.address()); }
+  uint32_t* watched() const { return static_cast<uint32_t*>(watched_.address()); }
+  int MapFd(const char* name) const;
+
   ActuatorKind actuator_kind_ = ActuatorKind::kAgent;
-  bool has_kick_hook_ = false;
+  ScxParams scx_params_;
   std::string policy_path_;
-  UniqueFd timer_program_;  // one number for good, so that RunTimer needs no lock
-  UniqueFd fence_outer_;
-  UniqueFd fence_inner_;
+  bool has_kick_hook_ = false;
+  std::vector<std::string> missing_callbacks_;
+  // Shared by the programs of all policies.
+  SharedVariables variables_;
+  uint32_t* tracing_ = nullptr;
+  uint64_t* boot_ns_ = nullptr;  // of kScx, as is the next
+  pvs_scx_exit* scx_exit_ = nullptr;
+  MappedMap slots_;
+  MappedMap watched_;
+  MappedMap cpus_;
+  std::optional<VcpuBindings> bindings_;
+  UniqueFd timer_program_;  // its descriptor never changes, so that RunTimer() needs no lock
+  Programs programs_;
+  BpfLinkPtr scheduler_;
+  BpfLinkPtr exit_hook_;
 };
 
 }  // namespace pvsched

@@ -19,7 +19,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "host-policy/bpf/intf.h"
+#include "host-policy/bpf/scx/intf.h"
 
 #ifndef PR_SCHED_CORE
 #define PR_SCHED_CORE 62
@@ -160,6 +160,26 @@ uint64_t ScxOpsFlag(const btf& kernel, std::string_view name) {
 uint64_t ScxOpsFlag(std::string_view name) {
   const BtfPtr kernel = KernelBtf();
   return kernel == nullptr ? 0 : ScxOpsFlag(*kernel, name);
+}
+
+absl::Status AddOpsFlags(bpf_map& scheduler, const btf& object, uint64_t flags) {
+  const int id = btf__find_by_name_kind(&object, "sched_ext_ops", BTF_KIND_STRUCT);
+  size_t size = 0;
+  auto* value = static_cast<char*>(bpf_map__initial_value(&scheduler, &size));
+  if (id >= 0 && value != nullptr) {
+    const btf_type* ops = btf__type_by_id(&object, static_cast<__u32>(id));
+    for (const btf_member& member : std::span(btf_members(ops), btf_vlen(ops))) {
+      const size_t offset = member.offset / 8;
+      uint64_t field = 0;
+      if (strcmp(btf__name_by_offset(&object, member.name_off), "flags") != 0) continue;
+      if (offset + sizeof(field) > size) break;
+      memcpy(&field, value + offset, sizeof(field));
+      field |= flags;
+      memcpy(value + offset, &field, sizeof(field));
+      return absl::OkStatus();
+    }
+  }
+  return absl::InternalError("the BPF object's scheduler has no flags");
 }
 
 std::vector<std::string> DropUnknownCallbacks(bpf_map& scheduler, const btf& object) {

@@ -33,6 +33,9 @@ bool HasSmt();
 // does not know, so that it loads; returns their names. Before the load.
 std::vector<std::string> DropUnknownCallbacks(bpf_map& scheduler, const btf& object);
 
+// Sets bits in the field `flags` of a struct_ops map's initial value. Before the load.
+absl::Status AddOpsFlags(bpf_map& scheduler, const btf& object, uint64_t flags);
+
 // The value of a flag of sched_ext_ops that not every kernel has; 0 where it is not known.
 uint64_t ScxOpsFlag(const btf& kernel, std::string_view name);
 uint64_t ScxOpsFlag(std::string_view name);  // of this host's kernel
