@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "common/event_loop.h"
 
 #include <sys/epoll.h>
@@ -8,6 +9,7 @@
 
 #include "absl/log/check.h"
 #include "absl/log/log.h"
+#include "common/errno_status.h"
 
 namespace pvsched {
 
@@ -18,7 +20,7 @@ absl::Status EventLoop::Add(int fd, std::function<void()> on_readable) {
   event.events = EPOLLIN;
   event.data.fd = fd;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return absl::ErrnoToStatus(errno, "epoll_ctl");
+    return ErrnoStatus(errno, "epoll_ctl");
   }
   callbacks_[fd] = std::make_shared<std::function<void()>>(std::move(on_readable));
   return absl::OkStatus();
@@ -30,8 +32,8 @@ void EventLoop::Remove(int fd) {
 
 void EventLoop::Run() {
   while (!stopped_) {
-    // One at a time: a callback may close an fd whose number the next event
-    // of a batch would then wrongly reach.
+    // One event a call: a callback may close an fd, and the kernel may reuse
+    // the fd for another file. A later event of a batch would be the old file's.
     epoll_event event;
     const int ready = epoll_wait(epoll_.get(), &event, 1, -1);
     if (ready < 0) {
@@ -39,7 +41,6 @@ void EventLoop::Run() {
       continue;
     }
     if (auto it = callbacks_.find(event.data.fd); it != callbacks_.end()) {
-      // Held here, so that a callback may remove itself.
       const std::shared_ptr<std::function<void()>> callback = it->second;
       (*callback)();
     }

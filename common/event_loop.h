@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_COMMON_EVENT_LOOP_H_
 #define PVSCHED_COMMON_EVENT_LOOP_H_
 
@@ -11,23 +12,25 @@
 
 namespace pvsched {
 
-// Waits for file descriptors to become readable and calls what was asked for.
-// Thread-safety: one thread.
+// Waits until file descriptors are readable, and calls their callbacks. For one
+// thread.
 class EventLoop {
  public:
   EventLoop();
 
-  // `on_readable` may add and remove any fd, its own included. The fd stays
-  // the caller's, who removes it before closing it.
+  // Calls `on_readable` each time `fd` is readable. The callback may add and
+  // remove any fd, its own too. The caller owns `fd` and removes it before it
+  // closes it.
   absl::Status Add(int fd, std::function<void()> on_readable);
   void Remove(int fd);
 
-  // Until Stop().
+  // Returns after Stop(), once the current callback has returned.
   void Run();
   void Stop() { stopped_ = true; }
 
  private:
   UniqueFd epoll_;
+  // Shared with Run(), so that a callback outlives its own removal.
   std::unordered_map<int, std::shared_ptr<std::function<void()>>> callbacks_;
   bool stopped_ = false;
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_COMMON_PI_MUTEX_H_
 #define PVSCHED_COMMON_PI_MUTEX_H_
 
@@ -6,9 +7,10 @@
 
 namespace pvsched {
 
-// A mutex with priority inheritance, which std::mutex and absl::Mutex lack:
-// the actuator's real-time thread must not wait for an ordinary thread that a
-// busy host keeps from running. For use with std::lock_guard.
+// A mutex with priority inheritance, which std::mutex and absl::Mutex lack. The
+// actuator's real-time thread shares locks with SCHED_NORMAL threads. On a busy
+// host a preempted owner would otherwise hold up the real-time thread for the
+// length of the run queue. Meets Lockable, for std::lock_guard.
 class PiMutex {
  public:
   PiMutex() {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_COMMON_TEXT_TABLE_H_
 #define PVSCHED_COMMON_TEXT_TABLE_H_
 
@@ -10,7 +11,8 @@ namespace pvsched {
 
 using Row = std::vector<std::string>;
 
-// Rows of equal length, the first of them the heading, as aligned columns.
+// Formats `rows` as left-aligned columns. All rows have the same length; the
+// first row is the heading.
 inline std::string TextTable(const std::vector<Row>& rows) {
   std::vector<size_t> widths(rows[0].size(), 0);
   for (const Row& row : rows) {

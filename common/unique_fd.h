@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_COMMON_UNIQUE_FD_H_
 #define PVSCHED_COMMON_UNIQUE_FD_H_
 
@@ -8,7 +9,7 @@
 
 namespace pvsched {
 
-// Owns a file descriptor; -1 is none. Movable, not copyable.
+// Owns a file descriptor, and closes it. -1: none. Movable, not copyable.
 class UniqueFd {
  public:
   UniqueFd() = default;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "vmm-device/device.h"
 
 #include <array>
@@ -6,6 +7,7 @@
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
 
 namespace pvsched {
 namespace {
@@ -18,33 +20,36 @@ constexpr std::array<const char*, PVSCHED_RESULT_HOST_TIMEOUT + 1> kResultNames 
     "OK",        "NOT_READY", "BAD_VCPU",   "ALREADY", "UNALIGNED",   "NOT_MAPPED",
     "READ_ONLY", "IN_USE",    "BAD_RECORD", "REFUSED", "HOST_TIMEOUT"};
 
-// The part of a record that is judged: line 0.
+// Line 0 of the record, which the guest fills before it registers.
 constexpr size_t kHeaderSize = offsetof(pvsched_record, intent);
 
-// Reads the header once; what is judged is that copy: the guest may be writing.
-absl::StatusOr<pvsched_record> ReadHeader(const GuestMemory& memory,
-                                          const GuestMemory::Location& location) {
+// Reads the header once. Checks use the copy, since the guest may write to the
+// record at the same time.
+absl::StatusOr<pvsched_record> ReadHeader(const GuestMemory& memory, GuestRange range) {
   pvsched_record record{};
-  if (absl::Status status = memory.Read(location, &record, kHeaderSize); !status.ok()) {
-    return status;
-  }
+  range.length = kHeaderSize;
+  RETURN_IF_ERROR(memory.Read(range, &record));
   return record;
 }
 
-bool IsRecordOf(const pvsched_record& header, uint32_t vcpu) {
+bool IsRecordOf(const pvsched_record& header, uint32_t vcpu_id) {
   return header.magic == PVSCHED_MAGIC && header.version == PVSCHED_VERSION_MAJOR &&
-         header.size == PVSCHED_RECORD_SIZE && header.vcpu_id == vcpu;
+         header.size == PVSCHED_RECORD_SIZE && header.vcpu_id == vcpu_id;
 }
 
 bool IsIn(uint64_t gpa, uint64_t start, uint64_t size) {
   return gpa >= start && gpa - start < size;
 }
 
-bool SamePlace(const GuestMemory::Location& a, const GuestMemory::Location& b) {
-  return a.file_dev == b.file_dev && a.file_ino == b.file_ino && a.offset == b.offset;
+bool IsSameMemory(const GuestMemory::Mapping& a, const GuestMemory::Mapping& b) {
+  return a.file_dev == b.file_dev && a.file_ino == b.file_ino && a.range.offset == b.range.offset;
 }
 
 }  // namespace
+
+const char* ResultName(uint32_t result) {
+  return result < kResultNames.size() ? kResultNames[result] : "?";
+}
 
 Device::Device(const Options& options, const GuestMemory* memory, RecordSink* sink)
     : options_(options), memory_(memory), sink_(sink) {}
@@ -112,12 +117,12 @@ void Device::WriteBar0(uint64_t offset, size_t width, uint64_t value) {
 void Device::Write32(uint64_t offset, uint32_t value) {
   switch (offset) {
     case PVSCHED_REG_DRIVER_VERSION:
-      // What FEATURES_OK was judged by stays as it was.
+      // FEATURES_OK was checked against it, so it is frozen from then on.
       if (!(status_ & PVSCHED_STATUS_FEATURES_OK)) driver_version_ = value;
       break;
     case PVSCHED_REG_STATUS:
       result_ = WriteStatus(value);
-      Account(result_);
+      CountResult(result_);
       break;
     case PVSCHED_REG_VCPU_SELECT:
       vcpu_select_ = value;
@@ -135,41 +140,42 @@ void Device::Write64(uint64_t offset, uint64_t value) {
     case PVSCHED_REG_RECORD_ADDR:
       nonce_ = 0;
       result_ = value == 0 ? Withdraw() : Register(value);
-      Account(result_);
+      CountResult(result_);
       break;
     default:
       ++counters_.bad_accesses;
   }
 }
 
-bool Device::VersionMatches() const { return driver_version_ >> 16 == PVSCHED_VERSION_MAJOR; }
+bool Device::IsVersionSupported() const { return driver_version_ >> 16 == PVSCHED_VERSION_MAJOR; }
 
-// Bits are only ever gained, so no record can be held without FEATURES_OK;
-// 0 takes all of them away.
+// Writing can set status bits, and only 0 clears them. So no record is held
+// without FEATURES_OK.
 pvsched_result Device::WriteStatus(uint32_t value) {
   if (value == 0) {
     Reset();
     return result_;
   }
-  uint32_t gained = value & kKnownStatus & ~status_;
+  uint32_t new_bits = value & kKnownStatus & ~status_;
   pvsched_result result = PVSCHED_RESULT_OK;
-  if (gained & PVSCHED_STATUS_FEATURES_OK) {
-    if (!VersionMatches() || (driver_features_ & ~options_.features) != 0) {
-      gained &= ~uint32_t{PVSCHED_STATUS_FEATURES_OK};
+  if (new_bits & PVSCHED_STATUS_FEATURES_OK) {
+    if (!IsVersionSupported() || (driver_features_ & ~options_.features) != 0) {
+      new_bits &= ~uint32_t{PVSCHED_STATUS_FEATURES_OK};
       result = PVSCHED_RESULT_NOT_READY;
-      LOG_EVERY_N_SEC(WARNING, 1) << "driver speaks version " << (driver_version_ >> 16) << "."
-                                  << (driver_version_ & 0xffff) << " and wants features 0x"
-                                  << absl::Hex(driver_features_) << ", the device speaks "
-                                  << PVSCHED_VERSION_MAJOR << "." << PVSCHED_VERSION_MINOR
-                                  << " and offers 0x" << absl::Hex(options_.features)
-                                  << ": not accepted";
+      LOG_EVERY_N_SEC(WARNING, 1) << "FEATURES_OK refused: the driver has version "
+                                  << (driver_version_ >> 16) << "." << (driver_version_ & 0xffff)
+                                  << " and features 0x" << absl::Hex(driver_features_)
+                                  << ", the device has version " << PVSCHED_VERSION_MAJOR << "."
+                                  << PVSCHED_VERSION_MINOR << " and features 0x"
+                                  << absl::Hex(options_.features);
     }
   }
-  if ((gained & PVSCHED_STATUS_DRIVER_OK) && !((status_ | gained) & PVSCHED_STATUS_FEATURES_OK)) {
-    gained &= ~uint32_t{PVSCHED_STATUS_DRIVER_OK};
+  if ((new_bits & PVSCHED_STATUS_DRIVER_OK) &&
+      !((status_ | new_bits) & PVSCHED_STATUS_FEATURES_OK)) {
+    new_bits &= ~uint32_t{PVSCHED_STATUS_DRIVER_OK};
     result = PVSCHED_RESULT_NOT_READY;
   }
-  status_ |= gained;
+  status_ |= new_bits;
   return result;
 }
 
@@ -185,8 +191,8 @@ bool Device::Reset() {
   return withdrawn.ok();
 }
 
-// What registration and withdrawal have in common.
-pvsched_result Device::JudgeRequest() const {
+// The checks of registration and withdrawal alike.
+pvsched_result Device::CheckRequest() const {
   if (!(status_ & PVSCHED_STATUS_FEATURES_OK) || (status_ & PVSCHED_STATUS_FAILED)) {
     return PVSCHED_RESULT_NOT_READY;
   }
@@ -194,118 +200,116 @@ pvsched_result Device::JudgeRequest() const {
   return PVSCHED_RESULT_OK;
 }
 
+// Checks in the order of enum pvsched_result, which is part of the ABI.
 pvsched_result Device::Register(uint64_t gpa) {
-  if (pvsched_result result = JudgeRequest(); result != PVSCHED_RESULT_OK) return result;
+  if (pvsched_result result = CheckRequest(); result != PVSCHED_RESULT_OK) return result;
   if (records_.contains(vcpu_select_)) return PVSCHED_RESULT_ALREADY;
   if (gpa % PVSCHED_RECORD_SIZE != 0) return PVSCHED_RESULT_UNALIGNED;
 
-  const absl::StatusOr<GuestMemory::Location> location =
-      memory_->Translate(gpa, PVSCHED_RECORD_SIZE);
-  if (!location.ok()) return PVSCHED_RESULT_NOT_MAPPED;
-  if (!location->writable) return PVSCHED_RESULT_READ_ONLY;
-  for (const auto& [vcpu, record] : records_) {
-    if (record.gpa == gpa || SamePlace(record.location, *location)) return PVSCHED_RESULT_IN_USE;
+  const absl::StatusOr<GuestMemory::Mapping> mapping = memory_->Translate(gpa, PVSCHED_RECORD_SIZE);
+  if (!mapping.ok()) return PVSCHED_RESULT_NOT_MAPPED;
+  if (!mapping->is_writable) return PVSCHED_RESULT_READ_ONLY;
+  for (const auto& [vcpu_id, record] : records_) {
+    if (record.gpa == gpa || IsSameMemory(record.mapping, *mapping)) return PVSCHED_RESULT_IN_USE;
   }
 
-  const absl::StatusOr<pvsched_record> header = ReadHeader(*memory_, *location);
+  const absl::StatusOr<pvsched_record> header = ReadHeader(*memory_, mapping->range);
   if (!header.ok()) return PVSCHED_RESULT_NOT_MAPPED;
   nonce_ = header->nonce;
   if (!IsRecordOf(*header, vcpu_select_)) return PVSCHED_RESULT_BAD_RECORD;
-  const absl::StatusOr<RecordSink::Extras> extras = Extras(*header);
-  if (!extras.ok()) return PVSCHED_RESULT_BAD_RECORD;
+  const absl::StatusOr<RecordSink::Registration> registration = MakeRegistration(*mapping, *header);
+  if (!registration.ok()) return PVSCHED_RESULT_BAD_RECORD;
 
-  if (absl::Status status = sink_->Register(vcpu_select_, location->fd, location->offset, *extras);
-      !status.ok()) {
+  if (absl::Status status = sink_->Register(vcpu_select_, *registration); !status.ok()) {
     LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu_select_
-                                << ": the host did not take its record: " << status.message();
+                                << ": the host refused its record: " << status.message();
     return absl::IsDeadlineExceeded(status) ? PVSCHED_RESULT_HOST_TIMEOUT : PVSCHED_RESULT_REFUSED;
   }
-  records_.emplace(vcpu_select_, Record{gpa, *location, nonce_,
-                                        extras->preempt_fd >= 0 ? header->preempt_count_addr : 0,
-                                        /*attached=*/true});
+  records_.emplace(vcpu_select_,
+                   Record{gpa, *mapping, nonce_,
+                          registration->preempt_count.is_set() ? header->preempt_count_addr : 0,
+                          /*is_attached=*/true});
   return PVSCHED_RESULT_OK;
 }
 
-absl::StatusOr<RecordSink::Extras> Device::Extras(const pvsched_record& header) const {
-  RecordSink::Extras extras{.features = static_cast<uint32_t>(driver_features_)};
+absl::StatusOr<RecordSink::Registration> Device::MakeRegistration(
+    const GuestMemory::Mapping& mapping, const pvsched_record& header) const {
+  RecordSink::Registration registration{.record = mapping.range,
+                                        .features = static_cast<uint32_t>(driver_features_)};
   if ((driver_features_ & PVSCHED_F_PREEMPT_COUNT) == 0 || header.preempt_count_addr == 0) {
-    return extras;
+    return registration;
   }
-  const absl::StatusOr<GuestMemory::Location> location =
+  const absl::StatusOr<GuestMemory::Mapping> preempt_count =
       memory_->Translate(header.preempt_count_addr, sizeof(uint32_t));
-  if (header.preempt_count_addr % sizeof(uint32_t) != 0 || !location.ok() || !location->writable) {
-    return absl::InvalidArgumentError("the preempt count is not in reach");
+  if (header.preempt_count_addr % sizeof(uint32_t) != 0 || !preempt_count.ok() ||
+      !preempt_count->is_writable) {
+    return absl::InvalidArgumentError("preempt_count_addr is unaligned or not mapped writable");
   }
-  extras.preempt_fd = location->fd;
-  extras.preempt_offset = location->offset;
-  extras.preempt_mask = header.preempt_count_mask;
-  return extras;
+  registration.preempt_count = preempt_count->range;
+  registration.preempt_count_mask = header.preempt_count_mask;
+  return registration;
 }
 
 pvsched_result Device::Withdraw() {
-  if (pvsched_result result = JudgeRequest(); result != PVSCHED_RESULT_OK) return result;
+  if (pvsched_result result = CheckRequest(); result != PVSCHED_RESULT_OK) return result;
   records_.erase(vcpu_select_);
-  // Asked even if no record is held: an earlier withdrawal may have timed out,
-  // and the guest asks again until the host is known to be done.
+  // The sink is called without a record too: an earlier withdrawal may have
+  // timed out, and the guest repeats it until the host has confirmed it.
   return sink_->Withdraw(vcpu_select_).ok() ? PVSCHED_RESULT_OK : PVSCHED_RESULT_HOST_TIMEOUT;
 }
 
-void Device::MemoryGoing(uint64_t gpa, uint64_t size) {
-  for (auto& [vcpu, record] : records_) {
-    // Both are aligned to their size and regions to pages: in or out.
-    const bool is_going = IsIn(record.gpa, gpa, size) ||
-                          (record.preempt_gpa != 0 && IsIn(record.preempt_gpa, gpa, size));
-    if (!record.attached || !is_going) continue;
-    record.attached = false;
-    if (!sink_->Withdraw(vcpu).ok()) {
-      LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu
-                                  << ": its memory goes while the host may still use its record";
+void Device::OnMemoryRemoving(uint64_t gpa, uint64_t size) {
+  for (auto& [vcpu_id, record] : records_) {
+    // Records and counts are aligned to their sizes, regions to pages: each is
+    // wholly in the range or wholly outside.
+    const bool is_removed =
+        IsIn(record.gpa, gpa, size) ||
+        (record.preempt_count_gpa != 0 && IsIn(record.preempt_count_gpa, gpa, size));
+    if (!record.is_attached || !is_removed) continue;
+    record.is_attached = false;
+    if (!sink_->Withdraw(vcpu_id).ok()) {
+      LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu_id
+                                  << ": memory is removed while the host may still access it";
     }
   }
 }
 
-void Device::MemoryCame() {
-  for (auto& [vcpu, record] : records_) {
-    if (record.attached) continue;
-    if (absl::Status status = Reattach(vcpu, record); !status.ok()) {
-      VLOG(1) << "vCPU " << vcpu << ": its record is not back: " << status;
+void Device::OnMemoryAdded() {
+  for (auto& [vcpu_id, record] : records_) {
+    if (record.is_attached) continue;
+    if (absl::Status status = Reattach(vcpu_id, record); !status.ok()) {
+      VLOG(1) << "vCPU " << vcpu_id << ": record not registered again: " << status;
     }
   }
 }
 
-absl::Status Device::Reattach(uint32_t vcpu, Record& record) {
-  const absl::StatusOr<GuestMemory::Location> location =
-      memory_->Translate(record.gpa, PVSCHED_RECORD_SIZE);
-  if (!location.ok()) return location.status();
-  if (!location->writable) return absl::PermissionDeniedError("memory is read-only");
-  const absl::StatusOr<pvsched_record> header = ReadHeader(*memory_, *location);
-  if (!header.ok()) return header.status();
-  // Other memory may have come to the same address.
-  if (!IsRecordOf(*header, vcpu) || header->nonce != record.nonce) {
-    return absl::NotFoundError("another record is there");
+absl::Status Device::Reattach(uint32_t vcpu_id, Record& record) {
+  ASSIGN_OR_RETURN(const GuestMemory::Mapping mapping,
+                   memory_->Translate(record.gpa, PVSCHED_RECORD_SIZE));
+  if (!mapping.is_writable) return absl::PermissionDeniedError("the memory is read-only");
+  ASSIGN_OR_RETURN(const pvsched_record header, ReadHeader(*memory_, mapping.range));
+  // The memory added at this address may be other memory.
+  if (!IsRecordOf(header, vcpu_id) || header.nonce != record.nonce) {
+    return absl::NotFoundError("the memory does not contain the record");
   }
-  const absl::StatusOr<RecordSink::Extras> extras = Extras(*header);
-  if (!extras.ok()) return extras.status();
-  if (absl::Status status = sink_->Register(vcpu, location->fd, location->offset, *extras);
-      !status.ok()) {
-    return status;
-  }
-  record.location = *location;
-  record.preempt_gpa = extras->preempt_fd >= 0 ? header->preempt_count_addr : 0;
-  record.attached = true;
+  ASSIGN_OR_RETURN(const RecordSink::Registration registration, MakeRegistration(mapping, header));
+  RETURN_IF_ERROR(sink_->Register(vcpu_id, registration));
+  record.mapping = mapping;
+  record.preempt_count_gpa = registration.preempt_count.is_set() ? header.preempt_count_addr : 0;
+  record.is_attached = true;
   return absl::OkStatus();
 }
 
-void Device::Account(pvsched_result result) {
+void Device::CountResult(pvsched_result result) {
   if (result == PVSCHED_RESULT_OK) return;
   ++counters_.results[result];
-  LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu_select_ << ": what the guest's driver asks for is "
-                              << "answered with " << kResultNames[result];
+  LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu_select_
+                              << ": the driver's request failed: " << ResultName(result);
 }
 
 uint32_t Device::CountAttached() const {
   uint32_t count = 0;
-  for (const auto& [vcpu, record] : records_) count += record.attached;
+  for (const auto& [vcpu_id, record] : records_) count += record.is_attached;
   return count;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_DEVICE_H_
 #define PVSCHED_VMM_DEVICE_DEVICE_H_
 
@@ -9,105 +10,125 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/guest_range.h"
 #include "pvsched_abi.h"
 
+// The pvsched device without a transport. A VMM embeds it as follows:
+// - It describes the guest's memory to a MemoryMap (memory_map.h), or derives a
+//   GuestMemory of its own.
+// - It derives a RecordSink that forwards registrations to pvschedd, as
+//   pvsched_control.h says.
+// - It forwards the guest's accesses: BAR0 to Device, configuration space to
+//   PciConfig (pci_config.h).
+//
+// Addresses, offsets and sizes are in bytes. "gpa" is a guest-physical address.
 namespace pvsched {
 
-// What the device needs of the guest's memory.
+// The guest's memory as the device needs it. The device calls it from the
+// thread that calls the device.
 class GuestMemory {
  public:
-  // Where a range of guest-physical addresses lies.
-  struct Location {
-    int fd = -1;            // borrowed: valid until the memory is removed
-    uint64_t offset = 0;    // bytes into fd
-    bool writable = false;  // through fd, by a shared mapping
-    uint64_t file_dev = 0;  // which file fd is: two fds can be the same file
-    uint64_t file_ino = 0;
+  // The file range behind a range of guest-physical addresses.
+  struct Mapping {
+    GuestRange range;          // the fd is valid until the memory is removed
+    bool is_writable = false;  // a shared mapping of the fd can be written
+    uint64_t file_dev = 0;     // st_dev and st_ino of the fd's file, which tell
+    uint64_t file_ino = 0;     // whether two fds are the same file
   };
 
   virtual ~GuestMemory() = default;
 
-  // NotFound if [gpa, gpa + size) is not wholly in one region with a file.
-  virtual absl::StatusOr<Location> Translate(uint64_t gpa, uint64_t size) const = 0;
+  // NotFound unless [gpa, gpa + length) is within one region that has a file.
+  virtual absl::StatusOr<Mapping> Translate(uint64_t gpa, uint64_t length) const = 0;
 
-  // Reads `size` bytes as any other process sees them: what the guest wrote to
-  // memory that is not shared is not there.
-  virtual absl::Status Read(const Location& location, void* out, size_t size) const = 0;
+  // Copies the bytes of `range` to `out` as another process sees them. Writes
+  // of the guest to private memory are therefore not visible.
+  virtual absl::Status Read(const GuestRange& range, void* out) const = 0;
 };
 
-// Who makes use of the records: the host's daemon, or none.
+// Receives the registered records: a client of pvschedd. The device calls it
+// from the thread that calls the device.
 class RecordSink {
  public:
-  // What comes with a record, by what was negotiated.
-  struct Extras {
+  // A record and what was negotiated with it.
+  struct Registration {
+    GuestRange record;      // PVSCHED_RECORD_SIZE bytes; valid until withdrawn
     uint32_t features = 0;  // PVSCHED_F_*
-    // Where the guest counts the vCPU's reasons not to preempt it, and which
-    // bits of the count mean one; fd -1: not given.
-    int preempt_fd = -1;
-    uint64_t preempt_offset = 0;
-    uint32_t preempt_mask = 0;
+    // The vCPU's preempt count, a u32, and the bits of it that forbid
+    // preemption. Not set without PVSCHED_F_PREEMPT_COUNT.
+    GuestRange preempt_count = {};
+    uint32_t preempt_count_mask = 0;
   };
 
   virtual ~RecordSink() = default;
 
-  // OK: taken, now or as soon as there is a daemon. DeadlineExceeded: the
-  // daemon did not answer. Any other error: refused. An error leaves nothing
-  // registered, but after DeadlineExceeded the daemon may use the memory until
-  // Withdraw() has returned OK.
-  virtual absl::Status Register(uint32_t vcpu, int fd, uint64_t offset, const Extras& extras) = 0;
+  // Hands over the record of the vCPU with APIC id `vcpu_id`.
+  // OK: accepted, now or as soon as pvschedd runs.
+  // DeadlineExceeded: pvschedd did not reply. The record is not registered, but
+  // pvschedd may use the memory until Withdraw() returns OK.
+  // Others: refused. The record is not registered.
+  virtual absl::Status Register(uint32_t vcpu_id, const Registration& registration) = 0;
 
-  // OK: the host touches the record no more; also if there is none.
-  // DeadlineExceeded: it may. No other errors.
-  virtual absl::Status Withdraw(uint32_t vcpu) = 0;
+  // OK: the host does not access the record any more, or there was none.
+  // DeadlineExceeded: the host may still access it. No other errors.
+  virtual absl::Status Withdraw(uint32_t vcpu_id) = 0;
   virtual absl::Status WithdrawAll() = 0;
 };
 
-// The pvsched device behind BAR0: registers, negotiation and the table of
-// records, as pvsched_abi.h and docs/abi.md have it. Does no I/O of its own.
-// Whatever is written is the guest's and never trusted. Not thread-safe.
+// The name of a PVSCHED_RESULT_* value without its prefix; "?" for others.
+const char* ResultName(uint32_t result);
+
+// The device behind BAR0: registers, feature negotiation, and the table of
+// registered records. docs/abi.md has the protocol, pvsched_abi.h the values.
+// Performs no I/O. Trusts no value that the guest writes. Not thread-safe.
 class Device {
  public:
   struct Options {
+    // PVSCHED_REG_MAX_VCPUS: APIC ids are below this.
     uint32_t max_vcpus = 1024;
-    // On offer.
+    // PVSCHED_REG_DEVICE_FEATURES: PVSCHED_F_* that the driver may accept.
     uint64_t features = PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET;
   };
 
-  // Requests that came to nothing, since the device was made.
+  // Failed accesses since the device was made. A reset does not clear them.
   struct Counters {
-    std::array<uint64_t, PVSCHED_RESULT_HOST_TIMEOUT + 1> results{};  // by PVSCHED_RESULT_*
-    uint64_t bad_accesses = 0;  // writes of no register, wrong width, read-only
+    // Requests by their PVSCHED_RESULT_*; OK is not counted.
+    std::array<uint64_t, PVSCHED_RESULT_HOST_TIMEOUT + 1> results{};
+    // Writes to no register, to a read-only register, or of a wrong width.
+    uint64_t bad_accesses = 0;
   };
 
-  // Both must outlive the device.
+  // `memory` and `sink` are borrowed and must outlive the device.
   Device(const Options& options, const GuestMemory* memory, RecordSink* sink);
 
-  // `width` is 1, 2, 4 or 8 and `offset` a multiple of it; anything else reads
-  // as zero and writes nothing.
+  // Accesses `width` bytes at `offset` of BAR0, as a little-endian integer.
+  // `width` is 1, 2, 4 or 8, and `offset` a multiple of it. Other reads return
+  // 0, other writes have no effect.
   uint64_t ReadBar0(uint64_t offset, size_t width) const;
   void WriteBar0(uint64_t offset, size_t width, uint64_t value);
 
-  // As after power-on: every record is withdrawn. False if the host may still
-  // touch them.
+  // Returns to the power-on state and withdraws all records. False if the host
+  // may still access them.
   bool Reset();
 
-  // To be called before memory goes: the records in it are taken from the host,
-  // but remembered, since VMMs also remove memory to add it again at once.
-  void MemoryGoing(uint64_t gpa, uint64_t size);
+  // Call before memory is removed from the guest. Withdraws the records in
+  // [gpa, gpa + size) from the host, but keeps them in the table: VMMs also
+  // remove memory to add it again at once.
+  void OnMemoryRemoving(uint64_t gpa, uint64_t size);
 
-  // To be called after memory came: gives the host the records that are in
-  // reach again and unchanged.
-  void MemoryCame();
+  // Call after memory was added. Registers the kept records again that are
+  // mapped and unchanged.
+  void OnMemoryAdded();
 
   const Counters& counters() const { return counters_; }
 
  private:
   struct Record {
     uint64_t gpa;
-    GuestMemory::Location location;
+    GuestMemory::Mapping mapping;
     uint64_t nonce;
-    uint64_t preempt_gpa;  // 0: not given
-    bool attached;         // false while its memory is gone
+    uint64_t preempt_count_gpa;  // 0: none
+    bool is_attached;            // the host has it; false while its memory is removed
   };
 
   uint32_t Read32(uint64_t offset) const;
@@ -116,13 +137,14 @@ class Device {
   void Write64(uint64_t offset, uint64_t value);
 
   pvsched_result WriteStatus(uint32_t value);
-  pvsched_result JudgeRequest() const;
+  pvsched_result CheckRequest() const;
   pvsched_result Register(uint64_t gpa);
   pvsched_result Withdraw();
-  absl::Status Reattach(uint32_t vcpu, Record& record);
-  absl::StatusOr<RecordSink::Extras> Extras(const pvsched_record& header) const;
-  bool VersionMatches() const;
-  void Account(pvsched_result result);
+  absl::Status Reattach(uint32_t vcpu_id, Record& record);
+  absl::StatusOr<RecordSink::Registration> MakeRegistration(const GuestMemory::Mapping& mapping,
+                                                            const pvsched_record& header) const;
+  bool IsVersionSupported() const;
+  void CountResult(pvsched_result result);
   uint32_t CountAttached() const;
 
   const Options options_;
@@ -135,7 +157,7 @@ class Device {
   uint32_t vcpu_select_ = 0;
   pvsched_result result_ = PVSCHED_RESULT_OK;
   uint64_t nonce_ = 0;
-  std::map<uint32_t, Record> records_;  // by vCPU
+  std::map<uint32_t, Record> records_;  // by APIC id
   Counters counters_;
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "vmm-device/pci_config.h"
 
 #include <linux/pci_regs.h>
@@ -14,7 +15,7 @@ constexpr void Put(Space& space, size_t offset, uint32_t value, size_t width) {
   for (size_t i = 0; i < width; ++i) space[offset + i] = static_cast<uint8_t>(value >> (8 * i));
 }
 
-// 32-bit, not prefetchable: the type bits in the low nibble are all zero.
+// BAR0's type bits are zero: 32-bit memory, not prefetchable.
 constexpr Space kPowerOn = [] {
   Space space{};
   Put(space, PCI_VENDOR_ID, PVSCHED_PCI_VENDOR_ID, 2);
@@ -26,6 +27,7 @@ constexpr Space kPowerOn = [] {
   return space;
 }();
 
+// The bits that a guest may change.
 constexpr Space kWritable = [] {
   Space space{};
   Put(space, PCI_COMMAND,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_PCI_CONFIG_H_
 #define PVSCHED_VMM_DEVICE_PCI_CONFIG_H_
 
@@ -9,22 +10,26 @@
 namespace pvsched {
 
 // The device's PCI configuration space: a type 0 header with one 32-bit memory
-// BAR, no capabilities, no interrupt. Not thread-safe.
+// BAR, without capabilities and interrupts. The identity is PVSCHED_PCI_* of
+// pvsched_abi.h. Not thread-safe.
 class PciConfig {
  public:
+  // Conventional PCI's configuration space, in bytes. Without a PCI Express
+  // capability there is no extended one.
   static constexpr size_t kSize = 256;
 
   PciConfig();
 
-  // Copies [offset, offset + size); what is beyond the end reads as ones, as a
-  // bus without an answer does.
+  // Copies [offset, offset + size) to `out`. Bytes beyond kSize read as 0xff,
+  // as on a bus where no device responds.
   void Read(uint64_t offset, uint8_t* out, size_t size) const;
 
-  // Stores the bits that are writable; the rest, and what is beyond the end,
-  // stays as it is. A BAR written with ones reads back its size.
+  // Stores the writable bits of [offset, offset + size). Read-only bits and
+  // bytes beyond kSize do not change. A BAR to which ones were written reads
+  // back its size.
   void Write(uint64_t offset, const uint8_t* data, size_t size);
 
-  // As after power-on.
+  // Returns to the power-on state.
   void Reset();
 
  private:

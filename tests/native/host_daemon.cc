@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tests/native/host_daemon.h"
 
 #include <fcntl.h>
@@ -14,6 +15,8 @@
 #include <cstring>
 #include <thread>
 
+#include "absl/types/span.h"
+#include "common/fd_passing.h"
 #include "common/unix_socket.h"
 #include "gtest/gtest.h"
 #include "host-policy/loader/host_check.h"
@@ -105,21 +108,8 @@ pvsched_control_msg ControlConnection::Message(pvsched_control_type type) {
 }
 
 int ControlConnection::Ask(const pvsched_control_msg& message, int passed_fd) {
-  iovec data = {.iov_base = const_cast<pvsched_control_msg*>(&message), .iov_len = sizeof(message)};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header = {};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  if (passed_fd >= 0) {
-    header.msg_control = control;
-    header.msg_controllen = sizeof(control);
-    cmsghdr* c = CMSG_FIRSTHDR(&header);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &passed_fd, sizeof(int));
-  }
-  if (sendmsg(fd_.get(), &header, MSG_NOSIGNAL) < 0) return -1;
+  const absl::Span<const int> fds = absl::MakeConstSpan(&passed_fd, passed_fd >= 0 ? 1 : 0);
+  if (!SendWithFds(fd_.get(), &message, sizeof(message), fds).ok()) return -1;
   pvsched_control_msg reply;
   if (recv(fd_.get(), &reply, sizeof(reply), 0) != sizeof(reply)) return -1;
   if (reply.seq != message.seq || reply.type != (message.type | PVSCHED_CONTROL_REPLY)) return -1;

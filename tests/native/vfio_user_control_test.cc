@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real pvsched-device between a VMM and a pvschedd that answers, refuses,
-// sleeps, ends and comes back.
+// Copyright (C) 2026 The pvsched authors
+// The real pvsched-device between a VMM and a pvschedd that replies, refuses,
+// times out, ends and starts again.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -47,26 +48,24 @@ class VfioUserControlTest : public ::testing::Test {
 
   void StartPvschedd() { pvschedd_.emplace(control_); }
 
-  uint32_t Register(uint32_t vcpu) {
-    PutRecord(memory_.get(), Gpa(vcpu), vcpu, kNonce);
-    return client_->Register(vcpu, Gpa(vcpu));
+  uint32_t Register(uint32_t vcpu_id) {
+    PutRecord(memory_.get(), Gpa(vcpu_id), vcpu_id, kNonce);
+    return client_->Register(vcpu_id, Gpa(vcpu_id));
   }
-  uint32_t Withdraw(uint32_t vcpu) { return client_->Register(vcpu, 0); }
+  uint32_t Withdraw(uint32_t vcpu_id) { return client_->Register(vcpu_id, 0); }
 
-  static uint64_t Gpa(uint32_t vcpu) { return 0x1000 + vcpu * PVSCHED_RECORD_SIZE; }
+  static uint64_t Gpa(uint32_t vcpu_id) { return 0x1000 + vcpu_id * PVSCHED_RECORD_SIZE; }
 
-  std::map<uint32_t, FakePvschedd::Record> Expected(const std::vector<uint32_t>& vcpus) {
+  std::map<uint32_t, FakePvschedd::Record> Expected(const std::vector<uint32_t>& vcpu_ids) {
     struct stat st{};
     fstat(memory_.get(), &st);
     std::map<uint32_t, FakePvschedd::Record> expected;
-    for (const uint32_t vcpu : vcpus) {
-      expected[vcpu] = {st.st_ino, Gpa(vcpu)};
-    }
+    for (const uint32_t id : vcpu_ids) expected[id] = {st.st_ino, Gpa(id)};
     return expected;
   }
 
-  bool HasEventually(const std::vector<uint32_t>& vcpus) {
-    return Eventually([&] { return pvschedd_->records() == Expected(vcpus); });
+  bool HasEventually(const std::vector<uint32_t>& vcpu_ids) {
+    return Eventually([&] { return pvschedd_->records() == Expected(vcpu_ids); });
   }
 
   const TemporaryDirectory directory_;
@@ -78,15 +77,15 @@ class VfioUserControlTest : public ::testing::Test {
   std::optional<VfioUserTestClient> client_;
 };
 
-TEST_F(VfioUserControlTest, IntroducesTheVmmsProcessByItsName) {
+TEST_F(VfioUserControlTest, HelloNamesTheVmAndItsVmmProcess) {
   StartPvschedd();
   StartDevice();
   EXPECT_EQ(pvschedd_->hellos(), 1);
-  EXPECT_EQ(pvschedd_->vmm(), getpid()) << "who connected, not the device itself";
+  EXPECT_EQ(pvschedd_->vmm(), getpid()) << "the VMM is the process that connected";
   EXPECT_EQ(pvschedd_->name(), "vm-a");
 }
 
-TEST_F(VfioUserControlTest, HandsRecordsOverBeforeTheGuestIsAnswered) {
+TEST_F(VfioUserControlTest, RecordsAreRegisteredBeforeTheGuestSeesOk) {
   StartPvschedd();
   StartDevice();
   EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
@@ -94,7 +93,7 @@ TEST_F(VfioUserControlTest, HandsRecordsOverBeforeTheGuestIsAnswered) {
   EXPECT_EQ(pvschedd_->records(), Expected({0, 3}));
 }
 
-TEST_F(VfioUserControlTest, EachWayOutWithdrawsBeforeItIsAnswered) {
+TEST_F(VfioUserControlTest, RecordsAreWithdrawnBeforeResetUnmapAndCloseComplete) {
   StartPvschedd();
   StartDevice();
   ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
@@ -123,7 +122,7 @@ TEST_F(VfioUserControlTest, EachWayOutWithdrawsBeforeItIsAnswered) {
   EXPECT_THAT(pvschedd_->records(), IsEmpty());
 }
 
-TEST_F(VfioUserControlTest, EachVmIsIntroducedAnew) {
+TEST_F(VfioUserControlTest, EachVmSendsHello) {
   StartPvschedd();
   StartDevice();
   ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
@@ -134,7 +133,7 @@ TEST_F(VfioUserControlTest, EachVmIsIntroducedAnew) {
   EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
 }
 
-TEST_F(VfioUserControlTest, ARefusedRecordIsRefusedToTheGuestAndTheReasonLogged) {
+TEST_F(VfioUserControlTest, RefusedRecordIsRefusedToTheGuestAndLogged) {
   StartPvschedd();
   StartDevice();
   pvschedd_->Refuse(PVSCHED_CONTROL_REGISTER, ENOSPC, "this VM may have 1 vCPU");
@@ -143,7 +142,7 @@ TEST_F(VfioUserControlTest, ARefusedRecordIsRefusedToTheGuestAndTheReasonLogged)
   EXPECT_THAT(device_->Log(), HasSubstr("this VM may have 1 vCPU"));
 }
 
-TEST_F(VfioUserControlTest, ARefusedVmIsOfferedToTheNextPvschedd) {
+TEST_F(VfioUserControlTest, RefusedVmSendsHelloToTheNextPvschedd) {
   StartPvschedd();
   pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, EPERM, "not this VM");
   StartDevice();
@@ -156,7 +155,7 @@ TEST_F(VfioUserControlTest, ARefusedVmIsOfferedToTheNextPvschedd) {
   EXPECT_EQ(pvschedd_->records(), Expected({0}));
 }
 
-TEST_F(VfioUserControlTest, AVmThatIsKnownAlreadyAsksAgain) {
+TEST_F(VfioUserControlTest, VmWithAnotherConnectionRetries) {
   StartPvschedd();
   pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, EEXIST, "has a device already");
   StartDevice();
@@ -166,47 +165,47 @@ TEST_F(VfioUserControlTest, AVmThatIsKnownAlreadyAsksAgain) {
   EXPECT_TRUE(Eventually([&] { return Register(0) == PVSCHED_RESULT_OK; }));
 }
 
-TEST_F(VfioUserControlTest, SilenceIsATimeoutAndUnconfirmedUntilPvscheddAnswers) {
+TEST_F(VfioUserControlTest, WithdrawalTimesOutUntilPvscheddReplies) {
   StartPvschedd();
   StartDevice();
   ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
   ASSERT_EQ(Register(1), PVSCHED_RESULT_OK);
 
-  pvschedd_->BeSilent(true);
+  pvschedd_->SetSilent(true);
   const auto start = steady_clock::now();
   EXPECT_EQ(Withdraw(0), PVSCHED_RESULT_HOST_TIMEOUT);
   const auto took = steady_clock::now() - start;
   EXPECT_GE(took, milliseconds(490));
   EXPECT_LT(took, milliseconds(3000)) << "well below the 5 s that QEMU waits";
-  EXPECT_EQ(Withdraw(0), PVSCHED_RESULT_HOST_TIMEOUT) << "asking again makes it no truer";
+  EXPECT_EQ(Withdraw(0), PVSCHED_RESULT_HOST_TIMEOUT) << "a repeated withdrawal is unconfirmed too";
 
-  pvschedd_->BeSilent(false);
+  pvschedd_->SetSilent(false);
   EXPECT_TRUE(Eventually([&] { return Withdraw(0) == PVSCHED_RESULT_OK; }));
-  EXPECT_TRUE(HasEventually({1})) << "what is still registered is handed over again";
+  EXPECT_TRUE(HasEventually({1})) << "the remaining record is registered again";
 }
 
-TEST_F(VfioUserControlTest, ARegistrationThatTimesOutIsNotHeld) {
+TEST_F(VfioUserControlTest, RegistrationThatTimesOutIsNotKept) {
   StartPvschedd();
   StartDevice();
-  pvschedd_->BeSilent(true);
+  pvschedd_->SetSilent(true);
   EXPECT_EQ(Register(0), PVSCHED_RESULT_HOST_TIMEOUT);
   EXPECT_EQ(client_->Read32(PVSCHED_REG_REGISTERED), 0u);
-  pvschedd_->BeSilent(false);
+  pvschedd_->SetSilent(false);
   EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 2; }));
   EXPECT_THAT(pvschedd_->records(), IsEmpty());
   EXPECT_TRUE(Eventually([&] { return Withdraw(0) == PVSCHED_RESULT_OK; }));
 }
 
-TEST_F(VfioUserControlTest, AnAnswerOutOfTurnEndsTheConnection) {
+TEST_F(VfioUserControlTest, ReplyWithWrongSeqEndsTheConnection) {
   StartPvschedd();
   StartDevice();
-  pvschedd_->AnswerOutOfTurn(true);
+  pvschedd_->SetWrongSeq(true);
   EXPECT_EQ(Register(0), PVSCHED_RESULT_HOST_TIMEOUT);
-  pvschedd_->AnswerOutOfTurn(false);
+  pvschedd_->SetWrongSeq(false);
   EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 2; }));
 }
 
-TEST_F(VfioUserControlTest, RecordsWaitForAPvscheddThatComesLater) {
+TEST_F(VfioUserControlTest, RecordsAreKeptForALaterPvschedd) {
   StartDevice();
   EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
   EXPECT_EQ(Register(1), PVSCHED_RESULT_OK);
@@ -215,7 +214,7 @@ TEST_F(VfioUserControlTest, RecordsWaitForAPvscheddThatComesLater) {
   EXPECT_TRUE(HasEventually({0}));
 }
 
-TEST_F(VfioUserControlTest, ThatItsDirectoryIsMissingDoesNotMatter) {
+TEST_F(VfioUserControlTest, PvscheddIsFoundInADirectoryThatAppearsLater) {
   const std::string parent = directory_.path() + "/run";
   control_ = parent + "/pvsched/device.sock";
   StartDevice();
@@ -229,7 +228,7 @@ TEST_F(VfioUserControlTest, ThatItsDirectoryIsMissingDoesNotMatter) {
   }
 }
 
-TEST_F(VfioUserControlTest, RecordsAreHandedToTheNextPvschedd) {
+TEST_F(VfioUserControlTest, RecordsAreRegisteredWithTheNextPvschedd) {
   StartPvschedd();
   StartDevice();
   ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
@@ -243,7 +242,7 @@ TEST_F(VfioUserControlTest, RecordsAreHandedToTheNextPvschedd) {
   }
 }
 
-TEST_F(VfioUserControlTest, WithdrawalsWhilePvscheddIsAwayAreRemembered) {
+TEST_F(VfioUserControlTest, RecordsWithdrawnWithoutPvscheddAreNotRegisteredLater) {
   StartPvschedd();
   StartDevice();
   ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
@@ -255,7 +254,7 @@ TEST_F(VfioUserControlTest, WithdrawalsWhilePvscheddIsAwayAreRemembered) {
   EXPECT_TRUE(HasEventually({1, 2}));
 }
 
-TEST_F(VfioUserControlTest, AConnectionThatIsClosedIsMadeAgain) {
+TEST_F(VfioUserControlTest, ClosedConnectionIsReopened) {
   StartPvschedd();
   StartDevice();
   ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
@@ -264,10 +263,10 @@ TEST_F(VfioUserControlTest, AConnectionThatIsClosedIsMadeAgain) {
   EXPECT_TRUE(HasEventually({0}));
 }
 
-// What a wake-up costs is small, but there are as many devices as VMs.
-TEST_F(VfioUserControlTest, IdleMeansNoWakeUpsAtAll) {
+// A host has as many devices as VMs, so idle wake-ups add up.
+TEST_F(VfioUserControlTest, IdleDeviceHasNoWakeUps) {
   const auto wake_ups_in_two_seconds = [&] {
-    // What there was to do is done.
+    // Retries and log lines are over by then.
     std::this_thread::sleep_for(milliseconds(3500));
     const int64_t before = device_->Status("voluntary_ctxt_switches");
     std::this_thread::sleep_for(milliseconds(2000));

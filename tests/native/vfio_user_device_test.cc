@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real pvsched-device, seen from a VMM and from the shell.
+// Copyright (C) 2026 The pvsched authors
+// The real pvsched-device, driven by a VMM's client and by command lines.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/pci_regs.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/mman.h>
 
 #include <chrono>
 #include <filesystem>
@@ -45,15 +45,15 @@ class VfioUserDeviceTest : public ::testing::Test {
   const std::string socket_ = directory_.path() + "/vm.sock";
 };
 
-// What QEMU 11.1 sends when it realizes vfio-user-pci and boots firmware, in
-// its order, then a guest's driver.
-TEST_F(VfioUserDeviceTest, ServesQemusRealizeSequence) {
+// The requests of QEMU 11.1 when it realizes vfio-user-pci and boots firmware, in
+// QEMU's order, then those of a guest's driver.
+TEST_F(VfioUserDeviceTest, QemusRealizeSequenceSucceeds) {
   const auto device = Start();
   const UniqueFd memory = MakeMemfd(256 * kMiB);
   auto client = Connect();
   ASSERT_EQ(client.Negotiate().error(), 0);
 
-  // Pipelined, the second without a descriptor, answers later.
+  // Two requests before the first reply; the second has no fd.
   client.Send(vfio_user::kDmaMap, ToBytes(vfio_user::DmaMap{32, 3, 0, 0, 256 * kMiB}),
               {memory.get()});
   client.Send(vfio_user::kDmaMap, ToBytes(vfio_user::DmaMap{32, 1, 0, 0xfffc0000, 0x40000}));
@@ -87,7 +87,7 @@ TEST_F(VfioUserDeviceTest, ServesQemusRealizeSequence) {
     client.Write<uint32_t>(vfio_user::kConfig, bar, 0);
   }
 
-  // The firmware moves RAM below 1 MiB in and out of sight.
+  // Firmware remaps RAM below 1 MiB.
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(client.DmaUnmap(0, 256 * kMiB), 0);
     EXPECT_EQ(client.DmaMap(0, 0xc0000, 0, memory.get()), 0);
@@ -112,7 +112,7 @@ TEST_F(VfioUserDeviceTest, ServesQemusRealizeSequence) {
   EXPECT_FALSE(std::filesystem::exists(socket_));
 }
 
-TEST_F(VfioUserDeviceTest, MemoryThatIsNotSharedIsFoundOut) {
+TEST_F(VfioUserDeviceTest, RecordInPrivateMemoryIsABadRecord) {
   const auto device = Start();
   const UniqueFd memory = MakeMemfd(kMiB);
   auto client = Connect();
@@ -132,7 +132,7 @@ TEST_F(VfioUserDeviceTest, MemoryThatIsNotSharedIsFoundOut) {
   munmap(guest, kMiB);
 }
 
-TEST_F(VfioUserDeviceTest, IsUnderSeccomp) {
+TEST_F(VfioUserDeviceTest, SeccompFilterIsApplied) {
   if (PVSCHED_IS_SANITIZED) GTEST_SKIP() << "sanitizers need more system calls";
   const auto device = Start();
   auto client = Connect();
@@ -141,7 +141,7 @@ TEST_F(VfioUserDeviceTest, IsUnderSeccomp) {
   EXPECT_EQ(device->Status("NoNewPrivs"), 1);
 }
 
-TEST_F(VfioUserDeviceTest, EndsCleanlyBySignal) {
+TEST_F(VfioUserDeviceTest, SignalEndsTheProcessWithSuccess) {
   for (const int signal : {SIGTERM, SIGINT}) {
     const auto device = Start();
     auto client = Connect();
@@ -152,7 +152,7 @@ TEST_F(VfioUserDeviceTest, EndsCleanlyBySignal) {
   }
 }
 
-TEST_F(VfioUserDeviceTest, ABrokenStreamEndsItWithAnError) {
+TEST_F(VfioUserDeviceTest, BrokenStreamEndsTheProcessWithAnError) {
   const auto device = Start();
   auto client = Connect();
   client.Negotiate();
@@ -161,13 +161,13 @@ TEST_F(VfioUserDeviceTest, ABrokenStreamEndsItWithAnError) {
   EXPECT_THAT(device->Log(), HasSubstr("a message of 0 bytes"));
 }
 
-TEST_F(VfioUserDeviceTest, PersistsThroughClients) {
+TEST_F(VfioUserDeviceTest, PersistServesOneVmAfterAnother) {
   const auto device = Start({"--persist"});
   const UniqueFd memory = MakeMemfd(kMiB);
   for (int i = 0; i < 3; ++i) {
     auto client = Connect();
     ASSERT_EQ(client.Negotiate().error(), 0);
-    ASSERT_EQ(client.DmaMap(0, kMiB, 0, memory.get()), 0) << "nothing is left of the last one";
+    ASSERT_EQ(client.DmaMap(0, kMiB, 0, memory.get()), 0) << "the last client's memory is removed";
     client.NegotiateFeatures();
     EXPECT_EQ(client.Read32(PVSCHED_REG_REGISTERED), 0u);
     PutRecord(memory.get(), 0x1000, 0, kNonce);
@@ -176,7 +176,7 @@ TEST_F(VfioUserDeviceTest, PersistsThroughClients) {
   EXPECT_EQ(device->Stop(SIGTERM), 0);
 }
 
-TEST_F(VfioUserDeviceTest, ASecondClientIsTurnedAway) {
+TEST_F(VfioUserDeviceTest, SecondClientIsRefused) {
   const auto device = Start();
   auto first = Connect();
   ASSERT_EQ(first.Negotiate().error(), 0);
@@ -185,14 +185,14 @@ TEST_F(VfioUserDeviceTest, ASecondClientIsTurnedAway) {
   EXPECT_EQ(first.Read32(PVSCHED_REG_MAGIC), PVSCHED_MAGIC);
 }
 
-TEST_F(VfioUserDeviceTest, WhoComesAndLeavesWithoutAWordIsNoClient) {
+TEST_F(VfioUserDeviceTest, ConnectionWithoutVersionIsNotAClient) {
   const auto device = Start();
   Connect().Close();
   auto client = Connect();
   EXPECT_EQ(client.Negotiate().error(), 0);
 }
 
-TEST_F(VfioUserDeviceTest, AStaleSocketIsReplaced) {
+TEST_F(VfioUserDeviceTest, StaleSocketIsReplaced) {
   {
     const auto device = Start();
     Connect();
@@ -203,7 +203,7 @@ TEST_F(VfioUserDeviceTest, AStaleSocketIsReplaced) {
   EXPECT_EQ(Connect().Negotiate().error(), 0);
 }
 
-TEST_F(VfioUserDeviceTest, ASocketInUseIsLeftToItsOwner) {
+TEST_F(VfioUserDeviceTest, SocketInUseIsKept) {
   const auto device = Start();
   {
     Connect();
@@ -213,7 +213,7 @@ TEST_F(VfioUserDeviceTest, ASocketInUseIsLeftToItsOwner) {
   EXPECT_EQ(Connect().Negotiate().error(), 0);
 }
 
-TEST_F(VfioUserDeviceTest, AFileThatIsNoSocketIsLeftAlone) {
+TEST_F(VfioUserDeviceTest, FileOtherThanASocketIsKept) {
   std::ofstream(socket_) << "precious";
   EXPECT_EQ(Run({"--socket", socket_}), 1);
   EXPECT_THAT(Log(), HasSubstr("is not a socket"));
@@ -233,20 +233,20 @@ TEST_F(VfioUserDeviceTest, UsageErrorsExitWithTwo) {
   EXPECT_FALSE(std::filesystem::exists(socket_));
 }
 
-TEST_F(VfioUserDeviceTest, FailuresExitWithOneAndASentence) {
+TEST_F(VfioUserDeviceTest, FailuresExitWithOneAndAMessage) {
   EXPECT_EQ(Run({"--socket", directory_.path() + "/missing/vm.sock"}), 1);
   EXPECT_THAT(Log(), HasSubstr("missing/vm.sock"));
   EXPECT_EQ(Run({"--socket", std::string(200, 'x')}), 1);
   EXPECT_THAT(Log(), HasSubstr("must have 1 to 107 bytes"));
 }
 
-TEST_F(VfioUserDeviceTest, HelpAndVersionSucceed) {
+TEST_F(VfioUserDeviceTest, HelpAndVersionExitWithZero) {
   EXPECT_EQ(Run({"--help"}), 0);
   EXPECT_THAT(Log(), HasSubstr("vfio-user-pci"));
   EXPECT_EQ(Run({"--version"}), 0);
 }
 
-TEST_F(VfioUserDeviceTest, MaxVcpusIsTheLimitItShows) {
+TEST_F(VfioUserDeviceTest, MaxVcpusLimitsApicIds) {
   const auto device = Start({"--max-vcpus", "2"});
   auto client = Connect();
   client.Negotiate();
@@ -255,16 +255,15 @@ TEST_F(VfioUserDeviceTest, MaxVcpusIsTheLimitItShows) {
   EXPECT_EQ(client.Register(2, 0x1000), PVSCHED_RESULT_BAD_VCPU);
 }
 
-// Bytes without sense, sessions of sensible framing, of broken ends: the
-// process goes on, and holds on to nothing.
-TEST_F(VfioUserDeviceTest, GarbageNeitherKillsItNorLeaks) {
+// Sessions of random bytes, of well-framed random messages, and of broken ends.
+TEST_F(VfioUserDeviceTest, RandomInputNeitherEndsTheProcessNorLeaksFds) {
   const auto device = Start({"--persist", "--log-level", "error"});
   const UniqueFd memory = MakeMemfd(kMiB);
   {
     auto client = Connect();
     ASSERT_EQ(client.Negotiate().error(), 0);
   }
-  Connect().Negotiate();  // the first is known to be gone
+  Connect().Negotiate();  // accepted once the first client is closed
   const int fds_before = device->CountFds();
   std::mt19937_64 random(3);
   for (int session = 0; session < 300; ++session) {
@@ -296,7 +295,7 @@ TEST_F(VfioUserDeviceTest, GarbageNeitherKillsItNorLeaks) {
       << fds_before << " descriptors before, " << device->CountFds() << " after";
 }
 
-TEST_F(VfioUserDeviceTest, MappingsHoldNoDescriptorsBeyondTheirTime) {
+TEST_F(VfioUserDeviceTest, UnmapClosesFds) {
   const auto device = Start();
   const UniqueFd memory = MakeMemfd(kMiB);
   auto client = Connect();
@@ -310,8 +309,8 @@ TEST_F(VfioUserDeviceTest, MappingsHoldNoDescriptorsBeyondTheirTime) {
   EXPECT_EQ(device->CountFds(), before);
 }
 
-TEST_F(VfioUserDeviceTest, IsSmall) {
-  if (PVSCHED_IS_SANITIZED) GTEST_SKIP() << "sanitizers take memory of their own";
+TEST_F(VfioUserDeviceTest, ResidentMemoryIsBelow15MiB) {
+  if (PVSCHED_IS_SANITIZED) GTEST_SKIP() << "sanitizers need more memory";
   const auto device = Start();
   const UniqueFd memory = MakeMemfd(512 * kMiB);
   auto client = Connect();
@@ -320,9 +319,10 @@ TEST_F(VfioUserDeviceTest, IsSmall) {
     ASSERT_EQ(client.DmaMap(i * kMiB, kMiB, i * kMiB, memory.get()), 0);
   }
   client.NegotiateFeatures();
-  for (uint32_t vcpu = 0; vcpu < 64; ++vcpu) {
-    PutRecord(memory.get(), 0x1000 + vcpu * 256, vcpu, kNonce);
-    ASSERT_EQ(client.Register(vcpu, 0x1000 + vcpu * 256), PVSCHED_RESULT_OK);
+  for (uint32_t id = 0; id < 64; ++id) {
+    const uint64_t gpa = 0x1000 + id * PVSCHED_RECORD_SIZE;
+    PutRecord(memory.get(), gpa, id, kNonce);
+    ASSERT_EQ(client.Register(id, gpa), PVSCHED_RESULT_OK);
   }
   const int64_t kib = device->Status("VmRSS");
   RecordProperty("VmRSS_KiB", std::to_string(kib));

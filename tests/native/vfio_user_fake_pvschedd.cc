@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tests/native/vfio_user_fake_pvschedd.h"
 
 #include <gtest/gtest.h>
@@ -6,13 +7,14 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <utility>
+
+#include "common/fd_passing.h"
+#include "common/unix_socket.h"
 
 namespace pvsched {
 namespace {
@@ -34,14 +36,10 @@ pid_t PidOf(int pidfd) {
 }  // namespace
 
 FakePvschedd::FakePvschedd(const std::string& path)
-    : path_(path),
-      listener_(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
-      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  EXPECT_EQ(listen(listener_.get(), 4), 0);
+    : path_(path), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  absl::StatusOr<UniqueFd> listener = ListenUnix(path, SOCK_SEQPACKET);
+  EXPECT_TRUE(listener.ok()) << listener.status();
+  if (listener.ok()) listener_ = *std::move(listener);
   thread_ = std::thread([this] { Serve(); });
 }
 
@@ -64,14 +62,14 @@ void FakePvschedd::Refuse(uint16_t type, int error, const std::string& text) {
   }
 }
 
-void FakePvschedd::BeSilent(bool silent) {
+void FakePvschedd::SetSilent(bool silent) {
   const std::lock_guard lock(mutex_);
-  silent_ = silent;
+  is_silent_ = silent;
 }
 
-void FakePvschedd::AnswerOutOfTurn(bool wrong) {
+void FakePvschedd::SetWrongSeq(bool wrong) {
   const std::lock_guard lock(mutex_);
-  out_of_turn_ = wrong;
+  is_seq_wrong_ = wrong;
 }
 
 void FakePvschedd::CloseConnections() {
@@ -135,43 +133,34 @@ void FakePvschedd::Serve() {
     }
     if (fds[1].revents & POLLIN) {
       UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      const int number = fd.get();
-      connections_[number] = std::move(fd);
+      const int raw_fd = fd.get();
+      connections_[raw_fd] = std::move(fd);
     }
   }
 }
 
 void FakePvschedd::ServeConnection(int fd) {
   pvsched_control_msg request{};
-  iovec iov{.iov_base = &request, .iov_len = sizeof(request)};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr msg{};
-  msg.msg_iov = &iov;
-  msg.msg_iovlen = 1;
-  msg.msg_control = control;
-  msg.msg_controllen = sizeof(control);
-  const ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-  if (n <= 0) {
-    // There is only one VM in these tests.
+  const absl::StatusOr<std::optional<FdMessage>> received =
+      ReceiveWithFds(fd, &request, sizeof(request), /*max_fds=*/1);
+  if (!received.ok()) {
+    EXPECT_NE(received.status().code(), absl::StatusCode::kInvalidArgument) << received.status();
+    // These tests have one VM, so all records are of this connection.
     connections_.erase(fd);
     records_.clear();
     return;
   }
-  UniqueFd attached;
-  if (const cmsghdr* c = CMSG_FIRSTHDR(&msg); c != nullptr) {
-    int number;
-    memcpy(&number, CMSG_DATA(c), sizeof(number));
-    attached.reset(number);
-  }
-  EXPECT_EQ(n, static_cast<ssize_t>(sizeof(request)));
+  if (!received->has_value()) return;
+  const FdMessage& message = **received;
+  EXPECT_EQ(message.size, sizeof(request));
   EXPECT_EQ(request.magic, PVSCHED_CONTROL_MAGIC);
   EXPECT_EQ(request.version, PVSCHED_CONTROL_VERSION);
-  if (silent_) return;
-  pvsched_control_msg reply = Answer(request, attached.get());
-  if (out_of_turn_) reply.seq += 1;
-  // The device may have ended while it waited, as at a test's end.
-  const ssize_t sent = send(fd, &reply, sizeof(reply), MSG_NOSIGNAL);
-  EXPECT_TRUE(sent == static_cast<ssize_t>(sizeof(reply)) || errno == EPIPE) << strerror(errno);
+  if (is_silent_) return;
+  pvsched_control_msg reply = Answer(request, message.fds.empty() ? -1 : message.fds[0].get());
+  if (is_seq_wrong_) reply.seq += 1;
+  const auto sent = SendWithFds(fd, &reply, sizeof(reply), {});
+  // Unavailable: the device may have ended already, at the end of a test.
+  EXPECT_TRUE(sent.ok() || absl::IsUnavailable(sent.status())) << sent.status();
 }
 
 pvsched_control_msg FakePvschedd::Answer(const pvsched_control_msg& request, int fd) {

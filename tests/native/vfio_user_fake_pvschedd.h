@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TESTS_NATIVE_VFIO_USER_FAKE_PVSCHEDD_H_
 #define PVSCHED_TESTS_NATIVE_VFIO_USER_FAKE_PVSCHEDD_H_
 
@@ -17,36 +18,35 @@
 
 namespace pvsched {
 
-// The other side of pvsched_control.h, without a host behind it. Serves in a
-// thread of its own; all methods may be called from any thread.
+// A server of pvsched_control.h without a host policy. Serves devices in its own
+// thread. Thread-safe.
 class FakePvschedd {
  public:
   struct Record {
-    uint64_t ino;  // of the memory's file
+    uint64_t ino;  // st_ino of the memory's file
     uint64_t offset;
     bool operator==(const Record&) const = default;
   };
 
   explicit FakePvschedd(const std::string& path);
-  // As a pvschedd that ends: connections close, the socket goes.
+  // Closes the connections and removes the socket file.
   ~FakePvschedd();
   FakePvschedd(const FakePvschedd&) = delete;
   FakePvschedd& operator=(const FakePvschedd&) = delete;
 
-  // From now on requests of this type are answered with an error; 0
-  // ends that.
+  // Answers requests of `type` with `error`, or accepts them again with 0.
   void Refuse(uint16_t type, int error, const std::string& text);
-  // From now on nothing is answered, or it is again.
-  void BeSilent(bool silent);
-  // From now on answers carry a wrong sequence number.
-  void AnswerOutOfTurn(bool wrong);
+  // Sends no replies while `silent`.
+  void SetSilent(bool silent);
+  // Sends replies with a wrong sequence number while `wrong`.
+  void SetWrongSeq(bool wrong);
   void CloseConnections();
 
   std::map<uint32_t, Record> records() const;
   int hellos() const;
   int connections() const;
-  pid_t vmm() const;  // of the last HELLO's pidfd
-  std::string name() const;
+  pid_t vmm() const;         // of the last HELLO's pidfd
+  std::string name() const;  // of the last HELLO
 
  private:
   void Serve();
@@ -59,8 +59,8 @@ class FakePvschedd {
 
   mutable std::mutex mutex_;
   bool stop_ = false;
-  bool silent_ = false;
-  bool out_of_turn_ = false;
+  bool is_silent_ = false;
+  bool is_seq_wrong_ = false;
   bool close_all_ = false;
   std::map<uint16_t, std::pair<int, std::string>> refusals_;
   std::map<int, UniqueFd> connections_;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tests/native/vfio_user_process.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <chrono>
@@ -13,6 +13,9 @@
 #include <iterator>
 #include <sstream>
 #include <thread>
+#include <utility>
+
+#include "common/unix_socket.h"
 
 namespace pvsched {
 
@@ -32,7 +35,7 @@ TemporaryDirectory::~TemporaryDirectory() {
 DeviceProcess::DeviceProcess(const std::vector<std::string>& args, const std::string& log)
     : log_(log) {
   std::vector<std::string> all = {PVSCHED_DEVICE_PATH};
-  // The filter knows nothing of what a sanitizer's runtime needs.
+  // A sanitizer's runtime needs more system calls than the filter allows.
   if (PVSCHED_IS_SANITIZED) all.emplace_back("--no-seccomp");
   all.insert(all.end(), args.begin(), args.end());
   std::vector<char*> argv;
@@ -96,15 +99,13 @@ int64_t DeviceProcess::Status(const std::string& key) const {
 }
 
 UniqueFd ConnectTo(const std::string& path) {
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  const bool connected = Eventually([&] {
-    return connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  absl::StatusOr<UniqueFd> fd;
+  Eventually([&] {
+    fd = ConnectUnix(path, SOCK_STREAM);
+    return fd.ok();
   });
-  EXPECT_TRUE(connected) << "nobody listens on " << path;
-  return fd;
+  EXPECT_TRUE(fd.ok()) << fd.status();
+  return fd.ok() ? *std::move(fd) : UniqueFd();
 }
 
 bool Eventually(const std::function<bool()>& condition) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TESTS_NATIVE_VFIO_USER_PROCESS_H_
 #define PVSCHED_TESTS_NATIVE_VFIO_USER_PROCESS_H_
 
@@ -12,7 +13,7 @@
 
 namespace pvsched {
 
-// A directory that is gone with its content in the end.
+// A directory that the destructor removes with its content.
 class TemporaryDirectory {
  public:
   TemporaryDirectory();
@@ -26,9 +27,9 @@ class TemporaryDirectory {
 // A running pvsched-device.
 class DeviceProcess {
  public:
-  // Starts it with `args`; its standard output and error go to `log`.
+  // Starts pvsched-device with `args`. Its output is appended to the file `log`.
   DeviceProcess(const std::vector<std::string>& args, const std::string& log);
-  // Kills it if it still runs.
+  // Kills the process if it still runs.
   ~DeviceProcess();
   DeviceProcess(const DeviceProcess&) = delete;
   DeviceProcess& operator=(const DeviceProcess&) = delete;
@@ -36,13 +37,13 @@ class DeviceProcess {
   pid_t pid() const { return pid_; }
   bool Running();
 
-  // The exit code; 128 + signal if it was killed, -1 if it goes on running.
+  // The exit code; 128 + signal if killed; -1 if it still runs after the timeout.
   int Wait(int timeout_ms = 10'000);
   int Stop(int signal);
 
   std::string Log() const;
   int CountFds() const;
-  // A number in /proc/PID/status.
+  // The integer value of `key` in /proc/PID/status.
   int64_t Status(const std::string& key) const;
 
  private:
@@ -51,10 +52,10 @@ class DeviceProcess {
   std::string log_;
 };
 
-// Connects when somebody listens there, or gives up after ten seconds.
+// Connects as soon as a process listens on `path`. Fails after ten seconds.
 UniqueFd ConnectTo(const std::string& path);
 
-// Waits until `condition` holds, for ten seconds at most.
+// Waits for `condition` for ten seconds at most. Returns whether it holds.
 bool Eventually(const std::function<bool()>& condition);
 
 }  // namespace pvsched

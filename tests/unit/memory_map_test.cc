@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "vmm-device/memory_map.h"
 
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/unit/vfio_user_test_client.h"
+#include "tests/unit/guest_record.h"
 
 namespace pvsched {
 namespace {
@@ -29,25 +30,31 @@ class MemoryMapTest : public ::testing::Test {
     return map_.Add(gpa, size, 0, kReadWrite, UniqueFd()).code();
   }
 
+  absl::Status Read(uint64_t gpa, uint64_t length, void* out) {
+    const auto mapping = map_.Translate(gpa, length);
+    return mapping.ok() ? map_.Read(mapping->range, out) : mapping.status();
+  }
+
   MemoryMap map_;
 };
 
 using enum absl::StatusCode;
 
-TEST_F(MemoryMapTest, TranslatesWithinEachRegion) {
+TEST_F(MemoryMapTest, AddressesWithinARegionTranslate) {
   ASSERT_EQ(Add(0, kMiB), kOk);
   ASSERT_EQ(Add(16 * kMiB, kMiB, 4 * kMiB), kOk);
   const auto first = map_.Translate(kMiB - 256, 256);
   ASSERT_TRUE(first.ok());
-  EXPECT_EQ(first->offset, kMiB - 256);
+  EXPECT_EQ(first->range.offset, kMiB - 256);
+  EXPECT_EQ(first->range.length, 256u);
   const auto second = map_.Translate(16 * kMiB + kPage, 256);
   ASSERT_TRUE(second.ok());
-  EXPECT_EQ(second->offset, 4 * kMiB + kPage);
-  EXPECT_TRUE(second->writable);
+  EXPECT_EQ(second->range.offset, 4 * kMiB + kPage);
+  EXPECT_TRUE(second->is_writable);
   EXPECT_NE(first->file_ino, second->file_ino);
 }
 
-TEST_F(MemoryMapTest, DoesNotTranslateWhatIsNotWhollyInOneRegion) {
+TEST_F(MemoryMapTest, RangesNotWithinOneRegionDoNotTranslate) {
   ASSERT_EQ(Add(kMiB, kMiB), kOk);
   ASSERT_EQ(Add(2 * kMiB, kMiB), kOk);
   EXPECT_EQ(map_.Translate(kMiB - 1, 2).status().code(), kNotFound);
@@ -58,14 +65,14 @@ TEST_F(MemoryMapTest, DoesNotTranslateWhatIsNotWhollyInOneRegion) {
   EXPECT_EQ(map_.Translate(kMiB, UINT64_MAX).status().code(), kNotFound);
 }
 
-TEST_F(MemoryMapTest, RegionsWithoutAFileAreKnownButNotReachable) {
+TEST_F(MemoryMapTest, RegionsWithoutFileReserveAddressesButDoNotTranslate) {
   ASSERT_EQ(AddWithoutFile(kMiB, kMiB), kOk);
   EXPECT_EQ(map_.Translate(kMiB, 256).status().code(), kNotFound);
   EXPECT_EQ(Add(kMiB, kPage), kAlreadyExists);
   EXPECT_TRUE(map_.Remove(kMiB, kMiB).ok());
 }
 
-TEST_F(MemoryMapTest, OverlapsAreRefusedFromBothSides) {
+TEST_F(MemoryMapTest, OverlappingRegionsAreRefused) {
   ASSERT_EQ(Add(4 * kMiB, 2 * kMiB), kOk);
   EXPECT_EQ(Add(4 * kMiB, 2 * kMiB), kAlreadyExists);
   EXPECT_EQ(Add(5 * kMiB, kMiB), kAlreadyExists);
@@ -76,7 +83,7 @@ TEST_F(MemoryMapTest, OverlapsAreRefusedFromBothSides) {
   EXPECT_EQ(Add(6 * kMiB, kMiB), kOk);
 }
 
-TEST_F(MemoryMapTest, RemovesOnlyAnExactMatch) {
+TEST_F(MemoryMapTest, OnlyTheExactRegionIsRemoved) {
   ASSERT_EQ(Add(kMiB, kMiB), kOk);
   EXPECT_EQ(map_.Remove(kMiB, kMiB / 2).code(), kNotFound);
   EXPECT_EQ(map_.Remove(kMiB + kPage, kMiB - kPage).code(), kNotFound);
@@ -87,23 +94,23 @@ TEST_F(MemoryMapTest, RemovesOnlyAnExactMatch) {
   EXPECT_EQ(map_.Translate(kMiB, 1).status().code(), kNotFound);
 }
 
-TEST_F(MemoryMapTest, RemovingClosesTheDescriptor) {
+TEST_F(MemoryMapTest, RemovalClosesTheFd) {
   UniqueFd fd = MakeMemfd(kMiB);
-  const int number = fd.get();
+  const int raw_fd = fd.get();
   ASSERT_TRUE(map_.Add(0, kMiB, 0, kReadWrite, std::move(fd)).ok());
-  ASSERT_NE(fcntl(number, F_GETFD), -1);
+  ASSERT_NE(fcntl(raw_fd, F_GETFD), -1);
   ASSERT_TRUE(map_.Remove(0, kMiB).ok());
-  EXPECT_EQ(fcntl(number, F_GETFD), -1);
+  EXPECT_EQ(fcntl(raw_fd, F_GETFD), -1);
 }
 
-TEST_F(MemoryMapTest, ARefusedRegionClosesItsDescriptor) {
+TEST_F(MemoryMapTest, RefusedRegionClosesItsFd) {
   UniqueFd fd = MakeMemfd(kMiB);
-  const int number = fd.get();
+  const int raw_fd = fd.get();
   EXPECT_FALSE(map_.Add(0, 2 * kMiB, 0, kReadWrite, std::move(fd)).ok());
-  EXPECT_EQ(fcntl(number, F_GETFD), -1);
+  EXPECT_EQ(fcntl(raw_fd, F_GETFD), -1);
 }
 
-TEST_F(MemoryMapTest, SizesAndAlignmentAreJudged) {
+TEST_F(MemoryMapTest, WrongSizeOrAlignmentIsRefused) {
   EXPECT_EQ(AddWithoutFile(0, 0), kInvalidArgument);
   EXPECT_EQ(AddWithoutFile(0, MemoryMap::kMaxRegionSize + kPage), kInvalidArgument);
   EXPECT_EQ(AddWithoutFile(1, kPage), kInvalidArgument);
@@ -112,14 +119,14 @@ TEST_F(MemoryMapTest, SizesAndAlignmentAreJudged) {
   EXPECT_EQ(AddWithoutFile(0, MemoryMap::kMaxRegionSize), kOk);
 }
 
-TEST_F(MemoryMapTest, WrapAroundIsRefusedButTheLastPageIsNot) {
+TEST_F(MemoryMapTest, OverflowIsRefusedAndTheLastPageAccepted) {
   EXPECT_EQ(AddWithoutFile(UINT64_MAX - kPage + 1, 2 * kPage), kInvalidArgument);
   EXPECT_EQ(AddWithoutFile(UINT64_MAX - kPage + 1, kPage), kOk);
   EXPECT_EQ(map_.Add(0, kPage, UINT64_MAX - kPage + 1, kReadWrite, MakeMemfd(kPage)).code(),
             kInvalidArgument);
 }
 
-TEST_F(MemoryMapTest, TheNumberOfRegionsIsLimited) {
+TEST_F(MemoryMapTest, RegionsAboveTheMaximumAreRefused) {
   for (size_t i = 0; i < MemoryMap::kMaxRegions; ++i) {
     ASSERT_EQ(AddWithoutFile(i * kPage, kPage), kOk);
   }
@@ -128,13 +135,13 @@ TEST_F(MemoryMapTest, TheNumberOfRegionsIsLimited) {
   EXPECT_EQ(AddWithoutFile(MemoryMap::kMaxRegions * kPage, kPage), kOk);
 }
 
-TEST_F(MemoryMapTest, ARegionBeyondTheEndOfItsFileIsRefused) {
+TEST_F(MemoryMapTest, RegionBeyondTheEndOfItsFileIsRefused) {
   EXPECT_EQ(map_.Add(0, kMiB, kPage, kReadWrite, MakeMemfd(kMiB)).code(), kInvalidArgument);
   EXPECT_EQ(map_.Add(0, kMiB, 2 * kMiB, kReadWrite, MakeMemfd(kMiB)).code(), kInvalidArgument);
   EXPECT_EQ(map_.Add(0, kMiB - kPage, kPage, kReadWrite, MakeMemfd(kMiB)).code(), kOk);
 }
 
-TEST_F(MemoryMapTest, OnlyRegularFilesAreMemory) {
+TEST_F(MemoryMapTest, FilesOtherThanRegularOnesAreRefused) {
   int pipe_fds[2];
   ASSERT_EQ(pipe(pipe_fds), 0);
   UniqueFd writer(pipe_fds[1]);
@@ -145,7 +152,7 @@ TEST_F(MemoryMapTest, OnlyRegularFilesAreMemory) {
             kInvalidArgument);
 }
 
-TEST_F(MemoryMapTest, ADescriptorThatCantBeReadIsRefused) {
+TEST_F(MemoryMapTest, UnreadableFdIsRefused) {
   const UniqueFd memory = MakeMemfd(kMiB);
   const std::string path = "/proc/self/fd/" + std::to_string(memory.get());
   EXPECT_EQ(map_.Add(0, kMiB, 0, kReadWrite, UniqueFd(open(path.c_str(), O_WRONLY))).code(),
@@ -154,7 +161,7 @@ TEST_F(MemoryMapTest, ADescriptorThatCantBeReadIsRefused) {
             kInvalidArgument);
 }
 
-TEST_F(MemoryMapTest, WritableNeedsTheFlagTheDescriptorAndNoSeal) {
+TEST_F(MemoryMapTest, WritableNeedsAccessAndWritableFdAndNoSeal) {
   const UniqueFd memory = MakeMemfd(kMiB);
   const std::string path = "/proc/self/fd/" + std::to_string(memory.get());
   ASSERT_TRUE(map_.Add(0, kMiB, 0, {.read = true, .write = false}, MakeMemfd(kMiB)).ok());
@@ -163,25 +170,25 @@ TEST_F(MemoryMapTest, WritableNeedsTheFlagTheDescriptorAndNoSeal) {
   ASSERT_EQ(fcntl(sealed.get(), F_ADD_SEALS, F_SEAL_WRITE), 0);
   ASSERT_TRUE(map_.Add(2 * kMiB, kMiB, 0, kReadWrite, std::move(sealed)).ok());
   ASSERT_EQ(Add(3 * kMiB, kMiB), kOk);
-  EXPECT_FALSE(map_.Translate(0, 256)->writable);
-  EXPECT_FALSE(map_.Translate(kMiB, 256)->writable);
-  EXPECT_FALSE(map_.Translate(2 * kMiB, 256)->writable);
-  EXPECT_TRUE(map_.Translate(3 * kMiB, 256)->writable);
+  EXPECT_FALSE(map_.Translate(0, 256)->is_writable);
+  EXPECT_FALSE(map_.Translate(kMiB, 256)->is_writable);
+  EXPECT_FALSE(map_.Translate(2 * kMiB, 256)->is_writable);
+  EXPECT_TRUE(map_.Translate(3 * kMiB, 256)->is_writable);
 }
 
-TEST_F(MemoryMapTest, MemoryThatMayNotBeReadIsNotReachable) {
+TEST_F(MemoryMapTest, RegionWithoutReadAccessDoesNotTranslate) {
   ASSERT_TRUE(map_.Add(0, kMiB, 0, {.read = false, .write = true}, MakeMemfd(kMiB)).ok());
   EXPECT_EQ(map_.Translate(0, 256).status().code(), kNotFound);
 }
 
-TEST_F(MemoryMapTest, TwoDescriptorsOfOneFileAreTheSameFile) {
+TEST_F(MemoryMapTest, TwoFdsOfOneFileHaveTheSameIdentity) {
   const UniqueFd memory = MakeMemfd(kMiB);
   ASSERT_TRUE(map_.Add(0, kMiB, 0, kReadWrite, UniqueFd(dup(memory.get()))).ok());
   ASSERT_TRUE(map_.Add(kMiB, kMiB, 0, kReadWrite, UniqueFd(dup(memory.get()))).ok());
   EXPECT_EQ(map_.Translate(0, 1)->file_ino, map_.Translate(kMiB, 1)->file_ino);
 }
 
-TEST_F(MemoryMapTest, ReadsWhatASharedMappingWroteAndNotWhatAPrivateOneDid) {
+TEST_F(MemoryMapTest, ReadSeesSharedWritesAndNotPrivateWrites) {
   UniqueFd memory = MakeMemfd(kMiB);
   auto* shared =
       static_cast<char*>(mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0));
@@ -193,21 +200,21 @@ TEST_F(MemoryMapTest, ReadsWhatASharedMappingWroteAndNotWhatAPrivateOneDid) {
   hidden[5] = 'y';
   ASSERT_TRUE(map_.Add(0, kMiB, 0, kReadWrite, std::move(memory)).ok());
   char byte = 'z';
-  EXPECT_TRUE(map_.Read(*map_.Translate(5, 1), &byte, 1).ok());
+  EXPECT_TRUE(Read(5, 1, &byte).ok());
   EXPECT_EQ(byte, 'x');
-  EXPECT_TRUE(map_.Read(*map_.Translate(kPage + 5, 1), &byte, 1).ok());
+  EXPECT_TRUE(Read(kPage + 5, 1, &byte).ok());
   EXPECT_EQ(byte, '\0');
   munmap(shared, kPage);
   munmap(hidden, kPage);
 }
 
-TEST_F(MemoryMapTest, ReadingAFileTruncatedSinceIsAnErrorNotASignal) {
+TEST_F(MemoryMapTest, ReadOfATruncatedFileIsAnErrorWithoutSignal) {
   UniqueFd memory = MakeMemfd(kMiB);
   const UniqueFd same(dup(memory.get()));
   ASSERT_TRUE(map_.Add(0, kMiB, 0, kReadWrite, std::move(memory)).ok());
   ASSERT_EQ(ftruncate(same.get(), kPage), 0);
   char bytes[64];
-  EXPECT_EQ(map_.Read(*map_.Translate(2 * kPage, 64), bytes, 64).code(), kOutOfRange);
+  EXPECT_EQ(Read(2 * kPage, 64, bytes).code(), kOutOfRange);
 }
 
 }  // namespace

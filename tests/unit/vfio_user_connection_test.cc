@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -33,7 +34,7 @@ class VfioUserConnectionTest : public ::testing::Test {
     client_ = std::make_unique<VfioUserTestClient>(UniqueFd(fds[1]));
   }
 
-  // The message that must be there now.
+  // Receives a message, or fails the test.
   Message MustReceive() {
     absl::StatusOr<std::optional<Message>> received = connection_->Receive();
     EXPECT_TRUE(received.ok()) << received.status();
@@ -42,7 +43,7 @@ class VfioUserConnectionTest : public ::testing::Test {
     EXPECT_TRUE(message.has_value());
     return message ? std::move(*message) : Message{};
   }
-  void ExpectIncomplete() {
+  void ExpectNothing() {
     const auto message = connection_->Receive();
     ASSERT_TRUE(message.ok()) << message.status();
     EXPECT_FALSE(message->has_value());
@@ -56,37 +57,37 @@ class VfioUserConnectionTest : public ::testing::Test {
   std::unique_ptr<VfioUserTestClient> client_;
 };
 
-TEST_F(VfioUserConnectionTest, AMessageArrivesWhole) {
+TEST_F(VfioUserConnectionTest, MessageHasHeaderAndPayload) {
   client_->SendRaw(VfioUserTestClient::Message(7, 9, {1, 2, 3}));
   const Message message = MustReceive();
   EXPECT_EQ(message.header.id, 7);
   EXPECT_EQ(message.header.command, 9);
   EXPECT_EQ(message.payload, Bytes({1, 2, 3}));
   EXPECT_TRUE(message.fds.empty());
-  ExpectIncomplete();
+  ExpectNothing();
 }
 
-TEST_F(VfioUserConnectionTest, AMessageInSingleBytesArrivesWhole) {
+TEST_F(VfioUserConnectionTest, MessageSentByteByByteIsReceivedOnce) {
   const Bytes bytes = VfioUserTestClient::Message(7, 9, {1, 2, 3});
   for (size_t i = 0; i + 1 < bytes.size(); ++i) {
     client_->SendRaw({bytes[i]});
-    ExpectIncomplete();
+    ExpectNothing();
   }
   client_->SendRaw({bytes.back()});
   EXPECT_EQ(MustReceive().payload, Bytes({1, 2, 3}));
 }
 
-TEST_F(VfioUserConnectionTest, PipelinedMessagesComeOneByOne) {
+TEST_F(VfioUserConnectionTest, PipelinedMessagesAreReceivedOneByOne) {
   client_->SendRaw(VfioUserTestClient::Message(1, 9, {1}) + VfioUserTestClient::Message(2, 13, {}) +
                    VfioUserTestClient::Message(3, 10, {2, 3}));
   EXPECT_EQ(MustReceive().header.id, 1);
   EXPECT_EQ(MustReceive().header.id, 2);
   EXPECT_EQ(MustReceive().payload, Bytes({2, 3}));
-  ExpectIncomplete();
+  ExpectNothing();
 }
 
-// Linux would glue the bytes before to those that carry the descriptor.
-TEST_F(VfioUserConnectionTest, ADescriptorBelongsToTheMessageItWasSentWith) {
+// A longer recvmsg() would join the first message's bytes with the second's.
+TEST_F(VfioUserConnectionTest, FdsBelongToTheMessageTheyWereSentWith) {
   const UniqueFd memory = MakeMemfd(4096);
   client_->SendRaw(VfioUserTestClient::Message(1, 9, Bytes(100)));
   client_->SendRaw(VfioUserTestClient::Message(2, 2, Bytes(32)), {memory.get()});
@@ -98,7 +99,7 @@ TEST_F(VfioUserConnectionTest, ADescriptorBelongsToTheMessageItWasSentWith) {
   EXPECT_EQ(MustReceive().fds.size(), 2u);
 }
 
-TEST_F(VfioUserConnectionTest, DescriptorsAreCloseOnExecAndClosedWithTheMessage) {
+TEST_F(VfioUserConnectionTest, FdsAreCloseOnExecAndClosedWithTheMessage) {
   const UniqueFd memory = MakeMemfd(4096);
   const int before = CountOpenFds();
   client_->SendRaw(VfioUserTestClient::Message(1, 2, {}), std::vector<int>(16, memory.get()));
@@ -111,7 +112,7 @@ TEST_F(VfioUserConnectionTest, DescriptorsAreCloseOnExecAndClosedWithTheMessage)
   EXPECT_EQ(CountOpenFds(), before);
 }
 
-TEST_F(VfioUserConnectionTest, TooManyDescriptorsAreFatalAndNoneStaysOpen) {
+TEST_F(VfioUserConnectionTest, TooManyFdsAreAnErrorAndAllAreClosed) {
   const UniqueFd memory = MakeMemfd(4096);
   const int before = CountOpenFds();
   client_->SendRaw(VfioUserTestClient::Message(1, 2, {}), std::vector<int>(17, memory.get()));
@@ -120,7 +121,7 @@ TEST_F(VfioUserConnectionTest, TooManyDescriptorsAreFatalAndNoneStaysOpen) {
   EXPECT_EQ(CountOpenFds(), before - 1);
 }
 
-TEST_F(VfioUserConnectionTest, TooManyDescriptorsInPiecesAreFatalToo) {
+TEST_F(VfioUserConnectionTest, TooManyFdsInPiecesAreAnError) {
   const UniqueFd memory = MakeMemfd(4096);
   const Bytes bytes = VfioUserTestClient::Message(1, 2, {});
   client_->SendRaw({bytes[0]}, std::vector<int>(16, memory.get()));
@@ -128,7 +129,7 @@ TEST_F(VfioUserConnectionTest, TooManyDescriptorsInPiecesAreFatalToo) {
   EXPECT_EQ(ReceiveError(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST_F(VfioUserConnectionTest, DescriptorsInThePayloadAreDropped) {
+TEST_F(VfioUserConnectionTest, FdsWithThePayloadAreClosed) {
   const UniqueFd memory = MakeMemfd(4096);
   const int before = CountOpenFds();
   const Bytes bytes = VfioUserTestClient::Message(1, 2, Bytes(32));
@@ -141,7 +142,7 @@ TEST_F(VfioUserConnectionTest, DescriptorsInThePayloadAreDropped) {
 class VfioUserBadSizeTest : public VfioUserConnectionTest,
                             public ::testing::WithParamInterface<uint32_t> {};
 
-TEST_P(VfioUserBadSizeTest, IsAnsweredAndFatal) {
+TEST_P(VfioUserBadSizeTest, IsAnErrorAfterAReply) {
   client_->SendRaw(
       ToBytes(Header{.id = 5, .command = 9, .size = GetParam(), .flags = 0, .error = 0}));
   EXPECT_EQ(ReceiveError(), absl::StatusCode::kInvalidArgument);
@@ -151,14 +152,14 @@ TEST_P(VfioUserBadSizeTest, IsAnsweredAndFatal) {
 INSTANTIATE_TEST_SUITE_P(Sizes, VfioUserBadSizeTest,
                          ::testing::Values(0, 1, 15, vfio_user::kMaxMessageSize + 1, UINT32_MAX));
 
-TEST_F(VfioUserConnectionTest, ABadSizeWithNoReplyIsFatalInSilence) {
+TEST_F(VfioUserConnectionTest, BadSizeWithNoReplyFlagIsAnErrorWithoutReply) {
   client_->SendRaw(
       ToBytes(Header{.id = 5, .command = 9, .size = 3, .flags = vfio_user::kNoReply, .error = 0}));
   EXPECT_EQ(ReceiveError(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(client_->Quiet());
 }
 
-TEST_F(VfioUserConnectionTest, TheLargestMessageArrives) {
+TEST_F(VfioUserConnectionTest, LargestMessageIsReceived) {
   const Bytes bytes =
       VfioUserTestClient::Message(1, 10, Bytes(vfio_user::kMaxMessageSize - sizeof(Header)));
   ASSERT_EQ(fcntl(client_->fd(), F_SETFL, O_NONBLOCK), 0);
@@ -176,27 +177,27 @@ TEST_F(VfioUserConnectionTest, TheLargestMessageArrives) {
   EXPECT_EQ(message->payload.size(), vfio_user::kMaxMessageSize - sizeof(Header));
 }
 
-TEST_F(VfioUserConnectionTest, TheEndBetweenMessagesIsTheEnd) {
+TEST_F(VfioUserConnectionTest, CloseBetweenMessagesIsTheEndOfTheStream) {
   client_->SendRaw(VfioUserTestClient::Message(1, 9, {1}));
   client_->Close();
   EXPECT_EQ(MustReceive().header.id, 1);
   EXPECT_EQ(ReceiveError(), absl::StatusCode::kOutOfRange);
 }
 
-TEST_F(VfioUserConnectionTest, TheEndInsideAHeaderIsALoss) {
+TEST_F(VfioUserConnectionTest, CloseWithinAHeaderIsDataLoss) {
   client_->SendRaw({1, 2, 3});
   client_->Close();
   EXPECT_EQ(ReceiveError(), absl::StatusCode::kDataLoss);
 }
 
-TEST_F(VfioUserConnectionTest, TheEndInsideAPayloadIsALoss) {
+TEST_F(VfioUserConnectionTest, CloseWithinAPayloadIsDataLoss) {
   const Bytes bytes = VfioUserTestClient::Message(1, 9, Bytes(100));
   client_->SendRaw(Bytes(bytes.begin(), bytes.end() - 1));
   client_->Close();
   EXPECT_EQ(ReceiveError(), absl::StatusCode::kDataLoss);
 }
 
-TEST_F(VfioUserConnectionTest, AReplyEchoesIdAndCommand) {
+TEST_F(VfioUserConnectionTest, ReplyRepeatsIdAndCommand) {
   const Header request{.id = 77, .command = 9, .size = 16, .flags = 0, .error = 0};
   ASSERT_TRUE(connection_->Reply(request, Bytes{1, 2, 3}).ok());
   const VfioUserTestClient::Reply reply = client_->Receive();
@@ -207,7 +208,7 @@ TEST_F(VfioUserConnectionTest, AReplyEchoesIdAndCommand) {
   EXPECT_EQ(reply.payload, Bytes({1, 2, 3}));
 }
 
-TEST_F(VfioUserConnectionTest, AnErrorReplyIsAHeaderAlone) {
+TEST_F(VfioUserConnectionTest, ErrorReplyIsAHeaderWithoutPayload) {
   const Header request{.id = 77, .command = 9, .size = 16, .flags = 0, .error = 0};
   ASSERT_TRUE(connection_->ReplyError(request, ENOENT).ok());
   const VfioUserTestClient::Reply reply = client_->Receive();
@@ -216,7 +217,7 @@ TEST_F(VfioUserConnectionTest, AnErrorReplyIsAHeaderAlone) {
   EXPECT_EQ(reply.header.error, static_cast<uint32_t>(ENOENT));
 }
 
-TEST_F(VfioUserConnectionTest, SendingToAClientThatLeftIsAnErrorNotASignal) {
+TEST_F(VfioUserConnectionTest, ReplyToAClosedClientIsAnErrorWithoutSignal) {
   client_->Close();
   const Header request{.id = 1, .command = 9, .size = 16, .flags = 0, .error = 0};
   EXPECT_FALSE(connection_->ReplyError(request, EINVAL).ok());

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TESTS_UNIT_VFIO_USER_TEST_CLIENT_H_
 #define PVSCHED_TESTS_UNIT_VFIO_USER_TEST_CLIENT_H_
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -17,30 +16,13 @@
 #include <utility>
 #include <vector>
 
+#include "common/fd_passing.h"
 #include "common/unique_fd.h"
 #include "pvsched_abi.h"
+#include "tests/unit/guest_record.h"
 #include "vmm-device/vfio_user/protocol.h"
 
 namespace pvsched {
-
-inline UniqueFd MakeMemfd(uint64_t size) {
-  UniqueFd fd(memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  EXPECT_TRUE(fd);
-  EXPECT_EQ(ftruncate(fd.get(), static_cast<off_t>(size)), 0);
-  return fd;
-}
-
-// Writes what a guest's driver would have written to its memory.
-inline void PutRecord(int fd, uint64_t offset, uint32_t vcpu, uint64_t nonce) {
-  pvsched_record record{};
-  record.magic = PVSCHED_MAGIC;
-  record.version = PVSCHED_VERSION_MAJOR;
-  record.size = PVSCHED_RECORD_SIZE;
-  record.vcpu_id = vcpu;
-  record.nonce = nonce;
-  EXPECT_EQ(pwrite(fd, &record, sizeof(record), static_cast<off_t>(offset)),
-            static_cast<ssize_t>(sizeof(record)));
-}
 
 using Bytes = std::vector<uint8_t>;
 
@@ -55,14 +37,14 @@ inline Bytes operator+(Bytes a, const Bytes& b) {
   return a;
 }
 
-// The client's side of vfio-user, able to do everything wrong.
+// A vfio-user client that can also send malformed messages.
 class VfioUserTestClient {
  public:
   struct Reply {
     vfio_user::Header header{};
     Bytes payload;
 
-    // 0 for success; -1 if there was no answer at all.
+    // 0: success. -1: there was no reply.
     int error() const {
       if (header.size == 0) return -1;
       return (header.flags & vfio_user::kError) ? static_cast<int>(header.error) : 0;
@@ -76,7 +58,7 @@ class VfioUserTestClient {
     }
   };
 
-  // `pump` makes a server in the same thread do its work.
+  // `pump` runs a server that is in the same thread.
   explicit VfioUserTestClient(UniqueFd socket, std::function<void()> pump = {})
       : socket_(std::move(socket)), pump_(std::move(pump)) {}
 
@@ -86,24 +68,10 @@ class VfioUserTestClient {
     if (pump_) pump_();
   }
 
-  // In one sendmsg(), the descriptors with the first byte.
+  // Sends by one sendmsg(), with the fds attached to the first byte.
   void SendRaw(const Bytes& bytes, const std::vector<int>& fds = {}) {
-    iovec iov{.iov_base = const_cast<uint8_t*>(bytes.data()), .iov_len = bytes.size()};
-    msghdr msg{};
-    msg.msg_iov = &iov;
-    msg.msg_iovlen = 1;
-    std::vector<char> control(CMSG_SPACE(fds.size() * sizeof(int)));
-    if (!fds.empty()) {
-      msg.msg_control = control.data();
-      msg.msg_controllen = control.size();
-      cmsghdr* c = CMSG_FIRSTHDR(&msg);
-      c->cmsg_level = SOL_SOCKET;
-      c->cmsg_type = SCM_RIGHTS;
-      c->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-      memcpy(CMSG_DATA(c), fds.data(), fds.size() * sizeof(int));
-    }
-    // The server may close while we are at it: what it made of the rest shows.
-    (void)!sendmsg(socket_.get(), &msg, MSG_NOSIGNAL);
+    // The server may close the connection meanwhile. Tests see that later.
+    (void)SendWithFds(socket_.get(), bytes.data(), bytes.size(), fds);
   }
 
   static Bytes Message(uint16_t id, uint16_t command, const Bytes& payload, uint32_t flags = 0) {
@@ -121,8 +89,8 @@ class VfioUserTestClient {
     SendRaw(Message(++id_, command, payload, flags), fds);
   }
 
-  // One answer; a size of 0 means that the connection was closed or that
-  // nothing came in time. An answer in more than one piece fails the test.
+  // Receives one reply. Its size is 0 if the connection was closed, or if no
+  // reply came in time. A reply in two pieces fails the test.
   Reply Receive(int timeout_ms = 10'000) {
     Reply reply;
     pollfd poll_fd{.fd = socket_.get(), .events = POLLIN, .revents = 0};
@@ -134,23 +102,24 @@ class VfioUserTestClient {
       return {};
     }
     EXPECT_EQ(n, static_cast<ssize_t>(sizeof(reply.header)));
-    if (reply.header.size < sizeof(reply.header)) ADD_FAILURE() << "an answer without a size";
+    if (reply.header.size < sizeof(reply.header)) ADD_FAILURE() << "a reply without a size";
     reply.payload.resize(reply.header.size - sizeof(reply.header));
     if (!reply.payload.empty()) {
       n = recv(socket_.get(), reply.payload.data(), reply.payload.size(), MSG_DONTWAIT);
-      EXPECT_EQ(n, static_cast<ssize_t>(reply.payload.size())) << "header and payload came apart";
+      EXPECT_EQ(n, static_cast<ssize_t>(reply.payload.size()))
+          << "payload not sent with the header";
     }
     EXPECT_EQ(reply.header.flags & vfio_user::kTypeMask, vfio_user::kTypeReply);
     return reply;
   }
 
-  // Nothing more came, and the connection stands.
+  // True if nothing can be received and the connection is open.
   bool Quiet(int timeout_ms = 0) {
     pollfd poll_fd{.fd = socket_.get(), .events = POLLIN, .revents = 0};
     return poll(&poll_fd, 1, timeout_ms) == 0;
   }
 
-  // The server has closed, whatever it had said before.
+  // True once the server has closed the connection. Discards what it sent.
   bool Closed(int timeout_ms = 10'000) {
     char byte;
     ssize_t n;
@@ -179,7 +148,7 @@ class VfioUserTestClient {
     return ToBytes(vfio_user::Version{major, minor}) + Bytes(text, text + json.size() + 1);
   }
 
-  // Of the length and kind that QEMU sends.
+  // QEMU's capabilities, in its request's length.
   static Bytes QemuVersionPayload() {
     return VersionPayload(
         R"({"capabilities": {"migration": {"max_bitmap_size": 268435456, "pgsizes": 4096}, )"
@@ -213,7 +182,7 @@ class VfioUserTestClient {
     return reply.As<T>(sizeof(vfio_user::RegionAccess));
   }
 
-  // As QEMU does it: configuration space waits for the answer, BARs don't.
+  // As QEMU: writes to configuration space wait for the reply, BAR writes do not.
   template <typename T>
   void Write(uint32_t region, uint64_t offset, T value) {
     const Bytes payload = AccessPayload(region, offset, sizeof(T)) + ToBytes(value);
@@ -232,7 +201,7 @@ class VfioUserTestClient {
   void Write32(uint64_t offset, uint32_t value) { Write(vfio_user::kBar0, offset, value); }
   void Write64(uint64_t offset, uint64_t value) { Write(vfio_user::kBar0, offset, value); }
 
-  // What the guest's driver does.
+  // As the guest's driver does.
   void NegotiateFeatures() {
     constexpr uint32_t kReady =
         PVSCHED_STATUS_ACKNOWLEDGE | PVSCHED_STATUS_DRIVER | PVSCHED_STATUS_FEATURES_OK;
@@ -242,8 +211,9 @@ class VfioUserTestClient {
     Write32(PVSCHED_REG_STATUS, kReady);
     EXPECT_EQ(Read32(PVSCHED_REG_STATUS), kReady);
   }
-  uint32_t Register(uint32_t vcpu, uint64_t gpa) {
-    Write32(PVSCHED_REG_VCPU_SELECT, vcpu);
+  // Returns PVSCHED_REG_RESULT.
+  uint32_t Register(uint32_t vcpu_id, uint64_t gpa) {
+    Write32(PVSCHED_REG_VCPU_SELECT, vcpu_id);
     Write64(PVSCHED_REG_RECORD_ADDR, gpa);
     return Read32(PVSCHED_REG_RESULT);
   }

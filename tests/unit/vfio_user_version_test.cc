@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -17,7 +18,7 @@ bool Accepted(const std::string& json_text, uint16_t major = 0, uint16_t minor =
   return AnswerVersion(VfioUserTestClient::VersionPayload(json_text, major, minor)).ok();
 }
 
-TEST(VfioUserVersionTest, AnswersQemuWithinTheLengthOfItsRequest) {
+TEST(VfioUserVersionTest, ReplyToQemuIsNoLongerThanItsRequest) {
   const Bytes request = VfioUserTestClient::QemuVersionPayload();
   const auto reply = AnswerVersion(request);
   ASSERT_TRUE(reply.ok());
@@ -30,7 +31,7 @@ TEST(VfioUserVersionTest, AnswersQemuWithinTheLengthOfItsRequest) {
   EXPECT_FALSE(answer["capabilities"].contains("write_multiple"));
 }
 
-TEST(VfioUserVersionTest, SpeaksTheLowerMinor) {
+TEST(VfioUserVersionTest, ReplyHasTheLowerMinorVersion) {
   for (const auto& [asked, answered] : {std::pair{0, 0}, {1, 1}, {9, 1}}) {
     const auto reply =
         AnswerVersion(VfioUserTestClient::VersionPayload("{}", 0, static_cast<uint16_t>(asked)));
@@ -41,7 +42,7 @@ TEST(VfioUserVersionTest, SpeaksTheLowerMinor) {
   }
 }
 
-TEST(VfioUserVersionTest, AShortRequestGetsAShortAnswer) {
+TEST(VfioUserVersionTest, ReplyToAShortRequestIsShort) {
   EXPECT_EQ(AnswerVersion(ToBytes(vfio_user::Version{0, 0}))->size(), 4u) << "no JSON at all";
   const auto reply = AnswerVersion(VfioUserTestClient::VersionPayload("{}"));
   EXPECT_EQ(Bytes(reply->begin() + 4, reply->end()), Bytes({'{', '}', '\0'}));
@@ -49,14 +50,14 @@ TEST(VfioUserVersionTest, AShortRequestGetsAShortAnswer) {
             4 + sizeof(R"({"capabilities":{}})"));
 }
 
-TEST(VfioUserVersionTest, AnotherMajorIsRefused) { EXPECT_FALSE(Accepted("{}", 1)); }
+TEST(VfioUserVersionTest, OtherMajorVersionIsRefused) { EXPECT_FALSE(Accepted("{}", 1)); }
 
-TEST(VfioUserVersionTest, TooShortForAVersionIsRefused) {
+TEST(VfioUserVersionTest, RequestShorterThanAVersionIsRefused) {
   EXPECT_FALSE(AnswerVersion(Bytes{}).ok());
   EXPECT_FALSE(AnswerVersion(Bytes{0, 0, 0}).ok());
 }
 
-TEST(VfioUserVersionTest, AMissingNulIsRefused) {
+TEST(VfioUserVersionTest, CapabilitiesWithoutNulAreRefused) {
   Bytes request = VfioUserTestClient::VersionPayload("{}");
   request.pop_back();
   EXPECT_FALSE(AnswerVersion(request).ok());
@@ -68,12 +69,12 @@ TEST(VfioUserVersionTest, MalformedJsonIsRefused) {
   }
 }
 
-TEST(VfioUserVersionTest, JsonThatIsTooLongIsRefused) {
+TEST(VfioUserVersionTest, TooLongJsonIsRefused) {
   EXPECT_FALSE(Accepted(std::string(8000, ' ') + "{}"));
   EXPECT_FALSE(Accepted(std::string(4000, '[')));
 }
 
-TEST(VfioUserVersionTest, WrongTypesAreRefused) {
+TEST(VfioUserVersionTest, MembersOfWrongTypeAreRefused) {
   for (const char* text :
        {"[]", "1", "\"x\"", "null", R"({"capabilities":[]})", R"({"capabilities":5})",
         R"({"capabilities":{"max_msg_fds":"16"}})", R"({"capabilities":{"max_msg_fds":1.5}})",
@@ -84,20 +85,20 @@ TEST(VfioUserVersionTest, WrongTypesAreRefused) {
   }
 }
 
-TEST(VfioUserVersionTest, MaxMsgFdsHasLimits) {
+TEST(VfioUserVersionTest, MaxMsgFdsOutOfRangeIsRefused) {
   EXPECT_FALSE(Accepted(R"({"capabilities":{"max_msg_fds":-1}})"));
   EXPECT_TRUE(Accepted(R"({"capabilities":{"max_msg_fds":0}})"));
   EXPECT_TRUE(Accepted(R"({"capabilities":{"max_msg_fds":1024}})"));
   EXPECT_FALSE(Accepted(R"({"capabilities":{"max_msg_fds":1025}})"));
 }
 
-TEST(VfioUserVersionTest, PgsizeIsAPowerOfTwo) {
+TEST(VfioUserVersionTest, PgsizeOtherThanAPowerOfTwoIsRefused) {
   EXPECT_FALSE(Accepted(R"({"capabilities":{"migration":{"pgsize":4095}}})"));
   EXPECT_FALSE(Accepted(R"({"capabilities":{"migration":{"pgsize":0}}})"));
   EXPECT_TRUE(Accepted(R"({"capabilities":{"migration":{"pgsize":4096}}})"));
 }
 
-TEST(VfioUserVersionTest, WhatIsNotKnownIsIgnored) {
+TEST(VfioUserVersionTest, UnknownMembersAreIgnored) {
   EXPECT_TRUE(Accepted(R"({"other":1,"capabilities":{"future":{"x":[1,2]}}})"));
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_DAEMON_CONTROL_CLIENT_H_
 #define PVSCHED_VMM_DEVICE_DAEMON_CONTROL_CLIENT_H_
 
@@ -10,6 +11,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/guest_range.h"
+#include "common/paths.h"
 #include "common/unique_fd.h"
 #include "pvsched_control.h"
 #include "vmm-device/daemon/path_watch.h"
@@ -17,81 +20,75 @@
 
 namespace pvsched {
 
-// Hands records to pvschedd (pvsched_control.h). pvschedd may come and go: the
-// records are kept and handed over again each time it is there. Requests block
-// for the time-out at most; in between, everything happens by events on fd(),
-// and there are none while the connection stands and nobody closes it. Not
-// thread-safe.
+// Registers records with pvschedd, by the protocol of pvsched_control.h. Keeps
+// the records, and registers them again with each pvschedd that starts. A
+// request blocks for the timeout at most. All other work is done by events of
+// fd(), which has none while the connection stands. Not thread-safe.
 class ControlClient : public RecordSink {
  public:
   struct Options {
-    std::string path = PVSCHED_CONTROL_DEFAULT_PATH;
-    std::string name;  // of the VM, for people
-    std::chrono::milliseconds timeout{500};
+    std::string path{kDefaultDeviceSocket};
+    std::string name;                        // of the VM, as pvschedctl shows it
+    std::chrono::milliseconds timeout{500};  // below the 5 s that QEMU waits
   };
 
   static absl::StatusOr<std::unique_ptr<ControlClient>> Create(const Options& options);
 
-  // From here on records are the VM's whose process `vmm_pidfd` is. Connects if
-  // pvschedd is there.
+  // The following records belong to the VM of the VMM process `vmm_pidfd`.
+  // Connects if pvschedd runs.
   void StartSession(UniqueFd vmm_pidfd);
 
-  // Closes the connection, which withdraws all that is left.
+  // Closes the connection, which withdraws the remaining records.
   void EndSession();
 
-  // Readable when HandleEvents() has something to do.
+  // Readable when HandleEvents() has work to do.
   int fd() const { return epoll_.get(); }
   void HandleEvents();
 
   bool connected() const { return static_cast<bool>(connection_); }
 
-  // The file must stay open until Withdraw() or WithdrawAll().
-  absl::Status Register(uint32_t vcpu, int fd, uint64_t offset, const Extras& extras) override;
-  absl::Status Withdraw(uint32_t vcpu) override;
+  // The registration's fds must stay open until the record is withdrawn.
+  absl::Status Register(uint32_t vcpu_id, const Registration& registration) override;
+  absl::Status Withdraw(uint32_t vcpu_id) override;
   absl::Status WithdrawAll() override;
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Place {
-    int fd;  // borrowed, as the one in extras
-    uint64_t offset;
-    Extras extras;
-  };
 
   ControlClient(const Options& options, UniqueFd epoll, UniqueFd timer,
                 std::unique_ptr<PathWatch> watch);
 
   absl::Status Connect();
-  absl::Status Introduce();
+  absl::Status SendHello();
   void TryToConnect();
   void Disconnect();
-  void Lose();
-  void RetryLater(bool somebody_listens);
+  void DisconnectAndRetry();
+  void ScheduleRetry(bool is_listening);
 
-  absl::Status SendRegister(uint32_t vcpu, const Place& place);
-  absl::Status FinishWithdrawal(uint16_t type, uint32_t vcpu);
-  absl::Status Request(uint16_t type, uint32_t vcpu, uint64_t offset, int fd,
-                       const Extras& extras = {});
+  absl::Status SendRegister(uint32_t vcpu_id, const Registration& registration);
+  absl::Status SendWithdrawal(uint16_t type, uint32_t vcpu_id);
+  absl::Status Request(pvsched_control_msg request, int fd);
   absl::StatusOr<pvsched_control_msg> Exchange(const pvsched_control_msg& request, int fd);
   absl::Status WaitFor(int16_t events, Clock::time_point deadline);
 
   const Options options_;
-  UniqueFd epoll_;  // of the three below
-  UniqueFd timer_;
+  UniqueFd epoll_;  // waits for the three below
+  UniqueFd timer_;  // the next attempt to connect
   std::unique_ptr<PathWatch> watch_;
   UniqueFd connection_;
 
-  UniqueFd vmm_;
-  std::map<uint32_t, Place> records_;  // what pvschedd has or is to get
+  UniqueFd vmm_;                              // pidfd; none between sessions
+  std::map<uint32_t, Registration> records_;  // by APIC id: with pvschedd, or kept for it
   uint32_t seq_ = 0;
 
-  // pvschedd did not answer, and was not heard of since: it may still use
-  // memory that it was given.
-  bool unsettled_ = false;
-  // Why pvschedd does not want this VM; empty if it does, or is not there.
+  // A pvschedd did not reply, and neither has ended nor replied since. It may
+  // still access memory that was withdrawn.
+  bool is_use_unconfirmed_ = false;
+  // pvschedd's reason to refuse this VM; empty if it accepted the VM or is not
+  // running.
   std::string refusal_;
   std::chrono::milliseconds retry_delay_;
-  Clock::time_point connected_since_;
+  Clock::time_point connected_at_;
 };
 
 }  // namespace pvsched

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_DAEMON_LISTENER_H_
 #define PVSCHED_VMM_DEVICE_DAEMON_LISTENER_H_
 
@@ -6,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "common/unique_fd.h"
@@ -15,18 +17,18 @@ namespace pvsched {
 // The socket that VMMs connect to. Not thread-safe.
 class VfioUserListener {
  public:
-  // A socket file that nobody listens on any more is replaced; AlreadyExists if
-  // somebody does, or if something else is at `path`.
+  // Replaces a socket file that no process listens on. AlreadyExists: a process
+  // listens at `path`, or the file is not a socket.
   static absl::StatusOr<std::unique_ptr<VfioUserListener>> Create(const std::string& path);
 
-  // Removes the socket file, if it is still ours.
+  // Removes the socket file, unless another process has replaced it.
   ~VfioUserListener();
   VfioUserListener(const VfioUserListener&) = delete;
   VfioUserListener& operator=(const VfioUserListener&) = delete;
 
   int fd() const { return socket_.get(); }
 
-  // A client that waits; Unavailable if it has left again.
+  // The next client; the error of accept4() if no client waits.
   absl::StatusOr<UniqueFd> Accept();
 
  private:
@@ -35,7 +37,7 @@ class VfioUserListener {
 
   UniqueFd socket_;
   const std::string path_;
-  const dev_t dev_;
+  const dev_t dev_;  // of the socket file
   const ino_t ino_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 // pvsched-device: the pvsched PCI device of one VM, for VMMs with vfio-user.
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 
@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,9 @@
 #include "absl/log/initialize.h"
 #include "absl/log/log.h"
 #include "absl/status/status.h"
+#include "common/errno_status.h"
+#include "common/event_loop.h"
+#include "common/paths.h"
 #include "common/unique_fd.h"
 #include "vmm-device/daemon/control_client.h"
 #include "vmm-device/daemon/listener.h"
@@ -33,7 +37,7 @@ namespace {
 
 struct Config {
   std::string socket;
-  std::string control = PVSCHED_CONTROL_DEFAULT_PATH;
+  std::string control{kDefaultDeviceSocket};
   std::string name;
   uint32_t max_vcpus = Device::Options{}.max_vcpus;
   bool no_control = false;
@@ -42,12 +46,10 @@ struct Config {
   std::string log_level = "info";
 };
 
-// For --no-control: the handshake works, nobody reads the records.
-class NobodyElse : public RecordSink {
+// For --no-control: accepts records that no host reads.
+class NullSink : public RecordSink {
  public:
-  absl::Status Register(uint32_t, int, uint64_t, const Extras&) override {
-    return absl::OkStatus();
-  }
+  absl::Status Register(uint32_t, const Registration&) override { return absl::OkStatus(); }
   absl::Status Withdraw(uint32_t) override { return absl::OkStatus(); }
   absl::Status WithdrawAll() override { return absl::OkStatus(); }
 };
@@ -56,23 +58,25 @@ class Daemon {
  public:
   explicit Daemon(const Config& config) : config_(config) {}
 
-  // Returns when it is told to stop, or when its client has left.
+  // Serves VMs until a signal arrives, or the VM leaves. An error if the
+  // daemon cannot start, or if the VM's connection breaks.
   absl::Status Run();
 
  private:
   absl::Status Start();
-  absl::Status Watch(int fd);
-  absl::Status HandleEvent(int fd);
-  absl::Status Accept();
-  void Welcome(int socket);
-  absl::Status HandleClient();
+  void OnSignal();
+  void Accept();
+  void OnNegotiated(int socket);
+  void HandleClient();
+  void Stop(absl::Status result);
 
   const Config& config_;
-  bool stopping_ = false;
-  UniqueFd epoll_;
+  EventLoop loop_;
+  bool is_stopping_ = false;
+  absl::Status result_;
   UniqueFd signals_;
   std::unique_ptr<VfioUserListener> listener_;
-  NobodyElse nobody_;
+  NullSink null_sink_;
   std::unique_ptr<ControlClient> control_;  // none with --no-control
   MemoryMap memory_;
   PciConfig pci_config_;
@@ -80,186 +84,172 @@ class Daemon {
   std::unique_ptr<VfioUserServer> client_;  // none between VMs
 };
 
-absl::Status Daemon::Watch(int fd) {
-  epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return absl::ErrnoToStatus(errno, "epoll_ctl");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Daemon::Start() {
-  epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll_) return absl::ErrnoToStatus(errno, "epoll_create1");
-
   sigset_t mask;
   sigemptyset(&mask);
   sigaddset(&mask, SIGTERM);
   sigaddset(&mask, SIGINT);
   sigprocmask(SIG_BLOCK, &mask, nullptr);
   signals_.reset(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals_) return absl::ErrnoToStatus(errno, "signalfd");
-  if (absl::Status status = Watch(signals_.get()); !status.ok()) return status;
+  if (!signals_) return ErrnoStatus(errno, "signalfd");
+  RETURN_IF_ERROR(loop_.Add(signals_.get(), [this] { OnSignal(); }));
 
-  RecordSink* sink = &nobody_;
+  RecordSink* sink = &null_sink_;
   if (!config_.no_control) {
-    auto control = ControlClient::Create({.path = config_.control, .name = config_.name});
-    if (!control.ok()) return control.status();
-    control_ = *std::move(control);
+    ASSIGN_OR_RETURN(control_,
+                     ControlClient::Create({.path = config_.control, .name = config_.name}));
     sink = control_.get();
-    if (absl::Status status = Watch(control_->fd()); !status.ok()) return status;
+    RETURN_IF_ERROR(loop_.Add(control_->fd(), [this] { control_->HandleEvents(); }));
   }
   device_ =
       std::make_unique<Device>(Device::Options{.max_vcpus = config_.max_vcpus}, &memory_, sink);
 
-  auto listener = VfioUserListener::Create(config_.socket);
-  if (!listener.ok()) return listener.status();
-  listener_ = *std::move(listener);
-  return Watch(listener_->fd());
+  ASSIGN_OR_RETURN(listener_, VfioUserListener::Create(config_.socket));
+  return loop_.Add(listener_->fd(), [this] { Accept(); });
 }
 
 absl::Status Daemon::Run() {
-  if (absl::Status status = Start(); !status.ok()) return status;
-  if (config_.seccomp) {
-    if (absl::Status status = ApplySeccompFilter(); !status.ok()) return status;
-  }
+  RETURN_IF_ERROR(Start());
+  if (config_.seccomp) RETURN_IF_ERROR(ApplySeccompFilter());
   LOG(INFO) << "waiting for a VM on " << config_.socket;
   sd_notify(/*unset_environment=*/0, "READY=1");
-  while (!stopping_) {
-    epoll_event event;
-    const int n = epoll_wait(epoll_.get(), &event, 1, -1);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return absl::ErrnoToStatus(errno, "epoll_wait");
-    if (absl::Status status = HandleEvent(event.data.fd); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  loop_.Run();
+  return result_;
 }
 
-absl::Status Daemon::HandleEvent(int fd) {
-  if (fd == signals_.get()) {
-    LOG(INFO) << "told to stop";
-    // QEMU 11.1 aborts if the connection ends while it waits for an answer.
-    if (client_) (void)client_->HandleInput();
-    stopping_ = true;
-    return absl::OkStatus();
-  }
-  if (control_ && fd == control_->fd()) {
-    control_->HandleEvents();
-    return absl::OkStatus();
-  }
-  if (fd == listener_->fd()) return Accept();
-  return HandleClient();
+void Daemon::Stop(absl::Status result) {
+  result_ = std::move(result);
+  is_stopping_ = true;
+  loop_.Stop();
 }
 
-absl::Status Daemon::Accept() {
+void Daemon::OnSignal() {
+  LOG(INFO) << "stopping on a signal";
+  // QEMU 11.1 aborts if the connection ends while QEMU waits for a reply.
+  if (client_) (void)client_->HandleInput();
+  Stop(absl::OkStatus());
+}
+
+void Daemon::Accept() {
   absl::StatusOr<UniqueFd> socket = listener_->Accept();
-  if (!socket.ok()) return absl::OkStatus();
-  // The one before may have left already, and its end not been looked at yet.
+  if (!socket.ok()) return;
+  // The present client may have closed its connection, with the event pending.
+  if (client_) HandleClient();
+  if (is_stopping_) return;
   if (client_) {
-    if (absl::Status status = HandleClient(); !status.ok() || stopping_) return status;
+    LOG_EVERY_N_SEC(WARNING, 1) << "a second client was refused: each VM needs its own device";
+    return;
   }
-  if (client_) {
-    LOG_EVERY_N_SEC(WARNING, 1) << "a second client is turned away: each VM needs its own device";
-    return absl::OkStatus();
-  }
-  if (absl::Status status = Watch(socket->get()); !status.ok()) return status;
   const int fd = socket->get();
   client_ = std::make_unique<VfioUserServer>(*std::move(socket), device_.get(), &pci_config_,
-                                             &memory_, [this, fd] { Welcome(fd); });
-  return absl::OkStatus();
+                                             &memory_, [this, fd] { OnNegotiated(fd); });
+  if (absl::Status status = loop_.Add(fd, [this] { HandleClient(); }); !status.ok()) Stop(status);
 }
 
-// Who only looks whether somebody is here is no VM, and nobody's business.
-void Daemon::Welcome(int socket) {
+// pvschedd hears of a client only now: processes also connect just to probe the
+// socket.
+void Daemon::OnNegotiated(int socket) {
   LOG(INFO) << "a VM has connected";
   if (!control_) return;
   absl::StatusOr<UniqueFd> vmm = PeerPidfd(socket);
   if (vmm.ok()) {
     control_->StartSession(*std::move(vmm));
   } else {
-    LOG(ERROR) << "the VMM's process is not known, so pvschedd won't be told: " << vmm.status();
+    LOG(ERROR) << "cannot identify the VMM's process, so the VM runs without pvschedd: "
+               << vmm.status();
   }
 }
 
-absl::Status Daemon::HandleClient() {
+void Daemon::HandleClient() {
   absl::Status status = client_->HandleInput();
-  if (status.ok()) return status;
-  const bool left = absl::IsOutOfRange(status);
+  if (status.ok()) return;
+  const bool is_end = absl::IsOutOfRange(status);
   const bool was_vm = client_->negotiated();
-  if (!left) {
-    LOG_EVERY_N_SEC(ERROR, 1) << "the connection to the VM is given up: " << status.message();
+  if (!is_end) {
+    LOG_EVERY_N_SEC(ERROR, 1) << "connection to the VM closed: " << status.message();
   }
+  loop_.Remove(client_->fd());
   client_.reset();
   if (control_) control_->EndSession();
-  if (left && was_vm) {
+  if (is_end && was_vm) {
     const Device::Counters& counters = device_->counters();
-    LOG(INFO) << "the VM has left; of its requests "
+    LOG(INFO) << "the VM has disconnected; failed accesses to BAR0: "
               << std::accumulate(counters.results.begin(), counters.results.end(),
-                                 counters.bad_accesses)
-              << " came to nothing";
+                                 counters.bad_accesses);
   }
-  if (config_.persist || !was_vm) return absl::OkStatus();
-  stopping_ = true;
-  return left ? absl::OkStatus() : status;
+  if (config_.persist || !was_vm) return;
+  Stop(is_end ? absl::OkStatus() : std::move(status));
+}
+
+std::string CheckName(const std::string& name) {
+  constexpr size_t kMaxName = sizeof(pvsched_control_msg::text) - 1;
+  if (name.size() <= kMaxName) return {};
+  return "a name has at most " + std::to_string(kMaxName) + " bytes";
+}
+
+const std::map<std::string, absl::LogSeverityAtLeast>& LogLevels() {
+  static const std::map<std::string, absl::LogSeverityAtLeast> kLevels = {
+      {"error", absl::LogSeverityAtLeast::kError},
+      {"warning", absl::LogSeverityAtLeast::kWarning},
+      {"info", absl::LogSeverityAtLeast::kInfo},
+      {"debug", absl::LogSeverityAtLeast::kInfo}};
+  return kLevels;
+}
+
+void AddOptions(CLI::App& app, Config& config) {
+  app.add_option("-s,--socket", config.socket, "UNIX socket that the VMM connects to")
+      ->required()
+      ->type_name("PATH");
+  CLI::Option* control =
+      app.add_option("-c,--control", config.control, "pvschedd's socket; pvschedd may start later")
+          ->type_name("PATH")
+          ->capture_default_str();
+  app.add_flag("--no-control", config.no_control,
+               "Serve the VM without pvschedd, to test a guest's driver")
+      ->excludes(control);
+  app.add_option("-n,--name", config.name, "The VM's name, as pvschedctl shows it")
+      ->type_name("NAME")
+      ->check(CLI::Validator(CheckName, ""));
+  app.add_option("--max-vcpus", config.max_vcpus, "APIC ids of vCPUs are below this")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  app.add_flag("--persist", config.persist, "After a VM has left, wait for the next");
+  app.add_flag("--seccomp,!--no-seccomp", config.seccomp,
+               "Allow only the system calls that are needed (default: on)");
+  app.add_option("--log-level", config.log_level,
+                 "Lowest severity that is logged: error, warning, info or debug")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"error", "warning", "info", "debug"}))
+      ->capture_default_str();
+  app.set_version_flag("--version", "pvsched-device " PVSCHED_VERSION_STRING);
+}
+
+void InitializeLog(const std::string& level) {
+  absl::SetStderrThreshold(LogLevels().at(level));
+  absl::SetMinLogLevel(LogLevels().at(level));
+  if (level == "debug") absl::SetGlobalVLogLevel(1);
+  absl::InitializeLog();
 }
 
 int Main(int argc, char** argv) {
   Config config;
   CLI::App app(
       "The pvsched device of one VM.\n\n"
-      "Serves a PCI device over vfio-user to one VMM and hands what the guest's driver\n"
-      "registers to pvschedd. Start it before the VM; it ends with the VM.\n\n"
+      "Serves a PCI device over vfio-user to one VMM, and registers with pvschedd\n"
+      "what the guest's driver registers. Start it before the VM; it exits with the VM.\n\n"
       "  pvsched-device --socket /run/vm1-pvsched.sock --name vm1 &\n"
       "  qemu-system-x86_64 -object memory-backend-memfd,id=m0,size=1G,share=on \\\n"
       "    -machine q35,accel=kvm,memory-backend=m0 \\\n"
       "    -device '{\"driver\":\"vfio-user-pci\",\"socket\":"
       "{\"type\":\"unix\",\"path\":\"/run/vm1-pvsched.sock\"}}' ...\n");
-  app.add_option("-s,--socket", config.socket, "UNIX socket to serve the VMM on")
-      ->required()
-      ->type_name("PATH");
-  CLI::Option* control =
-      app.add_option("-c,--control", config.control, "pvschedd's socket; pvschedd may come later")
-          ->type_name("PATH")
-          ->capture_default_str();
-  app.add_flag("--no-control", config.no_control, "Serve the VM without pvschedd, to try a guest")
-      ->excludes(control);
-  app.add_option("-n,--name", config.name, "The VM's name, as pvschedctl shows it")
-      ->type_name("NAME")
-      ->check(CLI::Validator(
-          [](const std::string& name) {
-            return name.size() < sizeof(pvsched_control_msg::text)
-                       ? std::string()
-                       : "a name has at most " +
-                             std::to_string(sizeof(pvsched_control_msg::text) - 1) + " bytes";
-          },
-          ""));
-  app.add_option("--max-vcpus", config.max_vcpus, "APIC ids of vCPUs are below this")
-      ->type_name("N")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  app.add_flag("--persist", config.persist, "Wait for the next VM when one has left");
-  app.add_flag("--seccomp,!--no-seccomp", config.seccomp,
-               "Allow only the system calls needed (default: on)");
-  app.add_option("--log-level", config.log_level, "error, warning, info or debug")
-      ->type_name("LEVEL")
-      ->check(CLI::IsMember({"error", "warning", "info", "debug"}))
-      ->capture_default_str();
-  app.set_version_flag("--version", "pvsched-device " PVSCHED_BUILD_VERSION);
+  AddOptions(app, config);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-
-  static const std::map<std::string, absl::LogSeverityAtLeast> kLevels = {
-      {"error", absl::LogSeverityAtLeast::kError},
-      {"warning", absl::LogSeverityAtLeast::kWarning},
-      {"info", absl::LogSeverityAtLeast::kInfo},
-      {"debug", absl::LogSeverityAtLeast::kInfo}};
-  absl::SetStderrThreshold(kLevels.at(config.log_level));
-  absl::SetMinLogLevel(kLevels.at(config.log_level));
-  if (config.log_level == "debug") absl::SetGlobalVLogLevel(1);
-  absl::InitializeLog();
+  InitializeLog(config.log_level);
 
   Daemon daemon(config);
   if (absl::Status status = daemon.Run(); !status.ok()) {
@@ -276,7 +266,7 @@ int main(int argc, char** argv) {
   try {
     return pvsched::Main(argc, argv);
   } catch (const std::exception& error) {
-    // We throw nothing ourselves: the C++ library is out of memory, or the like.
+    // From libraries, such as std::bad_alloc: pvsched throws no exceptions.
     fprintf(stderr, "pvsched-device: %s\n", error.what());
     return 1;
   }

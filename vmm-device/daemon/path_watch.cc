@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "vmm-device/daemon/path_watch.h"
 
 #include <sys/inotify.h>
@@ -10,15 +11,15 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "common/errno_status.h"
 
 namespace pvsched {
 namespace {
 
-// IN_ATTRIB: a socket that we may connect to only after a chmod.
+// IN_ATTRIB: a chmod can make a socket accessible.
 constexpr uint32_t kEntryEvents = IN_CREATE | IN_MOVED_TO | IN_ATTRIB;
 constexpr uint32_t kDirectoryEvents = IN_DELETE_SELF | IN_MOVE_SELF;
 constexpr uint32_t kLostEvents = kDirectoryEvents | IN_IGNORED | IN_UNMOUNT;
@@ -27,7 +28,7 @@ constexpr uint32_t kLostEvents = kDirectoryEvents | IN_IGNORED | IN_UNMOUNT;
 
 absl::StatusOr<std::unique_ptr<PathWatch>> PathWatch::Create(const std::string& path) {
   UniqueFd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!inotify) return absl::ErrnoToStatus(errno, "inotify_init1");
+  if (!inotify) return ErrnoStatus(errno, "inotify_init1");
   return absl::WrapUnique(new PathWatch(std::move(inotify), path));
 }
 
@@ -40,8 +41,8 @@ PathWatch::PathWatch(UniqueFd inotify, const std::string& path) : inotify_(std::
   }
 }
 
-// Each directory is watched before the next one is looked for, so one that
-// comes in between is told of.
+// Watches each directory before it tries the next. The creation of the next
+// directory is thus reported, or its watch succeeds.
 void PathWatch::Arm() {
   Disarm();
   for (size_t i = 0; i < directories_.size(); ++i) {
@@ -60,24 +61,22 @@ void PathWatch::Disarm() {
 }
 
 bool PathWatch::Drain() {
-  bool matters = false;
+  bool is_relevant = false;
   alignas(inotify_event) char buffer[4096];
   ssize_t n;
   while ((n = read(inotify_.get(), buffer, sizeof(buffer))) > 0) {
-    for (ssize_t at = 0; at < n;) {
-      const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
-      matters |= Matters(*event);
-      at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+    for (ssize_t offset = 0; offset < n;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(buffer + offset);
+      is_relevant |= IsRelevant(*event);
+      offset += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
     }
   }
-  return matters;
+  return is_relevant;
 }
 
-bool PathWatch::Matters(const inotify_event& event) const {
+bool PathWatch::IsRelevant(const inotify_event& event) const {
   if (event.mask & IN_Q_OVERFLOW) return true;
-  if (event.wd != watch_) {
-    return false;  // left over from an earlier watch
-  }
+  if (event.wd != watch_) return false;  // of an earlier watch
   if (event.mask & kLostEvents) return true;
   return event.len > 0 && names_[level_] == event.name;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_DAEMON_PATH_WATCH_H_
 #define PVSCHED_VMM_DEVICE_DAEMON_PATH_WATCH_H_
 
@@ -13,32 +14,32 @@
 
 namespace pvsched {
 
-// Tells when a path may have come into being, by inotify on its directory or,
-// where that does not exist yet, on the nearest one above it. Not thread-safe.
+// Reports by inotify that a path may exist now. Watches the path's directory, or
+// the nearest ancestor that exists. Not thread-safe.
 class PathWatch {
  public:
   static absl::StatusOr<std::unique_ptr<PathWatch>> Create(const std::string& path);
 
   int fd() const { return inotify_.get(); }
 
-  // Starts, or adapts to directories that came or went. What happens to the
-  // path from the start of this call on is told.
+  // Starts to watch, or adapts to created and removed directories. Reports all
+  // changes of the path since the start of this call.
   void Arm();
   void Disarm();
 
-  // To be called when fd() is readable. True if the path may be there now or
-  // Arm() is needed again.
+  // Reads the pending events; call when fd() is readable. True if the path may
+  // exist now, or if Arm() must be called again.
   bool Drain();
 
  private:
   PathWatch(UniqueFd inotify, const std::string& path);
-  bool Matters(const inotify_event& event) const;
+  bool IsRelevant(const inotify_event& event) const;
 
   UniqueFd inotify_;
   std::vector<std::string> directories_;  // outermost first
-  std::vector<std::string> names_;        // what is waited for in each
+  std::vector<std::string> names_;        // the path's component in each directory
   size_t level_ = 0;                      // index of the watched directory
-  int watch_ = -1;
+  int watch_ = -1;                        // inotify's descriptor of it; -1: none
 };
 
 }  // namespace pvsched

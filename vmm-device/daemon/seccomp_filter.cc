@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "vmm-device/daemon/seccomp_filter.h"
 
 #include <fcntl.h>
@@ -9,12 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
 
 namespace pvsched {
 namespace {
@@ -42,18 +45,18 @@ constexpr int kAllowed[] = {
     SCMP_SYS(getpid),
     SCMP_SYS(getuid),
     SCMP_SYS(getgid),
-    // Guest memory is only looked at and read.
+    // Guest memory: checked and read, never mapped.
     SCMP_SYS(fstat),
     SCMP_SYS(newfstatat),
     SCMP_SYS(pread64),
     SCMP_SYS(close),
-    // The log, the socket file at the end.
+    // The log, events, and removal of the socket file.
     SCMP_SYS(read),
     SCMP_SYS(write),
     SCMP_SYS(writev),
     SCMP_SYS(unlink),
     SCMP_SYS(unlinkat),
-    // The C library: memory, locks, time, the end.
+    // The C library: memory, locks, time, signals, exit.
     SCMP_SYS(brk),
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
@@ -72,7 +75,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(exit_group),
 };
 
-// Async-signal-safe, and only system calls that are allowed.
+// Handles SIGSYS. Uses only async-signal-safe functions and allowed calls.
 void OnForbiddenCall(int, siginfo_t* info, void*) {
   char digits[16];
   char* p = digits + sizeof(digits);
@@ -81,57 +84,63 @@ void OnForbiddenCall(int, siginfo_t* info, void*) {
     *--p = static_cast<char>('0' + call % 10);
     call /= 10;
   } while (call > 0);
-  const auto say = [](const char* text, size_t size) { (void)!write(STDERR_FILENO, text, size); };
-  const auto say_text = [&](const char* text) { say(text, strlen(text)); };
-  say_text("pvsched-device: system call ");
-  say(p, static_cast<size_t>(digits + sizeof(digits) - p));
-  say_text(" is not on its seccomp list, so it ends here; --no-seccomp runs it without the list\n");
+  const auto print = [](const char* text, size_t size) { (void)!write(STDERR_FILENO, text, size); };
+  const auto print_text = [&](const char* text) { print(text, strlen(text)); };
+  print_text("pvsched-device: seccomp forbids system call ");
+  print(p, static_cast<size_t>(digits + sizeof(digits) - p));
+  print_text(", exiting; --no-seccomp runs without the filter\n");
   _exit(1);
+}
+
+// Returns 0 or a negative errno value.
+int AddRules(scmp_filter_ctx filter) {
+  int error = 0;
+  for (const int call : kAllowed) {
+    if (error == 0) error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+  }
+  // mmap() without PROT_EXEC, and UNIX sockets only.
+  if (error == 0) {
+    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+  }
+  if (error == 0) {
+    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                             SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+  }
+  // Abseil names its anonymous memory.
+  if (error == 0) {
+    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                             SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA));
+  }
+  for (const unsigned command : {F_GETFL, F_GET_SEALS}) {
+    if (error == 0) {
+      error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                               SCMP_A1(SCMP_CMP_EQ, command));
+    }
+  }
+  return error;
 }
 
 }  // namespace
 
 absl::Status ApplySeccompFilter() {
-  // The first rate-limited line reads the clock's frequency from a file, which
-  // the list has no call for.
-  LOG_EVERY_N_SEC(INFO, 1) << "system calls are limited to those needed from here on";
+  // The first rate-limited log line opens a file to read the clock's frequency,
+  // which the filter forbids. So that line is logged before.
+  LOG_EVERY_N_SEC(INFO, 1) << "applying the seccomp filter";
 
   struct sigaction action{};
   action.sa_sigaction = OnForbiddenCall;
   action.sa_flags = SA_SIGINFO;
-  if (sigaction(SIGSYS, &action, nullptr) != 0) return absl::ErrnoToStatus(errno, "sigaction");
+  if (sigaction(SIGSYS, &action, nullptr) != 0) return ErrnoStatus(errno, "sigaction");
 
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_TRAP),
                                                                  &seccomp_release);
   if (!filter) return absl::InternalError("seccomp_init failed");
-  int error = 0;
-  for (const int call : kAllowed) {
-    if (error == 0) error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0);
-  }
-  // No code from outside, no other kind of socket, no new file.
-  if (error == 0) {
-    error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  }
-  if (error == 0) {
-    error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-  }
-  // Abseil names the memory that it takes.
-  if (error == 0) {
-    error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                             SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA));
-  }
-  for (const unsigned command : {F_GETFL, F_GET_SEALS}) {
-    if (error == 0) {
-      error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                               SCMP_A1(SCMP_CMP_EQ, command));
-    }
-  }
+  int error = AddRules(filter.get());
   if (error == 0) error = seccomp_load(filter.get());
   if (error != 0) {
-    return absl::InternalError(absl::StrCat("the seccomp filter can't be applied: ",
-                                            strerror(-error), "; --no-seccomp runs without it"));
+    return absl::InternalError(absl::StrCat("cannot apply the seccomp filter: ", strerror(-error),
+                                            "; --no-seccomp runs without it"));
   }
   return absl::OkStatus();
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_DAEMON_SECCOMP_FILTER_H_
 #define PVSCHED_VMM_DEVICE_DAEMON_SECCOMP_FILTER_H_
 
@@ -6,8 +7,8 @@
 
 namespace pvsched {
 
-// From here on this process can only use the system calls that a started
-// pvsched-device needs. Any other one ends it, with a sentence that names it.
+// Limits this process to the system calls that pvsched-device needs once it has
+// started. Any other call ends the process with a message that names the call.
 absl::Status ApplySeccompFilter();
 
 }  // namespace pvsched

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "vmm-device/vfio_user/connection.h"
 
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
+#include "common/fd_passing.h"
 
 namespace pvsched {
 
@@ -21,61 +25,35 @@ VfioUserConnection::VfioUserConnection(UniqueFd socket) : socket_(std::move(sock
 }
 
 absl::StatusOr<std::optional<VfioUserConnection::Message>> VfioUserConnection::Receive() {
-  if (received_ < sizeof(Header)) {
-    absl::StatusOr<bool> complete = ReceiveHeader();
-    if (!complete.ok()) return complete.status();
-    if (!*complete) return std::nullopt;
+  absl::StatusOr<bool> is_complete = received_ < sizeof(Header) ? ReceiveHeader() : true;
+  if (is_complete.ok() && *is_complete) is_complete = ReceivePayload();
+  if (absl::IsOutOfRange(is_complete.status()) && received_ > 0) {
+    return absl::DataLossError("the client closed the connection within a message");
   }
-  absl::StatusOr<bool> complete = ReceivePayload();
-  if (!complete.ok()) return complete.status();
-  if (!*complete) return std::nullopt;
+  if (!is_complete.ok()) return is_complete.status();
+  if (!*is_complete) return std::nullopt;
   received_ = 0;
   return std::exchange(partial_, Message{});
 }
 
-// Takes no byte beyond the header. Linux ends a recvmsg() after the data that
-// carried descriptors, but also glues data without any onto the front of them:
-// reading further would give this message the next one's descriptors.
+// Reads no byte beyond the header. A recvmsg() ends after data that carried
+// descriptors, but it can start with earlier data that carried none. A longer
+// read could thus return the next message's descriptors with this message.
 absl::StatusOr<bool> VfioUserConnection::ReceiveHeader() {
   while (received_ < sizeof(Header)) {
-    iovec iov{.iov_base = reinterpret_cast<uint8_t*>(&partial_.header) + received_,
-              .iov_len = sizeof(Header) - received_};
-    alignas(cmsghdr) char control[CMSG_SPACE(vfio_user::kMaxMessageFds * sizeof(int))];
-    msghdr msg{};
-    msg.msg_iov = &iov;
-    msg.msg_iovlen = 1;
-    msg.msg_control = control;
-    msg.msg_controllen = sizeof(control);
-    const ssize_t n = recvmsg(socket_.get(), &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) return false;
-    if (n < 0) return absl::ErrnoToStatus(errno, "receiving from the client");
-
-    for (cmsghdr* c = CMSG_FIRSTHDR(&msg); c != nullptr; c = CMSG_NXTHDR(&msg, c)) {
-      if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-      const size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      for (size_t i = 0; i < count; ++i) {
-        int fd;
-        memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-        partial_.fds.emplace_back(fd);
-      }
-    }
-    if (msg.msg_flags & MSG_CTRUNC) {
-      return absl::InvalidArgumentError("more descriptors than a message may carry");
-    }
-    if (n == 0) {
-      if (received_ > 0) return absl::DataLossError("the client left in the middle of a message");
-      return absl::OutOfRangeError("the client left");
-    }
-    received_ += static_cast<size_t>(n);
-    if (partial_.fds.size() > vfio_user::kMaxMessageFds) {
-      return absl::InvalidArgumentError("more descriptors than a message may carry");
-    }
+    ASSIGN_OR_RETURN(
+        std::optional<FdMessage> part,
+        ReceiveWithFds(socket_.get(), reinterpret_cast<uint8_t*>(&partial_.header) + received_,
+                       sizeof(Header) - received_,
+                       vfio_user::kMaxMessageFds - partial_.fds.size()));
+    if (!part) return false;
+    std::move(part->fds.begin(), part->fds.end(), std::back_inserter(partial_.fds));
+    received_ += part->size;
   }
 
   const uint32_t size = partial_.header.size;
   if (size < sizeof(Header) || size > vfio_user::kMaxMessageSize) {
-    // Where the next message starts can't be known: say so and give up.
+    // The start of the next message is unknown: reply, and close.
     if (!(partial_.header.flags & vfio_user::kNoReply)) (void)ReplyError(partial_.header, EINVAL);
     return absl::InvalidArgumentError(absl::StrCat("a message of ", size, " bytes"));
   }
@@ -86,12 +64,12 @@ absl::StatusOr<bool> VfioUserConnection::ReceiveHeader() {
 absl::StatusOr<bool> VfioUserConnection::ReceivePayload() {
   while (received_ < partial_.header.size) {
     uint8_t* const next = partial_.payload.data() + (received_ - sizeof(Header));
-    // No control buffer: descriptors that come late are closed by the kernel.
+    // Plain recv(): the kernel closes descriptors that come with the payload.
     const ssize_t n = recv(socket_.get(), next, partial_.header.size - received_, MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) return false;
-    if (n < 0) return absl::ErrnoToStatus(errno, "receiving from the client");
-    if (n == 0) return absl::DataLossError("the client left in the middle of a message");
+    if (n < 0) return ErrnoStatus(errno, "recv");
+    if (n == 0) return absl::OutOfRangeError("the client closed the connection");
     received_ += static_cast<size_t>(n);
   }
   return true;
@@ -116,21 +94,13 @@ absl::Status VfioUserConnection::ReplyError(const Header& request, int error) {
 }
 
 absl::Status VfioUserConnection::Send(const Header& header, absl::Span<const uint8_t> payload) {
-  // The message is sent from a copy of the header and the caller's payload.
-  Header copy = header;
-  iovec iov[2] = {{.iov_base = &copy, .iov_len = sizeof(copy)},
-                  {.iov_base = const_cast<uint8_t*>(payload.data()), .iov_len = payload.size()}};
-  msghdr msg{};
-  msg.msg_iov = iov;
-  msg.msg_iovlen = payload.empty() ? 1 : 2;
-  ssize_t n;
-  do {
-    n = sendmsg(socket_.get(), &msg, MSG_NOSIGNAL);
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) return absl::ErrnoToStatus(errno, "answering the client");
-  // Short only if the time-out struck: the client doesn't read.
-  if (static_cast<size_t>(n) != header.size) {
-    return absl::DeadlineExceededError("the client does not read its answers");
+  const iovec parts[] = {
+      {.iov_base = const_cast<Header*>(&header), .iov_len = sizeof(header)},
+      {.iov_base = const_cast<uint8_t*>(payload.data()), .iov_len = payload.size()}};
+  ASSIGN_OR_RETURN(const std::optional<size_t> sent, SendWithFds(socket_.get(), parts, {}));
+  // Less only if the send timed out.
+  if (sent.value_or(0) != header.size) {
+    return absl::DeadlineExceededError("the client does not read its replies");
   }
   return absl::OkStatus();
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_VFIO_USER_CONNECTION_H_
 #define PVSCHED_VMM_DEVICE_VFIO_USER_CONNECTION_H_
 
@@ -15,11 +16,12 @@
 
 namespace pvsched {
 
-// Messages over a connected UNIX stream socket. Receiving never blocks, so a
-// client that stops in the middle of a message holds up nobody; sending blocks
-// for kSendTimeoutSeconds at most. Not thread-safe.
+// Receives and sends messages over a connected UNIX stream socket. Receiving
+// does not block, so a client that stops within a message delays no other work.
+// Sending blocks for kSendTimeoutSeconds at most. Not thread-safe.
 class VfioUserConnection {
  public:
+  // QEMU waits 5 s for a reply.
   static constexpr int kSendTimeoutSeconds = 5;
 
   struct Message {
@@ -32,13 +34,13 @@ class VfioUserConnection {
 
   int fd() const { return socket_.get(); }
 
-  // The next message; nothing if it is not complete yet. Any error is final:
-  // OutOfRange is the end of the stream, others a broken one.
+  // The next message. Nothing until the message is complete. After an error the
+  // connection is unusable. OutOfRange: the client closed it between messages.
   absl::StatusOr<std::optional<Message>> Receive();
 
-  // Answers `request`. Header and payload go out in one piece: QEMU reads a
-  // message with two reads but expects them not to come apart. An error is
-  // final.
+  // Replies to `request`. Header and payload are sent by one call: QEMU reads
+  // them separately, but fails if the payload is not there at once. After an
+  // error the connection is unusable.
   absl::Status Reply(const vfio_user::Header& request, absl::Span<const uint8_t> payload);
   absl::Status ReplyError(const vfio_user::Header& request, int error);
 
@@ -49,7 +51,7 @@ class VfioUserConnection {
 
   UniqueFd socket_;
   Message partial_;
-  size_t received_ = 0;  // bytes of partial_, header included
+  size_t received_ = 0;  // bytes of partial_ that are filled, header included
 };
 
 }  // namespace pvsched

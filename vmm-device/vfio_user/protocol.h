@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_VFIO_USER_PROTOCOL_H_
 #define PVSCHED_VMM_DEVICE_VFIO_USER_PROTOCOL_H_
 
 #include <cstddef>
 #include <cstdint>
 
-// The part of the vfio-user protocol (version 0.x) that a server without
-// migration and DMA of its own needs. Host-endian; every message is a header
-// and a payload, file descriptors come beside the header.
+// The vfio-user protocol, version 0.1: the part that a server needs without
+// migration and without DMA of its own. Values are from QEMU's
+// docs/interop/vfio-user.rst. Fields have the host's byte order. A message is a
+// header and a payload; its file descriptors come with the header.
 namespace pvsched::vfio_user {
 
-// Commands.
+// Header.command.
 inline constexpr uint16_t kVersion = 1;
 inline constexpr uint16_t kDmaMap = 2;
 inline constexpr uint16_t kDmaUnmap = 3;
@@ -22,6 +24,7 @@ inline constexpr uint16_t kRegionRead = 9;
 inline constexpr uint16_t kRegionWrite = 10;
 inline constexpr uint16_t kReset = 13;
 
+// Header.flags.
 inline constexpr uint32_t kTypeMask = 0xf;
 inline constexpr uint32_t kTypeCommand = 0;
 inline constexpr uint32_t kTypeReply = 1;
@@ -31,22 +34,23 @@ inline constexpr uint32_t kError = 0x20;
 struct Header {
   uint16_t id;
   uint16_t command;
-  uint32_t size;  // header included
+  uint32_t size;  // bytes, header included
   uint32_t flags;
-  uint32_t error;  // positive errno
+  uint32_t error;  // an errno value, with kError
 };
 static_assert(sizeof(Header) == 16);
 
 inline constexpr uint16_t kVersionMajor = 0;
 inline constexpr uint16_t kVersionMinor = 1;
 
-// Followed by a NUL-terminated JSON text, or by nothing.
+// May be followed by capabilities: a NUL-terminated JSON text.
 struct Version {
   uint16_t major;
   uint16_t minor;
 };
 static_assert(sizeof(Version) == 4);
 
+// DmaMap.flags.
 inline constexpr uint32_t kDmaRead = 1;
 inline constexpr uint32_t kDmaWrite = 2;
 
@@ -59,6 +63,7 @@ struct DmaMap {
 };
 static_assert(sizeof(DmaMap) == 32);
 
+// DmaUnmap.flags.
 inline constexpr uint32_t kUnmapAll = 2;
 
 struct DmaUnmap {
@@ -69,6 +74,7 @@ struct DmaUnmap {
 };
 static_assert(sizeof(DmaUnmap) == 24);
 
+// DeviceInfo.flags.
 inline constexpr uint32_t kDeviceReset = 1;
 inline constexpr uint32_t kDevicePci = 2;
 
@@ -80,13 +86,15 @@ struct DeviceInfo {
 };
 static_assert(sizeof(DeviceInfo) == 16);
 
-// Regions: the BARs, then these.
+// Regions, with the indexes of VFIO_PCI_*_REGION_INDEX: six BARs, the ROM,
+// configuration space, VGA.
 inline constexpr uint32_t kBar0 = 0;
 inline constexpr uint32_t kConfig = 7;
 inline constexpr uint32_t kNumRegions = 9;
-// INTx, MSI, MSI-X, errors, requests.
+// Interrupt types, as VFIO_PCI_*_IRQ_INDEX: INTx, MSI, MSI-X, error, request.
 inline constexpr uint32_t kNumIrqs = 5;
 
+// RegionInfo.flags.
 inline constexpr uint32_t kRegionReadable = 1;
 inline constexpr uint32_t kRegionWritable = 2;
 
@@ -108,13 +116,14 @@ struct IrqInfo {
 };
 static_assert(sizeof(IrqInfo) == 16);
 
+// SetIrqs.flags: exactly one kind of data and one action.
 inline constexpr uint32_t kIrqDataNone = 0x01;
 inline constexpr uint32_t kIrqDataBool = 0x02;
 inline constexpr uint32_t kIrqDataEventfd = 0x04;
 inline constexpr uint32_t kIrqDataMask = 0x07;
 inline constexpr uint32_t kIrqActionMask = 0x38;  // mask, unmask, trigger
 
-// Followed by `count` bytes if the data are bools.
+// Followed by `count` bytes with kIrqDataBool.
 struct SetIrqs {
   uint32_t argsz;
   uint32_t flags;
@@ -124,7 +133,8 @@ struct SetIrqs {
 };
 static_assert(sizeof(SetIrqs) == 20);
 
-// Of REGION_READ and REGION_WRITE, both ways; data follow where there are any.
+// REGION_READ and REGION_WRITE, request and reply. The data follow in a write
+// request and in a read reply.
 struct RegionAccess {
   uint64_t offset;
   uint32_t region;
@@ -132,7 +142,7 @@ struct RegionAccess {
 };
 static_assert(sizeof(RegionAccess) == 16);
 
-// What we announce, and hold clients to.
+// The server's limits. VERSION announces the first two to clients.
 inline constexpr size_t kMaxMessageFds = 16;
 inline constexpr uint32_t kMaxDataSize = 1 << 20;
 inline constexpr uint32_t kMaxMessageSize = sizeof(Header) + sizeof(RegionAccess) + kMaxDataSize;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_VFIO_USER_SERVER_H_
 #define PVSCHED_VMM_DEVICE_VFIO_USER_SERVER_H_
 
@@ -17,20 +18,20 @@
 
 namespace pvsched {
 
-// Lends a Device to one vfio-user client: a PCI function with BAR0 and
-// configuration space, no interrupts, nothing mappable. The client is hostile:
-// what is malformed is answered with an error, or ends the session if the
-// stream can't be trusted any more. Not thread-safe.
+// Serves a Device to one vfio-user client, as a PCI function with BAR0 and
+// configuration space, without interrupts and without mappable regions. The
+// client is not trusted. A malformed request is answered with an error. A broken
+// stream ends the session. Not thread-safe.
 class VfioUserServer {
  public:
-  // What is borrowed must outlive the server and belongs to it alone.
-  // `on_negotiated` is called once, when the client has shown itself to be one.
+  // `device`, `config` and `memory` are borrowed. They must outlive the server,
+  // and no other code uses them meanwhile. `on_negotiated` is called once, when
+  // the client has negotiated a version.
   VfioUserServer(
       UniqueFd socket, Device* device, PciConfig* config, MemoryMap* memory,
       std::function<void()> on_negotiated = [] {});
 
-  // The client is gone, whatever the reason: withdraws all records, then
-  // forgets the memory.
+  // Withdraws all records, then removes the client's memory.
   ~VfioUserServer();
   VfioUserServer(const VfioUserServer&) = delete;
   VfioUserServer& operator=(const VfioUserServer&) = delete;
@@ -39,9 +40,8 @@ class VfioUserServer {
 
   bool negotiated() const { return negotiated_; }
 
-  // To be called when fd() is readable: handles what has arrived, a bounded
-  // number of messages at a time. An error ends the session: OutOfRange if the
-  // client just left.
+  // Call when fd() is readable. Handles a bounded number of messages. An error
+  // ends the session. OutOfRange: the client closed the connection.
   absl::Status HandleInput();
 
  private:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "vmm-device/vfio_user/version.h"
 
 #include <algorithm>
@@ -19,11 +20,13 @@ namespace {
 using nlohmann::json;
 using vfio_user::Version;
 
-// Parsed JSON is many times its text; real clients send some 200 bytes.
+// Limits the memory that parsed JSON takes. QEMU sends some 200 bytes.
 constexpr size_t kMaxJsonSize = 4096;
+// A client that announces more descriptors a message is broken: the kernel's
+// limit is 253 (SCM_MAX_FD).
 constexpr uint64_t kMaxClientFds = 1024;
 
-// A member that is absent is fine, one of another kind or value is not.
+// Members are optional. A member of another type or value is an error.
 bool AbsentOrUnsigned(const json& object, const char* key, uint64_t max = UINT64_MAX) {
   const auto it = object.find(key);
   return it == object.end() || (it->is_number_unsigned() && it->get<uint64_t>() <= max);
@@ -40,7 +43,7 @@ bool AbsentOrBool(const json& object, const char* key) {
   return it == object.end() || it->is_boolean();
 }
 
-bool MakesSense(const json& version) {
+bool IsWellFormed(const json& version) {
   if (!version.is_object()) return false;
   const auto it = version.find("capabilities");
   if (it == version.end()) return true;
@@ -61,23 +64,26 @@ bool MakesSense(const json& version) {
 
 absl::StatusOr<std::vector<uint8_t>> AnswerVersion(absl::Span<const uint8_t> request) {
   Version version;
-  if (request.size() < sizeof(version)) return absl::InvalidArgumentError("VERSION is too short");
+  if (request.size() < sizeof(version))
+    return absl::InvalidArgumentError("VERSION is shorter than its fixed part");
   memcpy(&version, request.data(), sizeof(version));
   if (version.major != vfio_user::kVersionMajor) {
-    return absl::InvalidArgumentError(absl::StrCat("the client speaks vfio-user version ",
-                                                   version.major, ", this is version ",
+    return absl::InvalidArgumentError(absl::StrCat("the client has vfio-user's major version ",
+                                                   version.major, ", the server ",
                                                    vfio_user::kVersionMajor));
   }
   const std::string_view text(reinterpret_cast<const char*>(request.data()) + sizeof(version),
                               request.size() - sizeof(version));
   if (!text.empty()) {
     if (text.size() > kMaxJsonSize || text.back() != '\0') {
-      return absl::InvalidArgumentError("the capabilities are too long or have no NUL at the end");
+      return absl::InvalidArgumentError(
+          absl::StrCat("the capabilities are longer than ", kMaxJsonSize, " bytes or lack a NUL"));
     }
     const json parsed = json::parse(text.substr(0, text.size() - 1), nullptr,
                                     /*allow_exceptions=*/false);
-    if (!MakesSense(parsed)) {
-      return absl::InvalidArgumentError("the capabilities are no JSON that makes sense");
+    if (!IsWellFormed(parsed)) {
+      return absl::InvalidArgumentError(
+          "the capabilities are malformed JSON or have members of a wrong type");
     }
   }
 
@@ -85,14 +91,12 @@ absl::StatusOr<std::vector<uint8_t>> AnswerVersion(absl::Span<const uint8_t> req
   const std::string full = absl::StrCat(
       R"({"capabilities":{"max_msg_fds":)", vfio_user::kMaxMessageFds, R"(,"max_data_xfer_size":)",
       vfio_user::kMaxDataSize, R"(,"max_dma_maps":)", MemoryMap::kMaxRegions, "}}");
+  // The longest capabilities that the request's length allows.
   std::string_view answer;
   for (std::string_view candidate :
-       {std::string_view(full), std::string_view(R"({"capabilities":{}})"),
-        std::string_view("{}")}) {
-    if (candidate.size() + 1 <= text.size()) {
-      answer = candidate;
-      break;
-    }
+       {std::string_view("{}"), std::string_view(R"({"capabilities":{}})"),
+        std::string_view(full)}) {
+    if (candidate.size() + 1 <= text.size()) answer = candidate;
   }
   std::vector<uint8_t> reply(sizeof(version));
   memcpy(reply.data(), &version, sizeof(version));

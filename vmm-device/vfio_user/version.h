@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_VMM_DEVICE_VFIO_USER_VERSION_H_
 #define PVSCHED_VMM_DEVICE_VFIO_USER_VERSION_H_
 
@@ -10,9 +11,9 @@
 
 namespace pvsched {
 
-// Judges the payload of a VERSION request and makes that of the reply, which is
-// no longer than the request: QEMU takes no longer one. InvalidArgument if the
-// version or the capabilities make no sense.
+// Checks the payload of a VERSION request and makes the reply's payload. The
+// reply is at most as long as the request: QEMU accepts no longer reply.
+// InvalidArgument: another major version, or malformed capabilities.
 absl::StatusOr<std::vector<uint8_t>> AnswerVersion(absl::Span<const uint8_t> request);
 
 }  // namespace pvsched
