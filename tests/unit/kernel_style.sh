@@ -27,8 +27,10 @@ fi
 
 # LINUX_VERSION_CODE: a module outside of the kernel's tree builds for many kernels.
 # VOLATILE: BPF's tunables are const volatile. PREFER_DEFINED_ATTRIBUTE_MACRO: a policy has
-# no kernel header for its licence. COMPLEX_MACRO: macros of attributes need no parentheses.
+# no kernel header for its licence. COMPLEX_MACRO: macros of attributes and of
+# declarations need no parentheses.
 perl "$checkpatch" --no-tree --quiet --terse --show-types \
     --ignore ALLOC_WITH_SIZEOF,LINUX_VERSION_CODE,CONSTANT_COMPARISON,VOLATILE \
-    --ignore PREFER_DEFINED_ATTRIBUTE_MACRO \
+    --ignore PREFER_DEFINED_ATTRIBUTE_MACRO,COMPLEX_MACRO \
+    --typedefsfile tests/unit/kernel_style_types.txt \
     --file "$@"
