@@ -14,6 +14,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import build
 import check
+import coverage
 import demo
 import doctor
 import host
@@ -226,7 +227,16 @@ def _add_check(verb):
     sub.add_argument("files", nargs="*", metavar="FILE", help="files and folders of the checkout (default: all)")
 
 
-_VERBS = (_add_build, _add_chroot, _add_check, _add_demo, _add_bench, _add_test, _add_exec, _add_shell, _add_doctor, _add_clean)
+def _add_coverage(verb):
+    sub = verb("coverage", coverage.main, "measure which lines and functions of the C++ the tests run")
+    sub.description, sub.epilog = coverage.HELP, coverage.EPILOG
+    sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    sub.add_argument("--native", action="store_true", help="run the native tests, too")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+_VERBS = (_add_build, _add_chroot, _add_check, _add_coverage, _add_demo, _add_bench, _add_test, _add_exec, _add_shell,
+          _add_doctor, _add_clean)
 
 
 def _parser():
