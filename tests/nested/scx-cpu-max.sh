@@ -34,7 +34,8 @@ print_state() {
 # has_share LOW HIGH WHEN: the cgroup's share of a CPU in %. Its mean counts: time used
 # beyond the quota, as after a late tick, is paid back.
 has_share() {
-  local start=$(uptime_ms) used=$(used_ms) ticks=$(ticks) elapsed share
+  local start used ticks elapsed share
+  start=$(uptime_ms) used=$(used_ms) ticks=$(ticks)
   for _ in {1..5}; do
     sleep 6
     elapsed=$(($(uptime_ms) - start))

@@ -93,6 +93,7 @@ lab-guest exec pair 'busy() { taskset -c $1 sh -c "while :; do :; done" >/dev/nu
   one=$(busy 0) two=$(busy 1) moved=$(busy 0)
   sh -c "while :; do taskset -p 2 $moved; usleep 100000; taskset -p 1 $moved; usleep 100000; done" >/dev/null 2>&1 &
   echo $one $two $moved $! >/tmp/spin' || fail "the guest's busy loops did not start"
+# shellcheck disable=SC2046 # a thread id each
 mapfile -t shares < <(cpu_shares 15 $(lab-guest threads pair) "${beside[@]}")
 echo "shares in 15 s, in % of a CPU: two busy vCPUs ${shares[*]:0:2}, four busy tasks ${shares[*]:2}"
 for share in "${shares[@]:0:2}"; do

@@ -8,7 +8,7 @@
 . /lab/tests/lib.sh
 
 need_scx
-rt= sender=
+rt='' sender=''
 modprobe pktgen && modprobe dummy || skip "this kernel has no pktgen, so no kernel thread that never sleeps"
 trap 'echo stop >/proc/net/pktgen/pgctrl; kill -KILL $rt 2>/dev/null; [ -z "$sender" ] || wait $sender; rmmod pktgen dummy' EXIT
 # SIOCSIFFLAGS with IFF_UP, because this host has no ip(8).
