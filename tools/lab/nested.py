@@ -31,15 +31,15 @@ def names(pattern="*"):
 
 
 def is_last_of_boot(name):
-    """Whether a test changes the host for good, so that no other test may follow it."""
+    """Whether a test changes the host permanently, so that no other test may follow it."""
     return _LAST_OF_BOOT.search((NESTED / f"{name}.sh").read_text()) is not None
 
 
 def boots(tests, seed=None, is_last=is_last_of_boot):
     """The tests of each boot in their order: by name, or shuffled by `seed`.
 
-    Tests do not depend on each other. A boot ends after a test that changes the host for
-    good. Such tests come last, so that there are few boots.
+    Tests do not depend on each other. A boot ends after a test that changes the host
+    permanently. Such tests come last, so that there are few boots.
     """
     shared = [t for t in tests if not is_last(t)]
     last = [t for t in tests if is_last(t)]
