@@ -5,9 +5,11 @@
 import collections
 import json
 import posixpath
+import re
 import subprocess
 
 import build
+import check_sizes
 import roots
 from progress import clear_line, step
 from settings import BUILD, CHECKOUT, OUT, LabError
@@ -33,6 +35,7 @@ Exit status: 0 success, 1 a test failed or nothing was built, 2 wrong usage.
 FOLDER = "build/coverage"
 # Where a function that no test enters is listed.
 LISTED = ("common/", "vmm-device/", "host-policy/core/", "host-policy/daemon/", "host-policy/loader/")
+ALWAYS_INLINE = "host-policy/core/"
 _OPTIONS = ("-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=--coverage -fprofile-update=atomic",
             "-DCMAKE_C_FLAGS=--coverage -fprofile-update=atomic")
 _NOT_OURS = ("build/", "tests/")
@@ -44,7 +47,7 @@ def main(args):
     root = roots.build_root()
     build.cmake(root, FOLDER, _OPTIONS, [*(f"{tier}_tests" for tier in tiers), *build.DAEMONS])
     failed = _run_tests(root, tiers)
-    report = summary(_merged(_gcov(root)))
+    report = summary(_merged(_gcov(root)), lambda name: (CHECKOUT / name).read_text(encoding="utf-8"))
     if not report["folders"]:
         raise LabError(f"gcov found no counters of this tree: remove {CHECKOUT / FOLDER} and run this again")
     clear_line()
@@ -93,7 +96,7 @@ def _merged(documents):
             for line in file["lines"]:
                 lines[line["line_number"]] += line["count"]
             for function in file["functions"]:
-                entry = functions.setdefault(function["start_line"], [function["demangled_name"], 0])
+                entry = functions.setdefault(function["start_line"], [short(function["demangled_name"]), 0])
                 entry[1] += function["execution_count"]
     return merged
 
@@ -103,11 +106,29 @@ def _in_tree(path, folder):
     return path.removeprefix("/src/") if path.startswith("/src/") else None
 
 
-def summary(merged):
-    """What is printed: totals of each folder, and the functions that no test entered."""
+def short(name):
+    """A function's name without its arguments and the project's namespace."""
+    name = name.replace("(anonymous namespace)::", "").replace("pvsched::", "")
+    inner = ", a lambda" if "{lambda" in name else ""
+    return re.match(r"(?:operator\(\)|[^(])*", name)[0] + inner
+
+
+def _inlined(text, lines):
+    """The functions of a header whose functions are always inlined: gcov counts lines only."""
+    return {line: [name, max(lines.get(number, 0) for number in range(line, line + length))]
+            for line, name, length in check_sizes.c_functions(text)}
+
+
+def summary(merged, read):
+    """What is printed: totals of each folder, and the functions that no test entered.
+
+    `read` returns the text of a file.
+    """
     folders, uncovered = {}, []
     for file in sorted(merged):
         lines, functions = merged[file]
+        if file.startswith(ALWAYS_INLINE):
+            functions = _inlined(read(file), lines)
         entry = folders.setdefault(posixpath.dirname(file) + "/",
                                    {"lines": 0, "covered": 0, "functions": 0, "entered": 0})
         entry["lines"] += len(lines)
