@@ -9,8 +9,8 @@
 #ifndef PVSCHED_JUDGE_H
 #define PVSCHED_JUDGE_H
 
+/* A program includes maps.bpf.c before this header: headers hold no map. */
 #include "host-policy/bpf/kernel_types.bpf.h"
-#include "host-policy/bpf/maps.bpf.c"
 #include "host-policy/core/default_policy.h"
 
 /* Clock reads added to each event: docs/benchmarks.md, "Does it notice?" */

@@ -83,7 +83,9 @@ def floors(tree):
 
 def programs_in_headers(tree):
     """Programs and maps have one home, a .bpf.c file. `extern` declarations may stand in headers."""
-    found = []
+    found = [f"{name}:{line}: a header includes {target}: include it in the .bpf.c file"
+             for name, targets in graph(tree).items() if name.startswith(BPF) and name.endswith(".h")
+             for line, target in targets if target.endswith(".c")]
     for name in tree.files:
         if name.startswith(BPF) and name.endswith(".h"):
             text = _blank(tree.text(name))

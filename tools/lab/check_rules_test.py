@@ -92,6 +92,12 @@ class IncludesTest(unittest.TestCase):
         self.assertEqual([re.match(r"\S+:\d+", line)[0] for line in check_includes.programs_in_headers(tree(files))],
                          ["host-policy/bpf/a.bpf.h:2", "host-policy/bpf/a.bpf.h:4"])
 
+    def test_header_that_includes_programs_is_found(self):
+        files = {"host-policy/bpf/a.bpf.h": '\n#include "maps.bpf.c"\n', "host-policy/bpf/maps.bpf.c": "int x;\n",
+                 "host-policy/bpf/b.bpf.c": '#include "maps.bpf.c"\n'}
+        (found,) = check_includes.programs_in_headers(tree(files))
+        self.assertIn("host-policy/bpf/a.bpf.h:2: a header includes host-policy/bpf/maps.bpf.c", found)
+
     def test_declaration_and_comment_may_stand_in_a_header(self):
         files = {"host-policy/bpf/a.bpf.h": '/* SEC("x") */\nextern struct {\n int x;\n} m SEC(".maps");\n',
                  "host-policy/bpf/a.bpf.c": 'SEC("tp/x")\nint f(void *c)\n{\n}\n', "tests/a.h": 'SEC("x")\n'}

@@ -82,6 +82,7 @@ def _prepare(root):
         ninja = BUILD / "build.ninja"
         if not ninja.exists():
             build.logged(root, "configuring build", ["cmake", "-B", "build", "-G", "Ninja"])
+        build.logged(root, "configuring build", ["ninja", "-C", "build", "build.ninja"])  # if a CMakeLists.txt changed
         headers = re.findall(r"^build ([^|:$]*?\.h)\b[^\n]*: CUSTOM_COMMAND", ninja.read_text(), re.M)
         if headers:
             build.logged(root, "generating headers", ["ninja", "-C", "build", *sorted(set(headers))])

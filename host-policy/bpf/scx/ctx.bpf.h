@@ -9,7 +9,6 @@
 
 #include "host-policy/bpf/decide.bpf.h"
 #include "host-policy/bpf/scx/compat.bpf.h"
-#include "host-policy/bpf/scx/maps.bpf.c"
 
 #define PVS_PF_KTHREAD 0x00200000
 

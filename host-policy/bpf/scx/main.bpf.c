@@ -49,7 +49,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "host-policy/bpf/scx/ctx.bpf.h" /* contexts, DSQs, urgency; the maps */
+#include "host-policy/bpf/scx/maps.bpf.c" /* maps and variables */
+#include "host-policy/bpf/scx/ctx.bpf.h" /* contexts, DSQs, urgency */
 #include "host-policy/bpf/binding.bpf.c" /* which thread is which vCPU */
 #include "host-policy/bpf/scx/cgroup.bpf.c" /* cpu.weight and cpu.max */
 #include "host-policy/bpf/scx/account.bpf.c" /* charges CPU time */
