@@ -81,9 +81,11 @@ inline int StatusToErrno(const absl::Status& status) {
 // no value.
 #define ASSIGN_OR_RETURN(target, expression) \
   PVSCHED_ASSIGN_OR_RETURN(PVSCHED_CONCAT(pvsched_status_or_, __LINE__), target, expression)
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
 #define PVSCHED_ASSIGN_OR_RETURN(status_or, target, expression) \
   auto status_or = (expression);                                \
   if (!status_or.ok()) return std::move(status_or).status();    \
   target = *std::move(status_or)
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif  // PVSCHED_COMMON_ERRNO_STATUS_H_

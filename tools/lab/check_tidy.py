@@ -91,7 +91,7 @@ def _prepare(root):
 
 
 def _tidy(root, name, stamp):
-    done = root.run(["nice", "clang-tidy", "--quiet", "-p", "build", name], stdin=subprocess.DEVNULL,
+    done = root.run(["clang-tidy", "--quiet", "-p", "build", name], stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     found = findings(done.stdout)
     if done.returncode and not found:
