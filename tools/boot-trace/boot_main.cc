@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "tools/boot-trace/measure.h"
 
 namespace pvsched {
@@ -41,8 +42,8 @@ constexpr char kFooter[] =
 
 struct CommandLine {
   MeasureOptions measure;
-  std::string port = "0x80";
-  std::string value = "0x5a";
+  std::string port = absl::StrFormat("0x%x", PVS_BOOT_DEFAULT_PORT);
+  std::string value = absl::StrFormat("0x%x", PVS_BOOT_DEFAULT_VALUE);
   bool as_json = false;
 };
 

@@ -8,16 +8,17 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "tools/boot-trace/bpf/intf.h"
 #include "tools/boot-trace/report.h"
 
 namespace pvsched {
 
 struct MeasureOptions {
   int runs = 1;
-  uint16_t port = 0x80;
-  uint64_t value = 0x5a;             // or PVS_BOOT_ANY_VALUE
-  std::vector<std::string> command;  // argv of the one command, or
-  std::vector<std::string> compare;  // two shell commands
+  uint16_t port = PVS_BOOT_DEFAULT_PORT;
+  uint64_t value = PVS_BOOT_DEFAULT_VALUE;  // or PVS_BOOT_ANY_VALUE
+  std::vector<std::string> command;         // argv of the one command, or
+  std::vector<std::string> compare;         // two shell commands
   bool shows_output = false;
   bool any_status = false;
 };

@@ -14,6 +14,7 @@ from settings import KERNEL_WANTED, LabError
 SUITES = ("trixie", "trixie-updates", "trixie-backports", "bookworm")
 OLDEST_HOST_KERNEL = (6, 13)  # as in host_check.cc (facts_test.py): uptr in task storage
 OLDEST_GUEST_KERNEL = (6, 1)
+OLDEST_QEMU = (10, 1)  # vfio-user-pci
 FLAVOUR = "cloud-amd64"
 
 

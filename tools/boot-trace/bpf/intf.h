@@ -42,6 +42,9 @@ struct pvs_boot_exit {
 #define PVS_BOOT_PROCESSES_MAX 4096
 #define PVS_BOOT_EXITS_MAX 131072
 
+/* The mark by default: what boot-init and boot_mark.ko write. */
+#define PVS_BOOT_DEFAULT_PORT 0x80
+#define PVS_BOOT_DEFAULT_VALUE 0x5a
 /* Instead of the mark's value: the first write of any value is the mark. */
 #define PVS_BOOT_ANY_VALUE 0xffffffffffffffffULL
 
