@@ -20,7 +20,7 @@ host_spin 0
 zero=$hog
 host_spin 1
 shares=$(cpu_shares 5 "$zero" "$hog")
-echo "shares of the host's busy loops, in % of a CPU:" $shares
+echo "shares of the host's busy loops, in % of a CPU: ${shares//$'\n'/ }"
 for share in $shares; do [ "$share" -ge 18 ] || fail "a busy loop of the host has $share % of a CPU, not about 35 %"; done
 unspin pair
 unload_hostile

@@ -27,7 +27,7 @@ host_spin 0
 mapfile -t threads < <(lab-guest threads overcommit | sed 1d)
 spin overcommit "$busy_cpus" "-o 0"
 before=$(switches_during cpu_shares 5 "${threads[@]}" "$hog")
-echo "ordinary tasks: $before switches/s, shares in % of a CPU: $(tr '\n' ' ' <"$OUT/shares")"
+echo "ordinary tasks: $before switches/s, shares in % of a CPU: $(paste -sd" " "$OUT/shares")"
 unspin overcommit
 
 # The observer must run even if ordinary tasks starve.
@@ -37,7 +37,7 @@ for id in $(seq $urgent); do
   eventually 10 "vCPU $id is boosted" holds "[ \"\$(vcpu overcommit $id .boosts)\" -gt 0 ]"
 done
 after=$(switches_during cpu_shares 8 "${threads[@]}" "$hog")
-echo "urgent tasks: $after switches/s, shares in % of a CPU: $(tr '\n' ' ' <"$OUT/shares")"
+echo "urgent tasks: $after switches/s, shares in % of a CPU: $(paste -sd" " "$OUT/shares")"
 unspin overcommit
 [ "$after" -le $((4 * before + 1000)) ] || fail "$after context switches/s with urgent tasks, $before with ordinary tasks"
 mapfile -t shares <"$OUT/shares"

@@ -18,10 +18,10 @@ class BootsTest(unittest.TestCase):
     def test_without_a_seed_the_order_is_by_name_in_one_boot(self):
         self.assertEqual(nested.boots(_TESTS, None, _only()), [_TESTS])
 
-    def test_a_test_that_changes_the_host_for_good_is_last(self):
+    def test_a_test_that_changes_the_host_permanently_is_last(self):
         self.assertEqual(nested.boots(["a", "b", "c"], None, _only("b")), [["a", "c", "b"]])
 
-    def test_no_test_follows_one_that_changes_the_host_for_good(self):
+    def test_no_test_follows_one_that_changes_the_host_permanently(self):
         self.assertEqual(nested.boots(["a", "b", "c"], None, _only("a", "b")), [["c", "a"], ["b"]])
 
     def test_a_seed_gives_an_order_of_its_own_and_the_same_each_time(self):
