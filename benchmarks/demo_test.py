@@ -60,7 +60,8 @@ class DemoTest(unittest.TestCase):
         with contextlib.redirect_stderr(io.StringIO()) as told:
             said = self._run(measured)
         self.assertIn("medians of 1 round.", said)
-        self.assertRegex(told.getvalue(), "1 of 2 rounds are complete: round 2 has no figures for agent; agent was given up: .*silence")
+        self.assertRegex(told.getvalue(), "1 of 2 rounds are complete: round 2 has no figures for agent; "
+                         "agent was given up: .*silence")
 
     def test_without_a_complete_round_the_error_has_the_reasons(self):
         _recorded(self.top, 1, "eevdf", 500)

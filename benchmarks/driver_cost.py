@@ -52,7 +52,8 @@ def check(root):
     found = ratios(root)
     text = ", ".join(f"{kind} {value:.4f}" for kind, value in found.items())
     if any(value > LIMITS[kind] for kind, value in found.items()):
-        raise LabError(f"instructions of a guest's switches and wake-ups, with the driver divided by without: {text}; limits: {LIMITS}")
+        raise LabError("instructions of a guest's switches and wake-ups, with the driver divided by without: "
+                       f"{text}; limits: {LIMITS}")
     return text
 
 

@@ -147,7 +147,8 @@ def report(new, old, path, threshold=THRESHOLD):
     if seconds := _other_seconds(new, old):
         lines.append(seconds)
     if differing := _differing(new, old):
-        lines.append(f"the runs differ in {', '.join(differing)}: figures without a base that depend on this are left out")
+        lines.append(f"the runs differ in {', '.join(differing)}: "
+                     "figures without a base that depend on this are left out")
     lines += [f"  {'worse' if f.metric else 'lost'}: {f.text}" for f in findings]
     if not compared:
         lines.append("no figure can be compared: run the same suites with at least two rounds in one of the runs")

@@ -86,7 +86,8 @@ class Collection:
         for policy in sorted(block.order, key=self.policies.index):
             path = folder(self._raw, block.round, case.suite, case.name, policy)
             if (path / "missing").exists():
-                self.lacks(case.suite, case.title, policy, f"round {block.round}: {(path / 'missing').read_text().strip()}")
+                why = (path / "missing").read_text().strip()
+                self.lacks(case.suite, case.title, policy, f"round {block.round}: {why}")
                 continue
             if not (path.parent / "done").exists() or not path.exists():
                 continue  # run.py reports why the run ended early or gave the policy up

@@ -45,8 +45,8 @@ def add_options(parser):
     parser.add_argument("--against", metavar="FILE",
                         help="compare with an older results.json: exit status 1 if pvsched has become worse")
     parser.add_argument("--publish", action="store_true",
-                        help="keep the results as benchmarks/results/DATE-COMMIT.json, and generate docs/performance.md "
-                        "from them")
+                        help="keep the results as benchmarks/results/DATE-COMMIT.json, and generate "
+                        "docs/performance.md from them")
     parser.add_argument("--assert", action="store_true", dest="is_asserted",
                         help="exit status 1 if a promise of docs/performance.md is missed or was not measured")
     parser.add_argument("--merge", default=[], metavar="DIR[,DIR]", type=lambda text: text.split(","),
@@ -54,7 +54,8 @@ def add_options(parser):
     parser.add_argument("--page", metavar="FILE",
                         help=f"measure nothing: write the page {performance.PAGE.name} from the newest file in "
                         "benchmarks/results, or from that of --from")
-    parser.add_argument("--from", metavar="RESULTS", dest="source", help="with --page: generate the page from this file")
+    parser.add_argument("--from", metavar="RESULTS", dest="source",
+                        help="with --page: generate the page from this file")
 
 
 def run(args, command):

@@ -95,13 +95,14 @@ def page(results, source):
 def _head(meta, source):
     own = f", kernel {meta['own_kernel']}" if "own_kernel" in meta else ""
     timed = f", latency for {meta['seconds']} s in each" if meta.get("seconds") else ""
+    qemu = f"QEMU {meta.get('qemu') or '(its version was not recorded)'}"
     command = f" by `{meta['command']}`" if meta.get("command") else ""
     return [
         f"`./lab bench --page docs/performance.md` generates this page from [{source}](../{source}): do not edit it.",
         *([words.stopped(meta)] if meta.get("trouble") else []),
         "",
         f"- Machine: {meta['machine']}{own}.",
-        f"- Host under test: kernel {meta['host_kernel']}, QEMU {meta.get('qemu') or '(its version was not recorded)'}, "
+        f"- Host under test: kernel {meta['host_kernel']}, {qemu}, "
         f"{'emulated, with its guests within the emulation' if meta['emulated'] else 'on hardware virtualisation'}.",
         f"- Run: {meta['date']}, commit {meta['commit']}, {meta['rounds']} rounds{timed}{command}.",
         *(["- Emulation multiplies the time of exits and wake-ups: "

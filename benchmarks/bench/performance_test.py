@@ -4,13 +4,15 @@
 import contextlib
 import io
 import pathlib
+import re
 import tempfile
 import unittest
 from unittest import mock
 
+import payload
 from bench import performance, policies, promises, results, run, suites, synthetic, workload
 from bench.synthetic import sample
-from settings import LabError
+from settings import CASES, LabError
 
 _LATE = promises.QUESTIONS[0]
 _WORK = next(q for q in promises.QUESTIONS if q.metric == "load's work")
@@ -186,6 +188,12 @@ class PublishTest(unittest.TestCase):
 
 
 class WorkloadTest(unittest.TestCase):
+    def test_every_script_that_the_cases_source_is_in_the_payload(self):
+        sourced = {name for file in CASES.iterdir()
+                   for name in re.findall(r"^\. ([a-z-]+\.sh)$", file.read_text(), re.M)}
+        self.assertLessEqual({"workload.sh", "policies.sh", "measuring.sh"}, sourced)
+        self.assertLessEqual(sourced, set(payload._BENCH_TOOLS))
+
     def test_constants_of_the_scripts_are_read(self):
         self.assertEqual(workload.constants()["rt_priority"], "8")
 

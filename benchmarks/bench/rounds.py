@@ -33,7 +33,8 @@ class Measured:
     @property
     def given_up(self):
         """(suite, case, policy) -> the reason."""
-        return {at: f"the host died {len(ends)} times under it, the last time: {ends[-1]}" for at, ends in self.deaths.items()
+        return {at: f"the host died {len(ends)} times under it, the last time: {ends[-1]}"
+                for at, ends in self.deaths.items()
                 if len(ends) >= _DEATHS and at[2] != BASE}
 
 

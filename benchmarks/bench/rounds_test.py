@@ -77,7 +77,8 @@ class DeathTest(unittest.TestCase):
             result = rounds.run(_PLAN, 5, self.raw, True, kept=rounds.read(self.raw))
         self.assertEqual(hosts.jobs[1].files["/lab/schedule"],
                          b"1 latency busy-1x1 rr eevdf\n2 latency busy-1x1 rr eevdf\n")
-        self.assertEqual(result.given_up, {("latency", "busy-1x1", "scx"): "the host died 2 times under it, the last time: the emulated host died: silence"})
+        self.assertEqual(result.given_up, {("latency", "busy-1x1", "scx"): "the host died 2 times under it, the last "
+                                           "time: the emulated host died: silence"})
 
     def test_base_is_never_given_up(self):
         died = (["1 latency busy-1x1 eevdf"], {})

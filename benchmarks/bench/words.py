@@ -72,7 +72,8 @@ def stopped(meta):
 
 
 def place(meta):
-    timed = f", latency for {meta['seconds']} s each time" if "latency" in meta["suites"] and meta.get("seconds") else ""
+    is_timed = "latency" in meta["suites"] and meta.get("seconds")
+    timed = f", latency for {meta['seconds']} s each time" if is_timed else ""
     own = f" (the machine's own: {meta['own_kernel']})" if "own_kernel" in meta else ""
     return (f"{meta['date']}, {meta['machine']}; host kernel {meta['host_kernel']}{own}, guest kernel "
             f"{meta['guest_kernel']}; {meta['rounds']} round{'s' * (meta['rounds'] != 1)}{timed}; "
