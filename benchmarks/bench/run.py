@@ -220,4 +220,5 @@ def _why_missing(collection, options, plan, unbuilt, measured):
     if native.POLICY not in collection.policies:
         for part in native.parts(options.suites):
             collection.lacks(*native.cases_of(part), policies.BASE, f"only {native.POLICY} is measured here")
-    collection.unwanted(cases)
+    if not options.preset:  # --against takes a reason for a lost measurement, which a preset's choice is not
+        collection.unwanted(cases)

@@ -218,6 +218,12 @@ class PresetTest(unittest.TestCase):
         rounds_of = {b.case.name: max(p.round for p in plan if p.case == b.case) for b in plan}
         self.assertEqual(rounds_of, {"busy-1x1": 5, "guest-1x1": 3, "idle": 3, "busy": 3})
 
+    def test_policies_that_the_preset_omits_in_a_case_are_not_reported_as_missing(self):
+        options = run.of_preset(run.Options([], [], 1, 0, 1, pathlib.Path(), None, "", preset="page"))
+        collection = collect.Collection(pathlib.Path(), [], options.seconds, options.policies)
+        run._why_missing(collection, options, [], {}, rounds.Measured(pathlib.Path()))
+        self.assertEqual(collection.missing, [])
+
     def test_a_run_without_a_preset_has_all_cases_of_its_suites(self):
         options = run.Options(["boot"], [], 1, 0, 1, pathlib.Path(), None, "")
         self.assertEqual(run.of_preset(options).cases(), suites.cases(["boot"]))

@@ -102,8 +102,7 @@ class Preset:
 
 
 def _reduced(suite, name, *policies, rounds=0):
-    return dataclasses.replace(case(suite, name), names=(BASE, *policies), rounds=rounds,
-                               why_not="the preset leaves it out")
+    return dataclasses.replace(case(suite, name), names=(BASE, *policies), rounds=rounds)
 
 
 # `page` measures what docs/performance.md shows, in 40 minutes on two emulated CPUs.
