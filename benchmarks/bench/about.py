@@ -7,10 +7,13 @@ import hashlib
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 
 import roots
 from settings import CHECKOUT
+
+_PATHS = ("--out", "--against")
 
 
 def meta(kernel, commit_name, emulated, options, seconds):
@@ -18,7 +21,19 @@ def meta(kernel, commit_name, emulated, options, seconds):
     return {"date": now.date().isoformat(), "time": now.strftime("%H:%M"), "host_kernel": kernel,
             "guest_kernel": kernel, "own_kernel": os.uname().release, "machine": machine_name(), "qemu": qemu(),
             "emulated": emulated, "rounds": options.rounds, "suites": options.suites, "trouble": "",
-            "seconds": seconds, "seed": options.seed, "commit": commit_name, "command": options.command}
+            "seconds": seconds, "seed": options.seed, "commit": commit_name,
+            "command": portable(options.command)}
+
+
+def portable(command):
+    """The command without options whose paths belong to one machine and do not change what is measured."""
+    words, kept = iter(shlex.split(command)), []
+    for word in words:
+        if word in _PATHS:
+            next(words, None)
+        elif not word.startswith(tuple(f"{option}=" for option in _PATHS)):
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def machine_name():

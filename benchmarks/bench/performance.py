@@ -96,7 +96,7 @@ def _head(meta, source):
     own = f", kernel {meta['own_kernel']}" if "own_kernel" in meta else ""
     timed = f", latency for {meta['seconds']} s in each" if meta.get("seconds") else ""
     qemu = f"QEMU {meta.get('qemu') or '(its version was not recorded)'}"
-    command = f" by `{meta['command']}`" if meta.get("command") else ""
+    command = f", by `{meta['command']}`" if meta.get("command") else ""
     return [
         f"`./lab bench --page docs/performance.md` generates this page from [{source}](../{source}): do not edit it.",
         *([words.stopped(meta)] if meta.get("trouble") else []),
@@ -167,7 +167,7 @@ def judge(results, red=False):
     for v in found:
         if not v.state:
             continue
-        shown = f"{words.ratio(v.ratio.median)} of {v.peer}" if v.ratio else "no ratio"
+        shown = f"ratio to {v.peer} {words.ratio(v.ratio.median)}" if v.ratio else "no ratio"
         state = f"\033[31m{v.state}\033[0m" if red and v.state != KEPT else v.state
         lines.append(f"  {state}: {v.question.text} {v.title}: {shown}, promised {v.limit}")
     return "\n".join([summary(found), *lines]), 0 if all(v.state in ("", KEPT) for v in found) else 1

@@ -114,7 +114,7 @@ class PageTest(unittest.TestCase):
     def test_head_names_machine_kernel_qemu_date_commit_and_rounds(self):
         text = self._page(qemu="11.1.3", own_kernel="6.18", seconds=14, command="./lab bench --preset page")
         for part in ("2 x test, kernel 6.18", "kernel 7.3.4, QEMU 11.1.3, emulated", "2026-11-21, commit abc, 3 rounds",
-                     "latency for 14 s in each", "by `./lab bench --preset page`", "ratios count"):
+                     "latency for 14 s in each", ", by `./lab bench --preset page`", "ratios count"):
             self.assertIn(part, text)
 
     def test_emulation_is_mentioned_for_emulated_runs_only(self):
@@ -153,7 +153,7 @@ class JudgeTest(unittest.TestCase):
     def test_missed_promise_is_red_and_exit_status_1(self):
         text, status = self._only(60)
         self.assertEqual(status, 1)
-        self.assertIn("\033[31mMISSED\033[0m: How late? pvsched, scx: 0.60 of EEVDF, promised <= 0.50", text)
+        self.assertIn("\033[31mMISSED\033[0m: How late? pvsched, scx: ratio to EEVDF 0.60, promised <= 0.50", text)
 
     def test_unmeasured_promise_has_exit_status_1(self):
         self.assertEqual(self._only(0)[1], 1)

@@ -65,8 +65,8 @@ QUESTIONS = (
         Promise("kfunc", 0.7)), _LATENCY),
     Question("What does a VM exit cost?", "overhead", _EXITS, "round trip of an exit", (
         Promise("agent", 1.25, "An exit to the VMM and back takes {value} when pvschedd serves the vCPU: {ratio} "
-                               "times as long as {peer} ({peer_value})."),),
-             "./lab bench --suite overhead --policies agent", peer_title="without pvschedd"),
+                               "times as long as on {peer} ({peer_value})."),),
+             "./lab bench --suite overhead --policies agent", peer_title="a host without pvschedd"),
     Question("What does a guest on an idle host cost?", "overhead", _IDLE, "CPU time a wake-up", (
         Promise("scx", 1.4, "A wake-up of its vCPU takes {value} of CPU time under scx: {ratio} times that under "
                             "{peer} ({peer_value})."),

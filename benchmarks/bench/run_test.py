@@ -245,6 +245,10 @@ class PublishTest(unittest.TestCase):
 
 
 class AboutTest(unittest.TestCase):
+    def test_paths_are_removed_from_the_recorded_command(self):
+        self.assertEqual(about.portable("./lab bench --out '/a b' --preset page --against=/tmp/x.json --publish"),
+                         "./lab bench --preset page --publish")
+
     STATUS = """\
 Package: qemu-system-common
 Status: install ok installed
