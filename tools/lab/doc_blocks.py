@@ -18,7 +18,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLICY_HEADER = ROOT / "host-policy/core/default_policy.h"
 POLICY_PAGE = ROOT / "docs/explanation/policy.md"
-CLI_PAGE = ROOT / "docs/reference/cli.md"
+CLI_PAGES = [ROOT / f"docs/reference/{name}.md"
+             for name in ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-boot")]
 TUNABLES_PAGE = ROOT / "docs/reference/tunables.md"
 SCX_PAGE = ROOT / "docs/reference/scx-params.md"
 
@@ -98,8 +99,8 @@ def wanted(binaries):
     found = {(POLICY_PAGE, "policy-table"): policy_table(POLICY_HEADER.read_text())}
     if binaries is None:
         return found
-    for name in blocks(CLI_PAGE.read_text()):
-        found[CLI_PAGE, name] = _help(binaries, name)
+    for page in CLI_PAGES:
+        found |= {(page, name): _help(binaries, name) for name in blocks(page.read_text())}
     found[TUNABLES_PAGE, "tunables"] = _output(binaries, ["pvschedctl", "tunable", "list", "--markdown"])
     for name in blocks(SCX_PAGE.read_text()):
         found[SCX_PAGE, name] = _scx_table(_output(binaries, ["pvschedd", "--scx-param", "list", "--json"]))
