@@ -39,6 +39,19 @@ def defines(text, name):
     return re.search(definition, text, re.M) or re.search(program, text)
 
 
+def folder_rules(page):
+    """Folder -> the folders that it may include, from the table of folders."""
+    row = re.compile(r"^\| \[`([^`]+)`\]\([^)]*\) \|[^|]*\|([^|]*)\|[^|]*\|$", re.M)
+    return {folder: re.findall(r"`([^`]+)`", allowed) or [allowed.strip()]
+            for folder, allowed in row.findall(page)}
+
+
+def home(path, folders):
+    """The innermost of the folders that holds this file."""
+    found = [folder for folder in folders if path.startswith(f"{folder}/")]
+    return max(found, key=len, default=None)
+
+
 class ArchitectureTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -81,6 +94,19 @@ class ArchitectureTest(unittest.TestCase):
             with self.subTest(token):
                 # No assertRegex(): its message is the whole tree.
                 self.assertTrue(re.search(rf"\b{re.escape(match['name'])}\b", self.all))
+
+    def test_folders_include_what_the_table_allows(self):
+        rules = folder_rules(PAGE.read_text())
+        self.assertGreater(len(rules), 10)
+        for path, text in self.sources.items():
+            folder = home(path.relative_to(ROOT).as_posix(), rules)
+            if folder is None or "all" in rules[folder]:
+                continue
+            for included in re.findall(r'^[ \t]*#[ \t]*include "([^"]+/[^"]+)"', text, re.M):
+                other = home(included, rules)
+                if other is not None and other != folder:
+                    with self.subTest(f"{path.relative_to(ROOT)} includes {included}"):
+                        self.assertIn(other, rules[folder])
 
 
 class DefinesTest(unittest.TestCase):
