@@ -109,6 +109,20 @@ class ArchitectureTest(unittest.TestCase):
                         self.assertIn(other, rules[folder])
 
 
+class MessagesTest(unittest.TestCase):
+    def test_log_lines_of_the_guide_are_the_drivers(self):
+        page = (ROOT / "docs/how-to/refused-device.md").read_text()
+        driver = "\n".join(text for path, text in sources().items() if path.parent.name == "guest-driver")
+        lines = [quote for row in re.findall(r"^\| (`[^|]*)\|", page, re.M) for quote in re.findall(r"`([^`]+)`", row)]
+        self.assertGreater(len(lines), 10)
+        for line in lines:
+            with self.subTest(line):
+                # "..." stands for a value: a conversion of the format.
+                pattern = r"%[#.\w]+".join(re.escape(part) for part in line.split("..."))
+                pattern = pattern.removesuffix(r"%[#.\w]+")
+                self.assertTrue(re.search(pattern, driver))
+
+
 class DefinesTest(unittest.TestCase):
     def test_function_over_two_lines_is_found(self):
         self.assertTrue(defines("static int f(int a,\n\t     int b)\n{\n", "f"))
