@@ -38,7 +38,7 @@ function(pvsched_skeleton source name)
 endfunction()
 
 # pvsched_policy(DIR NAME): compiles DIR/NAME.bpf.c into policies/NAME.bpf.o, with
-# the command that docs/policy.md shows: it names no CPU version.
+# the command that docs/tutorial/your-own-policy.md shows: it names no CPU version.
 function(pvsched_policy directory name)
   set(object ${PROJECT_BINARY_DIR}/policies/${name}.bpf.o)
   add_custom_command(

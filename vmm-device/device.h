@@ -79,7 +79,8 @@ class RecordSink {
 const char* ResultName(uint32_t result);
 
 // The device behind BAR0: registers, feature negotiation, and the table of
-// registered records. docs/abi.md has the protocol, pvsched_abi.h the values.
+// registered records. docs/reference/abi.md has the protocol, pvsched_abi.h the
+// values.
 // Performs no I/O. Trusts no value that the guest writes. Not thread-safe.
 class Device {
  public:
