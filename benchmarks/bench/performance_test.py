@@ -12,7 +12,7 @@ from unittest import mock
 import payload
 from bench import performance, policies, promises, results, run, suites, synthetic, workload
 from bench.synthetic import sample
-from settings import CASES, LabError
+from settings import CASES, CHECKOUT, LabError
 
 _LATE = promises.QUESTIONS[0]
 _WORK = next(q for q in promises.QUESTIONS if q.metric == "load's work")
@@ -196,6 +196,14 @@ class WorkloadTest(unittest.TestCase):
 
     def test_constants_of_the_scripts_are_read(self):
         self.assertEqual(workload.constants()["rt_priority"], "8")
+
+    def test_the_lab_page_states_the_constants_of_the_scripts(self):
+        text = (CHECKOUT / "docs" / "reference" / "lab.md").read_text()
+        c = workload.constants()
+        for stated in (f"`stress-ng {c['load']}`", f"-p {c['rt_priority']} --policy=rr",
+                       f"runs in the guest every {int(c['guest_interval']) // 1000} ms and on the host every "
+                       f"{int(c['host_interval']) // 1000} ms"):
+            self.assertIn(stated, text)
 
     def test_line_that_is_no_assignment_is_an_error(self):
         file = pathlib.Path(tempfile.mkdtemp()) / "workload.sh"
