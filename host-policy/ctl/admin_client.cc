@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/ctl/admin_client.h"
 
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
 #include "common/unix_socket.h"
 
 namespace pvsched {
@@ -18,7 +20,7 @@ absl::StatusOr<UniqueFd> Send(const std::string& socket_path, const Json& reques
   if (!fd.ok()) {
     return absl::UnavailableError(
         absl::StrCat(fd.status().message(),
-                     "; is pvschedd running, and are you root? (--socket names another)"));
+                     ": is pvschedd running, and are you root? --socket names another socket"));
   }
   const std::string text = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   if (send(fd->get(), text.data(), text.size(), MSG_NOSIGNAL) !=
@@ -28,7 +30,7 @@ absl::StatusOr<UniqueFd> Send(const std::string& socket_path, const Json& reques
   return fd;
 }
 
-// A line of JSON a time.
+// Reads JSON objects, one in each line.
 class LineReader {
  public:
   explicit LineReader(int fd) : fd_(fd) {}
@@ -44,7 +46,7 @@ class LineReader {
     }
     Json json = Json::parse(buffer_.substr(0, end), nullptr, /*allow_exceptions=*/false);
     buffer_.erase(0, end + 1);
-    if (!json.is_object()) return absl::InternalError("pvschedd's answer is no JSON");
+    if (!json.is_object()) return absl::InternalError("pvschedd's reply is not JSON");
     return json;
   }
 
@@ -53,27 +55,25 @@ class LineReader {
   std::string buffer_;
 };
 
-absl::StatusOr<Json> ResultOf(const absl::StatusOr<Json>& answer) {
-  if (!answer.ok()) return answer.status();
-  if (const auto error = answer->find("error"); error != answer->end() && error->is_string()) {
+absl::StatusOr<Json> ResultOf(absl::StatusOr<Json> reply) {
+  ASSIGN_OR_RETURN(const Json answer, std::move(reply));
+  if (const auto error = answer.find("error"); error != answer.end() && error->is_string()) {
     return absl::InvalidArgumentError(error->get<std::string>());
   }
-  return answer->value("result", Json());
+  return answer.value("result", Json());
 }
 
 }  // namespace
 
 absl::StatusOr<Json> AdminClient::Ask(const Json& request) const {
-  absl::StatusOr<UniqueFd> fd = Send(socket_path_, request);
-  if (!fd.ok()) return fd.status();
-  return ResultOf(LineReader(fd->get()).Next());
+  ASSIGN_OR_RETURN(UniqueFd fd, Send(socket_path_, request));
+  return ResultOf(LineReader(fd.get()).Next());
 }
 
 absl::Status AdminClient::Trace(const std::function<bool(const Json&)>& on_decision) const {
-  absl::StatusOr<UniqueFd> fd = Send(socket_path_, {{"command", "trace"}});
-  if (!fd.ok()) return fd.status();
-  LineReader reader(fd->get());
-  if (absl::StatusOr<Json> result = ResultOf(reader.Next()); !result.ok()) return result.status();
+  ASSIGN_OR_RETURN(UniqueFd fd, Send(socket_path_, {{"command", "trace"}}));
+  LineReader reader(fd.get());
+  RETURN_IF_ERROR(ResultOf(reader.Next()).status());
   while (true) {
     absl::StatusOr<Json> decision = reader.Next();
     if (absl::IsCancelled(decision.status())) return absl::OkStatus();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_CTL_ADMIN_CLIENT_H_
 #define PVSCHED_HOST_POLICY_CTL_ADMIN_CLIENT_H_
 
@@ -14,14 +15,14 @@ namespace pvsched {
 
 using Json = nlohmann::ordered_json;
 
-// Talks to pvschedd's admin socket. Errors are sentences for the user.
+// A client of pvschedd's admin socket. The user sees its errors.
 class AdminClient {
  public:
   explicit AdminClient(std::string socket_path) : socket_path_(std::move(socket_path)) {}
 
   absl::StatusOr<Json> Ask(const Json& request) const;
   // Calls `on_decision` for each decision until it returns false, a signal
-  // comes or pvschedd ends.
+  // arrives, or pvschedd ends.
   absl::Status Trace(const std::function<bool(const Json&)>& on_decision) const;
 
  private:

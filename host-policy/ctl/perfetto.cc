@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/ctl/perfetto.h"
 
 #include "absl/strings/str_cat.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_CTL_PERFETTO_H_
 #define PVSCHED_HOST_POLICY_CTL_PERFETTO_H_
 
@@ -11,10 +12,9 @@
 
 namespace pvsched {
 
-// Writes decisions as a trace that ui.perfetto.dev and chrome://tracing open
-// (the JSON trace event format): a process for each VM, a track for each vCPU,
-// a slice for each stretch of time in which it was boosted, lowered or
-// throttled, with the reason of its start as argument.
+// Writes decisions in the JSON trace event format, for ui.perfetto.dev and
+// chrome://tracing. Each VM is a process, each vCPU a track. A slice is a time in
+// which the vCPU was boosted, lowered or throttled; its argument is the reason.
 class PerfettoWriter {
  public:
   // `file` must outlive the writer.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// pvschedctl: shows an admin what pvschedd does, and sets what it may.
+// Copyright (C) 2026 The pvsched authors
+// pvschedctl shows what pvschedd does, and changes tunables and the policy.
 
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -14,6 +16,8 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
+#include "common/paths.h"
 #include "host-policy/ctl/admin_client.h"
 #include "host-policy/ctl/perfetto.h"
 #include "host-policy/ctl/tables.h"
@@ -24,7 +28,7 @@ namespace {
 
 volatile sig_atomic_t g_interrupted = 0;
 
-// Without SA_RESTART, so that a blocking read ends.
+// Without SA_RESTART, so that a signal ends a blocking read.
 void EndOnInterrupt() {
   struct sigaction action = {};
   action.sa_handler = [](int) { g_interrupted = 1; };
@@ -33,8 +37,9 @@ void EndOnInterrupt() {
   sigaction(SIGALRM, &action, nullptr);
 }
 
-struct Options {
-  std::string socket_path = "/run/pvsched/admin.sock";
+// The options of all commands. A command's callback sets `status`.
+struct Invocation {
+  std::string socket_path = InDirectory(kDefaultStateDir, kAdminSocketName);
   bool as_json = false;
   std::string vm;
   std::string name;
@@ -43,95 +48,208 @@ struct Options {
   double interval = 1.0;
   bool is_batch = false;
   int seconds = 0;
-  std::string output;
+  std::string path;
   bool as_markdown = false;
+  absl::Status status;
 };
 
-absl::Status Print(const Options& options, const Json& request, std::string (*table)(const Json&)) {
-  absl::StatusOr<Json> result = AdminClient(options.socket_path).Ask(request);
-  if (!result.ok()) return result.status();
-  fputs(options.as_json ? (result->dump(2) + "\n").c_str() : table(*result).c_str(), stdout);
+using TableFunction = std::string (*)(const Json&);
+
+absl::Status Print(const Invocation& run, const Json& request, TableFunction table) {
+  ASSIGN_OR_RETURN(const Json result, AdminClient(run.socket_path).Ask(request));
+  fputs(run.as_json ? (result.dump(2) + "\n").c_str() : table(result).c_str(), stdout);
   return absl::OkStatus();
 }
 
-absl::Status GetTunable(const Options& options) {
-  if (absl::StatusOr<size_t> index = FindTunable(options.name); !index.ok()) return index.status();
-  absl::StatusOr<Json> list =
-      AdminClient(options.socket_path).Ask({{"command", "tunable list"}, {"vm", options.vm}});
-  if (!list.ok()) return list.status();
-  for (const Json& tunable : *list) {
-    if (tunable.value("name", "") != options.name) continue;
-    puts(options.as_json ? tunable.dump(2).c_str() : tunable.value("value", "").c_str());
+absl::Status GetTunable(const Invocation& run) {
+  RETURN_IF_ERROR(FindTunable(run.name).status());
+  ASSIGN_OR_RETURN(const Json list,
+                   AdminClient(run.socket_path).Ask({{"command", "tunable list"}, {"vm", run.vm}}));
+  for (const Json& tunable : list) {
+    if (tunable.value("name", "") != run.name) continue;
+    puts(run.as_json ? tunable.dump(2).c_str() : tunable.value("value", "").c_str());
   }
   return absl::OkStatus();
 }
 
-absl::Status Top(const Options& options) {
-  const AdminClient client(options.socket_path);
+absl::Status SetTunable(const Invocation& run) {
+  return AdminClient(run.socket_path)
+      .Ask({{"command", "tunable set"}, {"name", run.name}, {"value", run.value}, {"vm", run.vm}})
+      .status();
+}
+
+absl::Status LoadPolicy(const Invocation& run, const std::string& path) {
+  const std::string absolute = path.empty() ? path : std::filesystem::absolute(path).string();
+  return Print(run, {{"command", "policy load"}, {"path", absolute}}, PolicyText);
+}
+
+absl::Status PrintDump(const Invocation& run) {
+  ASSIGN_OR_RETURN(const Json status,
+                   AdminClient(run.socket_path).Ask({{"command", "scheduler status"}}));
+  const std::string dump = ExitDump(status);
+  if (run.as_json) {
+    puts(Json{{"dump", dump}}.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    return absl::OkStatus();
+  }
+  if (dump.empty()) {
+    return absl::NotFoundError("there is no dump: the kernel has ejected no scheduler of pvsched");
+  }
+  fputs(dump.c_str(), stdout);
+  return absl::OkStatus();
+}
+
+absl::Status Top(const Invocation& run) {
+  const AdminClient client(run.socket_path);
   EndOnInterrupt();
-  absl::StatusOr<Json> before = client.Ask({{"command", "stats"}});
-  for (int round = 0; options.rounds == 0 || round < options.rounds; ++round) {
-    if (!before.ok()) return before.status();
-    std::this_thread::sleep_for(std::chrono::duration<double>(options.interval));
+  ASSIGN_OR_RETURN(Json before, client.Ask({{"command", "stats"}}));
+  for (int round = 0; run.rounds == 0 || round < run.rounds; ++round) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(run.interval));
     if (g_interrupted) return absl::OkStatus();
-    absl::StatusOr<Json> after = client.Ask({{"command", "stats"}});
-    if (!after.ok()) return after.status();
-    if (!options.is_batch) fputs("\033[H\033[2J", stdout);
-    fputs(TopTable(*before, *after, options.interval).c_str(), stdout);
-    if (options.is_batch) puts("");
+    ASSIGN_OR_RETURN(Json after, client.Ask({{"command", "stats"}}));
+    if (!run.is_batch) fputs("\033[H\033[2J", stdout);
+    fputs(TopTable(before, after, run.interval).c_str(), stdout);
+    if (run.is_batch) puts("");
     fflush(stdout);
     before = std::move(after);
   }
   return absl::OkStatus();
 }
 
-absl::Status Trace(const Options& options) {
+void PrintDecision(const Json& decision) {
+  printf("%.6f %s/%d %s -> %s (%s)\n", static_cast<double>(decision.value("ns", uint64_t{0})) / 1e9,
+         decision.value("vm", "?").c_str(), decision.value("vcpu", 0),
+         decision.value("before", "?").c_str(), decision.value("grant", "?").c_str(),
+         decision.value("reason", "").c_str());
+}
+
+absl::Status Trace(const Invocation& run) {
   EndOnInterrupt();
-  if (options.seconds > 0) alarm(static_cast<unsigned>(options.seconds));
+  if (run.seconds > 0) alarm(static_cast<unsigned>(run.seconds));
   uint64_t decisions = 0;
   uint64_t dropped = 0;
   std::unique_ptr<FILE, int (*)(FILE*)> file(nullptr, fclose);
   std::unique_ptr<PerfettoWriter> writer;
-  if (!options.output.empty()) {
-    file.reset(fopen(options.output.c_str(), "w"));
-    if (file == nullptr) {
-      return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", options.output));
-    }
+  if (!run.path.empty()) {
+    file.reset(fopen(run.path.c_str(), "w"));
+    if (file == nullptr) return ErrnoStatus(errno, absl::StrCat("cannot write ", run.path));
     writer = std::make_unique<PerfettoWriter>(file.get());
-    fprintf(stderr, "tracing%s; Ctrl-C ends it\n",
-            options.seconds > 0 ? absl::StrCat(" for ", options.seconds, " s").c_str() : "");
+    fprintf(stderr, "tracing%s; Ctrl-C ends the trace\n",
+            run.seconds > 0 ? absl::StrCat(" for ", run.seconds, " s").c_str() : "");
   }
-  absl::Status status = AdminClient(options.socket_path).Trace([&](const Json& decision) {
+  absl::Status status = AdminClient(run.socket_path).Trace([&](const Json& decision) {
     ++decisions;
     dropped = decision.value("dropped", uint64_t{0});
     if (writer != nullptr) {
       writer->Add(decision);
-    } else if (options.as_json) {
+    } else if (run.as_json) {
       puts(decision.dump().c_str());
     } else {
-      printf("%.6f %s/%d %s -> %s (%s)\n",
-             static_cast<double>(decision.value("ns", uint64_t{0})) / 1e9,
-             decision.value("vm", "?").c_str(), decision.value("vcpu", 0),
-             decision.value("before", "?").c_str(), decision.value("grant", "?").c_str(),
-             decision.value("reason", "").c_str());
+      PrintDecision(decision);
     }
     return g_interrupted == 0;
   });
   writer.reset();
-  if (status.ok() && !options.output.empty()) {
-    fprintf(stderr, "%lu decisions in %s (%lu were dropped); open it at ui.perfetto.dev\n",
-            decisions, options.output.c_str(), dropped);
+  if (status.ok() && !run.path.empty()) {
+    fprintf(stderr, "%lu decisions in %s (%lu were dropped); ui.perfetto.dev shows the file\n",
+            decisions, run.path.c_str(), dropped);
   }
   return status;
 }
 
+// A command whose subcommands do the work.
+CLI::App* AddGroup(CLI::App& app, const char* name, const char* help) {
+  CLI::App* group = app.add_subcommand(name, help);
+  group->require_subcommand(1);
+  return group;
+}
+
+// A command that prints pvschedd's reply to the request of the same name.
+CLI::App* AddShow(CLI::App& parent, const char* name, const char* help, Invocation& run,
+                  const char* request, TableFunction table) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  command->final_callback(
+      [&run, request, table] { run.status = Print(run, {{"command", request}}, table); });
+  return command;
+}
+
+void AddTunableCommands(CLI::App& app, Invocation& run) {
+  CLI::App* tunable = AddGroup(app, "tunable", "Caps, budgets and priorities");
+  CLI::App* list = tunable->add_subcommand("list", "Every tunable, its value and its meaning");
+  list->add_option("--vm", run.vm, "The values for this VM");
+  list->add_flag("--markdown", run.as_markdown, "The reference table, in Markdown");
+  list->final_callback([&run] {
+    if (run.as_markdown) {
+      fputs(TunablesAsMarkdown().c_str(), stdout);
+      return;
+    }
+    run.status = Print(run, {{"command", "tunable list"}, {"vm", run.vm}}, TunableTable);
+  });
+  CLI::App* get = tunable->add_subcommand("get", "The value of a tunable");
+  get->add_option("NAME", run.name, "As tunable list has it")->required();
+  get->add_option("--vm", run.vm, "The value for this VM");
+  get->final_callback([&run] { run.status = GetTunable(run); });
+  CLI::App* set = tunable->add_subcommand(
+      "set",
+      "Change a tunable until pvschedd ends. A value in the configuration file lasts longer.");
+  set->add_option("NAME", run.name, "As tunable list has it")->required();
+  set->add_option("VALUE", run.value, "In the tunable's unit")->required();
+  set->add_option("--vm", run.vm, "Change the value for this VM only");
+  set->final_callback([&run] { run.status = SetTunable(run); });
+}
+
+void AddPolicyCommands(CLI::App& app, Invocation& run) {
+  CLI::App* policy =
+      AddGroup(app, "policy", "The policy: the function that proposes a vCPU's grant");
+  AddShow(*policy, "show", "The policy in use", run, "policy show", PolicyText);
+  CLI::App* load = policy->add_subcommand(
+      "load", "Replace the policy. If the kernel refuses the new one, the old one stays.");
+  load->add_option("FILE", run.path, "BPF object with a function pvs_policy")
+      ->required()
+      ->check(CLI::ExistingFile);
+  load->final_callback([&run] { run.status = LoadPolicy(run, run.path); });
+  policy->add_subcommand("reset", "Return to the default policy")->final_callback([&run] {
+    run.status = LoadPolicy(run, "");
+  });
+}
+
+void AddSchedulerCommands(CLI::App& app, Invocation& run) {
+  CLI::App* scheduler =
+      AddGroup(app, "scheduler", "pvsched's scheduler for the whole host (--actuator scx)");
+  AddShow(*scheduler, "status", "Its counters, and why the kernel last ejected it", run,
+          "scheduler status", SchedulerTable);
+  scheduler->add_subcommand("dump", "The kernel's debug dump of the last ejection")
+      ->final_callback([&run] { run.status = PrintDump(run); });
+}
+
+void AddMonitorCommands(CLI::App& app, Invocation& run) {
+  AddShow(app, "stats", "Counters and wake-up latencies of every vCPU since its registration", run,
+          "stats", StatsTable);
+  CLI::App* top = app.add_subcommand("top", "The counters as rates, refreshed");
+  top->add_option("-n,--rounds", run.rounds, "Rounds to print; 0: no limit")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  top->add_option("-d,--delay", run.interval, "Seconds between two rounds")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 3600.0));
+  top->add_flag("-b,--batch", run.is_batch, "Do not clear the screen, for output to a file");
+  top->final_callback([&run] { run.status = Top(run); });
+  CLI::App* trace = app.add_subcommand("trace", "Each decision and its reason, as it is made");
+  trace->add_option("-s,--seconds", run.seconds, "Length of the trace; 0: until Ctrl-C")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  trace->add_option("-o,--output", run.path, "Write a file for ui.perfetto.dev instead");
+  trace->final_callback([&run] { run.status = Trace(run); });
+}
+
 int Main(int argc, char** argv) {
-  Options options;
-  absl::Status status;
-  CLI::App app("Shows what pvschedd does, and sets what it may do. Run as root.", "pvschedctl");
+  Invocation run;
+  CLI::App app(
+      "Shows what pvschedd does with the vCPUs of this host, and changes what it may do.\n"
+      "Run it as root, while pvschedd runs.",
+      "pvschedctl");
   app.set_version_flag("--version", PVSCHED_VERSION_STRING);
-  app.add_option("--socket", options.socket_path, "Where pvschedd listens")->capture_default_str();
-  app.add_flag("--json", options.as_json, "Print JSON instead of a table");
+  app.add_option("--socket", run.socket_path, "pvschedd's admin socket")->capture_default_str();
+  app.add_flag("--json", run.as_json, "Print JSON instead of a table");
   app.require_subcommand(1);
   app.fallthrough();
   app.footer(
@@ -139,101 +257,24 @@ int Main(int argc, char** argv) {
       "  pvschedctl --json vcpu list\n"
       "  pvschedctl tunable set budget 500 --vm web1\n"
       "  pvschedctl trace --seconds 5 --output trace.json");
-
-  CLI::App* vm = app.add_subcommand("vm", "Virtual machines with a pvsched device");
-  vm->require_subcommand(1);
-  vm->add_subcommand("list", "Every VM: its process, vCPUs with a record, threads known")
-      ->final_callback([&] { status = Print(options, {{"command", "vm list"}}, VmTable); });
-  CLI::App* vcpu = app.add_subcommand("vcpu", "Their vCPUs");
-  vcpu->require_subcommand(1);
-  vcpu->add_subcommand("list", "Every vCPU: its thread, state, what it is given, what is its own")
-      ->final_callback([&] { status = Print(options, {{"command", "vcpu list"}}, VcpuTable); });
-
-  CLI::App* tunable = app.add_subcommand("tunable", "Caps, budgets and priorities");
-  tunable->require_subcommand(1);
-  CLI::App* list = tunable->add_subcommand("list", "Every tunable, its value and what it does");
-  list->add_option("--vm", options.vm, "As it is for this VM");
-  list->add_flag("--markdown", options.as_markdown, "Every tunable there is, as docs/tunables.md");
-  list->final_callback([&] {
-    if (options.as_markdown) {
-      fputs(TunablesAsMarkdown().c_str(), stdout);
-      return;
-    }
-    status = Print(options, {{"command", "tunable list"}, {"vm", options.vm}}, TunableTable);
-  });
-  CLI::App* get = tunable->add_subcommand("get", "One value");
-  get->add_option("NAME", options.name, "See tunable list")->required();
-  get->add_option("--vm", options.vm, "As it is for this VM");
-  get->final_callback([&] { status = GetTunable(options); });
-  CLI::App* set = tunable->add_subcommand(
-      "set",
-      "Change a value, at once and until pvschedd ends (the configuration file is for good)");
-  set->add_option("NAME", options.name, "See tunable list")->required();
-  set->add_option("VALUE", options.value, "In the tunable's unit")->required();
-  set->add_option("--vm", options.vm, "For this VM only");
-  set->final_callback([&] {
-    absl::StatusOr<Json> result = AdminClient(options.socket_path)
-                                      .Ask({{"command", "tunable set"},
-                                            {"name", options.name},
-                                            {"value", options.value},
-                                            {"vm", options.vm}});
-    status = result.status();
-  });
-
-  CLI::App* policy = app.add_subcommand("policy", "The function that decides");
-  policy->require_subcommand(1);
-  const auto policy_text = [](const Json& json) { return json.value("policy", "?") + "\n"; };
-  policy->add_subcommand("show", "Which one runs")->final_callback([&] {
-    status = Print(options, {{"command", "policy show"}}, policy_text);
-  });
-  CLI::App* load = policy->add_subcommand(
-      "load", "Put a policy of your own in place; one that is refused leaves the old one");
-  load->add_option("FILE", options.output, "BPF object, see docs/policy.md")
-      ->required()
-      ->check(CLI::ExistingFile);
-  load->final_callback([&] {
-    status = Print(
-        options,
-        {{"command", "policy load"}, {"path", std::filesystem::absolute(options.output).string()}},
-        policy_text);
-  });
-  policy->add_subcommand("reset", "Back to the default one")->final_callback([&] {
-    status = Print(options, {{"command", "policy load"}, {"path", ""}}, policy_text);
-  });
-
-  CLI::App* scheduler =
-      app.add_subcommand("scheduler", "The host's scheduler, with --actuator scx");
-  scheduler->require_subcommand(1);
-  scheduler->add_subcommand("status", "Whether it runs, what it did, why it last ended")
-      ->final_callback(
-          [&] { status = Print(options, {{"command", "scheduler status"}}, SchedulerTable); });
-
-  app.add_subcommand("stats", "Counters of every vCPU since it was registered, and its wake-ups")
-      ->final_callback([&] { status = Print(options, {{"command", "stats"}}, StatsTable); });
-  CLI::App* top = app.add_subcommand("top", "The same as rates, again and again");
-  top->add_option("-n,--rounds", options.rounds, "End after so many; 0: never")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  top->add_option("-d,--delay", options.interval, "Seconds between two")
-      ->capture_default_str()
-      ->check(CLI::Range(0.1, 3600.0));
-  top->add_flag("-b,--batch", options.is_batch, "One below the other, for a file");
-  top->final_callback([&] { status = Top(options); });
-  CLI::App* trace = app.add_subcommand("trace", "Decisions as they are made, with their reasons");
-  trace->add_option("-s,--seconds", options.seconds, "End after so long; 0: at Ctrl-C")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  trace->add_option("-o,--output", options.output, "Write a trace for ui.perfetto.dev instead");
-  trace->final_callback([&] { status = Trace(options); });
-
+  CLI::App* vm = AddGroup(app, "vm", "Virtual machines with a pvsched device");
+  AddShow(*vm, "list", "Every VM: its process, its registered vCPUs, how many are bound", run,
+          "vm list", VmTable);
+  CLI::App* vcpu = AddGroup(app, "vcpu", "vCPUs with a registered record");
+  AddShow(*vcpu, "list", "Every vCPU: its thread, state, applied parameters and baseline", run,
+          "vcpu list", VcpuTable);
+  AddTunableCommands(app, run);
+  AddPolicyCommands(app, run);
+  AddSchedulerCommands(app, run);
+  AddMonitorCommands(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  if (!status.ok()) {
-    fprintf(stderr, "pvschedctl: %s\n", std::string(status.message()).c_str());
-    return absl::IsInvalidArgument(status) ? 2 : 1;
+  if (!run.status.ok()) {
+    fprintf(stderr, "pvschedctl: %s\n", std::string(run.status.message()).c_str());
+    return absl::IsInvalidArgument(run.status) ? 2 : 1;
   }
   return 0;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/ctl/tables.h"
 
 #include <algorithm>
@@ -10,7 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 #include "common/text_table.h"
+#include "host-policy/daemon/scx_counters.h"
 
 namespace pvsched {
 namespace {
@@ -64,7 +67,7 @@ std::string VcpuTable(const Json& vcpus) {
 }
 
 std::string TunableTable(const Json& tunables) {
-  std::vector<Row> rows = {{"NAME", "VALUE", "UNIT", "DEFAULT", "WHAT IT DOES"}};
+  std::vector<Row> rows = {{"NAME", "VALUE", "UNIT", "DEFAULT", "DESCRIPTION"}};
   for (const Json& tunable : tunables) {
     rows.push_back({Text(tunable, "name"), Text(tunable, "value"), Text(tunable, "unit"),
                     Text(tunable, "default"), Text(tunable, "help")});
@@ -105,38 +108,50 @@ std::string StatsTable(const Json& stats) {
                       " failed\n");
 }
 
-std::string SchedulerTable(const Json& status) {
-  std::string text;
-  if (!status.value("is_scheduler", false)) {
-    text = absl::StrCat("the host has its own scheduler; pvsched's actuator is ",
-                        status.value("actuator", "?"), "\n");
-  } else {
-    text = "pvsched schedules the host\n";
-    // In the order of struct pvs_scx_counts.
-    static constexpr std::pair<const char*, const char*> kMeanings[] = {
-        {"idle", "tasks that woke onto an idle CPU"},
-        {"queued", "tasks that waited in a queue"},
-        {"urgent_idle", "urgent vCPUs that found an idle CPU"},
-        {"preempted", "vCPUs that took a less urgent or a later task's CPU"},
-        {"urgent_queued", "urgent vCPUs that found none"},
-        {"kept", "slices after which an urgent vCPU went on"},
-        {"critical_kept", "and others, for the sake of a critical section"},
-        {"starved", "tasks that went before an urgent vCPU, as they starved"},
-        {"pulled", "vCPUs that became urgent in a queue"},
-        {"young", "wake-ups in a VM's boot profile"}};
-    const Json counts = status.value("counts", Json::object());
-    for (const auto& [key, meaning] : kMeanings) {
-      absl::StrAppend(&text, absl::StrFormat("  %12d  %s\n", Number(counts, key), meaning));
-    }
-    for (const Json& name : status.value("missing_callbacks", Json::array())) {
-      absl::StrAppend(&text, "this kernel has no ops.", name.get<std::string>(), "()\n");
-    }
-  }
-  if (const std::string end = status.value("last_end", ""); !end.empty()) {
-    absl::StrAppend(&text, "last ended by the kernel: ", end, "\n");
+namespace {
+
+std::string CountRow(uint64_t count, absl::string_view meaning) {
+  return absl::StrFormat("  %12d  %s\n", count, meaning);
+}
+
+std::string ExitText(const Json& status) {
+  const std::string end = status.value("last_end", "");
+  if (end.empty()) return "";
+  std::string text = absl::StrCat("last ejected by the kernel: ", end, "\n");
+  if (!ExitDump(status).empty()) {
+    absl::StrAppend(&text, "its debug dump: pvschedctl scheduler dump, in the file ",
+                    status["last_exit"].value("file", "?"), "\n");
   }
   return text;
 }
+
+}  // namespace
+
+std::string ExitDump(const Json& status) {
+  const auto exit = status.find("last_exit");
+  return exit != status.end() && exit->is_object() ? exit->value("dump", "") : "";
+}
+
+std::string SchedulerTable(const Json& status) {
+  if (!status.value("is_scheduler", false)) {
+    return absl::StrCat("the host has its own scheduler; pvsched's actuator is ",
+                        status.value("actuator", "?"), "\n", ExitText(status));
+  }
+  std::string text = "pvsched is the host's scheduler\n";
+  const Json counts = status.value("counts", Json::object());
+  for (const ScxCounterInfo& info : ScxCounterInfos()) {
+    text += CountRow(Number(counts, info.name), info.meaning);
+  }
+  const Json events = status.value("kernel_events", Json::object());
+  if (!events.empty()) text += "events that sched_ext counts\n";
+  for (const auto& [name, count] : events.items()) text += CountRow(count.get<uint64_t>(), name);
+  for (const Json& name : status.value("missing_callbacks", Json::array())) {
+    absl::StrAppend(&text, "this kernel's sched_ext has no ops.", name.get<std::string>(), "()\n");
+  }
+  return text + ExitText(status);
+}
+
+std::string PolicyText(const Json& policy) { return policy.value("policy", "?") + "\n"; }
 
 std::string TopTable(const Json& before, const Json& after, double seconds) {
   std::map<std::pair<std::string, uint64_t>, Json> old;
@@ -150,7 +165,7 @@ std::string TopTable(const Json& before, const Json& after, double seconds) {
     const auto rate = [&](const char* key, double unit) {
       const uint64_t now = Number(vcpu, key);
       const uint64_t then = was.is_object() ? Number(was, key) : now;
-      // A vCPU that was registered again starts anew.
+      // The counters of a vCPU restart when it is registered again.
       const double difference = now >= then ? static_cast<double>(now - then) : 0.0;
       return absl::StrFormat("%.0f", difference / seconds / unit);
     };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_CTL_TABLES_H_
 #define PVSCHED_HOST_POLICY_CTL_TABLES_H_
 
@@ -8,16 +9,19 @@
 
 namespace pvsched {
 
-// pvschedd's answers as tables for a person.
+// pvschedd's replies as text.
 std::string VmTable(const Json& vms);
 std::string VcpuTable(const Json& vcpus);
 std::string TunableTable(const Json& tunables);
 std::string StatsTable(const Json& stats);
-// What happened between two answers to "stats", `seconds` apart.
 std::string SchedulerTable(const Json& status);
+std::string PolicyText(const Json& policy);
+// The dump in a reply to "scheduler status"; empty if there is none.
+std::string ExitDump(const Json& status);
+// The rates between two replies to "stats", `seconds` apart.
 std::string TopTable(const Json& before, const Json& after, double seconds);
 
-// The upper bound, in us, of the bucket that holds the quantile; -1: empty.
+// The upper bound, in us, of the bucket with the quantile; -1: no wake-up was counted.
 long BucketQuantile(const Json& histogram, double quantile);
 
 }  // namespace pvsched

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/admin_json.h"
 
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "host-policy/daemon/actuators/sched_params.h"
+#include "host-policy/daemon/scx_counters.h"
 
 namespace pvsched {
 namespace {
@@ -28,8 +30,8 @@ const char* EventName(uint32_t event) {
   return event < std::size(kNames) ? kNames[event] : "?";
 }
 
-// What a word asks for or grants: "rr 8", "nice 5", "idle policy".
-std::string WordText(uint64_t word) {
+// A priority word as text: "rr 8", "nice 5", "idle".
+std::string PriorityText(uint64_t word) {
   const uint32_t policy = pvsched_word_policy(word);
   switch (policy) {
     case PVSCHED_POLICY_FIFO:
@@ -45,8 +47,8 @@ std::string WordText(uint64_t word) {
 std::string GrantText(uint64_t grant) {
   const uint32_t flags = pvsched_word_flags(grant);
   if ((flags & PVSCHED_GRANT_THROTTLED) != 0) return "throttled";
-  if ((flags & PVSCHED_GRANT_BOOSTED) != 0) return absl::StrCat("boosted to ", WordText(grant));
-  if ((flags & PVSCHED_GRANT_LOWERED) != 0) return absl::StrCat("lowered to ", WordText(grant));
+  if ((flags & PVSCHED_GRANT_BOOSTED) != 0) return absl::StrCat("boosted to ", PriorityText(grant));
+  if ((flags & PVSCHED_GRANT_LOWERED) != 0) return absl::StrCat("lowered to ", PriorityText(grant));
   return "baseline";
 }
 
@@ -57,9 +59,9 @@ std::string Reason(const pvs_trace& trace) {
   std::string text = EventName(trace.event);
   absl::StrAppend(&text, (flags & PVSCHED_INTENT_IDLE) != 0
                              ? std::string(": idle")
-                             : absl::StrCat(": runs ", WordText(intent)));
+                             : absl::StrCat(": runs ", PriorityText(intent)));
   if ((pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID) != 0) {
-    absl::StrAppend(&text, ", ", WordText(waiting), " waits");
+    absl::StrAppend(&text, ", ", PriorityText(waiting), " waits");
   }
   if ((flags & PVS_INTENT_IRQ) != 0) absl::StrAppend(&text, ", in an interrupt");
   if (trace.critical != 0) absl::StrAppend(&text, ", preemption off");
@@ -93,15 +95,15 @@ nlohmann::ordered_json VcpuToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot
   const Actuator::Applied applied = actuator.applied(vcpu.slot);
   json["tid"] = vcpu.tid;
   json["state"] = StateName(slot.vcpu.state);
-  json["applied"] = ParamsToJson(applied.now);
-  json["baseline"] = ParamsToJson(applied.own);
+  json["applied"] = ParamsToJson(applied.current);
+  json["baseline"] = ParamsToJson(applied.baseline);
   json["boosts"] = slot.vcpu.boosts;
   json["throttles"] = slot.vcpu.throttles;
   json["boosted_ns"] = slot.vcpu.boosted_ns;
   return json;
 }
 
-nlohmann::ordered_json StatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot) {
+nlohmann::ordered_json VcpuStatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot) {
   return {{"vm", vm.name},
           {"vcpu", vcpu.id},
           {"state", vcpu.tid == 0 ? "unbound" : StateName(slot.vcpu.state)},
@@ -115,17 +117,16 @@ nlohmann::ordered_json StatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slo
           {"wakeup_us", {{"normal", slot.wakeup_us[0]}, {"boosted", slot.wakeup_us[1]}}}};
 }
 
-nlohmann::ordered_json SchedulerCountsToJson(const pvs_scx_counts& counts) {
-  return {{"idle", counts.idle},
-          {"queued", counts.queued},
-          {"urgent_idle", counts.urgent_idle},
-          {"preempted", counts.preempted},
-          {"urgent_queued", counts.urgent_queued},
-          {"kept", counts.kept},
-          {"critical_kept", counts.critical_kept},
-          {"starved", counts.starved},
-          {"pulled", counts.pulled},
-          {"young", counts.boot_boosted}};
+nlohmann::ordered_json ScxCountsToJson(const pvs_scx_counts& counts) {
+  Json json = Json::object();
+  for (const ScxCounterInfo& info : ScxCounterInfos()) json[info.name] = counts.*info.field;
+  return json;
+}
+
+nlohmann::ordered_json ScxExitToJson(const ScxExit& exit, const std::string& path) {
+  return {{"time", exit.time}, {"reason", exit.reason}, {"message", exit.message},
+          {"kind", exit.kind}, {"code", exit.code},     {"file", path},
+          {"dump", exit.dump}};
 }
 
 nlohmann::ordered_json TraceToJson(const Vm& vm, const Vcpu& vcpu, const pvs_trace& trace) {

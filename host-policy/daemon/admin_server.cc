@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/admin_server.h"
 
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <optional>
 #include <utility>
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
 #include "common/unix_socket.h"
 #include "host-policy/daemon/admin_json.h"
+#include "host-policy/daemon/scx_counters.h"
 
 namespace pvsched {
 namespace {
@@ -19,8 +23,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxRequest = 4096;
 constexpr size_t kMaxTracers = 4;
-// How long an admin's client may keep the event loop waiting.
-constexpr timeval kPatience = {.tv_sec = 1, .tv_usec = 0};
+// How long a client can block the event loop by one read or write.
+constexpr timeval kIoTimeout = {.tv_sec = 1, .tv_usec = 0};
 
 std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -50,9 +54,8 @@ AdminServer::~AdminServer() {
 }
 
 absl::Status AdminServer::Listen(const std::string& path) {
-  absl::StatusOr<UniqueFd> listener = ListenUnix(path, SOCK_STREAM, 0600);
-  if (!listener.ok()) return listener.status();
-  listener_ = *std::move(listener);
+  ASSIGN_OR_RETURN(UniqueFd listener, ListenUnix(path, SOCK_STREAM, 0600));
+  listener_ = std::move(listener);
   path_ = path;
   return loop_.Add(listener_.get(), [this] { Accept(); });
 }
@@ -60,8 +63,8 @@ absl::Status AdminServer::Listen(const std::string& path) {
 void AdminServer::Accept() {
   UniqueFd fd = acceptor_.Accept(listener_.get(), 0);
   if (!fd) return;
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
-  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kIoTimeout, sizeof(kIoTimeout));
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kIoTimeout, sizeof(kIoTimeout));
   std::string text;
   while (text.size() < kMaxRequest && text.find('\n') == std::string::npos) {
     char buffer[kMaxRequest];
@@ -79,74 +82,95 @@ void AdminServer::Accept() {
   if (Field(request, "command") == "trace") StartTrace(std::move(fd));
 }
 
-absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
-  const std::string command = request.is_object() ? Field(request, "command") : "";
+Json AdminServer::VmsToJson() const {
   Json list = Json::array();
-  if (command == "vm list") {
-    for (const auto& [pid, vm] : registry_.vms()) list.push_back(VmToJson(*vm));
-    return list;
-  }
-  if (command == "vcpu list" || command == "stats") {
-    for (const auto& [pid, vm] : registry_.vms()) {
-      for (const auto& [id, vcpu] : vm->vcpus) {
-        const pvs_slot& slot = bpf_.slot(vcpu.slot);
-        list.push_back(command == "stats" ? StatsToJson(*vm, vcpu, slot)
-                                          : VcpuToJson(*vm, vcpu, slot, actuator_));
-      }
+  for (const auto& [pid, vm] : registry_.vms()) list.push_back(VmToJson(*vm));
+  return list;
+}
+
+Json AdminServer::VcpusToJson() {
+  Json list = Json::array();
+  for (const auto& [pid, vm] : registry_.vms()) {
+    for (const auto& [id, vcpu] : vm->vcpus) {
+      list.push_back(VcpuToJson(*vm, vcpu, bpf_.slot(vcpu.slot), actuator_));
     }
-    if (command == "vcpu list") return list;
-    const Actuator::Counts counts = actuator_.counts();
-    return Json{{"actuator",
-                 {{"name", actuator_.name()},
-                  {"calls", counts.calls},
-                  {"failures", counts.failures},
-                  {"deferred", counts.deferred}}},
-                {"vcpus", list}};
   }
+  return list;
+}
+
+Json AdminServer::StatsToJson() {
+  Json list = Json::array();
+  for (const auto& [pid, vm] : registry_.vms()) {
+    for (const auto& [id, vcpu] : vm->vcpus) {
+      list.push_back(VcpuStatsToJson(*vm, vcpu, bpf_.slot(vcpu.slot)));
+    }
+  }
+  const Actuator::Counts counts = actuator_.counts();
+  return {{"actuator",
+           {{"name", actuator_.name()},
+            {"calls", counts.calls},
+            {"failures", counts.failures},
+            {"deferred", counts.deferred}}},
+          {"vcpus", list}};
+}
+
+absl::StatusOr<Json> AdminServer::HandleTunable(const std::string& command, const Json& request) {
   const std::string vm = Field(request, "vm");
-  if (command == "tunable list") return TunablesToJson(vm);
   if (command == "tunable set") {
     const std::string name = Field(request, "name");
     const std::string value = Field(request, "value");
-    absl::Status status = registry_.SetTunable(vm, name, value);
-    if (!status.ok()) return status;
+    RETURN_IF_ERROR(registry_.SetTunable(vm, name, value));
     LOG(INFO) << "tunable " << name << " = " << value << (vm.empty() ? "" : " for VM " + vm);
-    return TunablesToJson(vm);
   }
+  return TunablesToJson(vm);
+}
+
+absl::StatusOr<Json> AdminServer::HandlePolicy(const std::string& command, const Json& request) {
+  const auto name = [this] { return bpf_.policy_path().empty() ? "default" : bpf_.policy_path(); };
   if (command == "policy load") {
-    if (absl::Status status = bpf_.SetPolicy(Field(request, "path")); !status.ok()) {
-      return status;
-    }
-    LOG(INFO) << "policy: " << (bpf_.policy_path().empty() ? "the default" : bpf_.policy_path());
+    RETURN_IF_ERROR(bpf_.SetPolicy(Field(request, "path")));
+    LOG(INFO) << "policy: " << name();
   }
-  if (command == "policy show" || command == "policy load") {
-    return Json{{"policy", bpf_.policy_path().empty() ? "default" : bpf_.policy_path()}};
-  }
+  return Json{{"policy", name()}};
+}
+
+absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
+  const std::string command = request.is_object() ? Field(request, "command") : "";
+  if (command == "vm list") return VmsToJson();
+  if (command == "vcpu list") return VcpusToJson();
+  if (command == "stats") return StatsToJson();
+  if (command == "tunable list" || command == "tunable set") return HandleTunable(command, request);
+  if (command == "policy show" || command == "policy load") return HandlePolicy(command, request);
   if (command == "scheduler status") return SchedulerToJson();
   if (command == "trace") {
     if (tracers_.size() >= kMaxTracers) {
-      return absl::ResourceExhaustedError("too many traces are being taken already");
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the limit of ", kMaxTracers, " traces at once is reached"));
     }
     return Json::object();
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("pvschedd knows no command '", command, "'; is pvschedctl of another version?"));
+      absl::StrCat("pvschedd has no command '", command, "': is pvschedctl of another version?"));
 }
 
 Json AdminServer::SchedulerToJson() const {
+  const std::optional<ScxExit> exit = scx_exits_.Load();
   Json json = {{"actuator", actuator_.name()},
                {"is_scheduler", actuator_.name() == std::string("scx")},
-               {"last_end", scheduler_ends_.Last()}};
+               {"last_end", exit ? ScxExitRecord::Summary(*exit) : ""},
+               {"last_exit", exit ? ScxExitToJson(*exit, scx_exits_.path()) : Json()}};
   if (!json["is_scheduler"]) return json;
   json["missing_callbacks"] = bpf_.missing_callbacks();
-  json["counts"] = SchedulerCountsToJson(bpf_.scx_counts());
+  json["counts"] = ScxCountsToJson(bpf_.scx_counts());
+  json["kernel_events"] = Json::object();
+  for (const auto& [name, value] : ReadScxEvents()) json["kernel_events"][name] = value;
   return json;
 }
 
 Json AdminServer::TunablesToJson(const std::string& vm) const {
   TunableValues values = registry_.tunables().ForHost();
   if (!vm.empty()) {
-    // A VM that runs has an owner, who may be shut out of a section.
+    // A section with `uid` does not apply to another user's VM.
     uid_t uid = 0;
     for (const auto& [pid, running] : registry_.vms()) {
       if (running->name == vm) uid = running->uid;
@@ -168,10 +192,10 @@ Json AdminServer::TunablesToJson(const std::string& vm) const {
 }
 
 void AdminServer::StartTrace(UniqueFd fd) {
-  const int number = fd.get();
-  // Readable means closed: a tracing client says nothing more.
-  if (!loop_.Add(number, [this, number] { StopTrace(number); }).ok()) return;
-  tracers_[number] = {.fd = std::move(fd)};
+  const int key = fd.get();
+  // Readable means closed: a client that traces sends nothing more.
+  if (!loop_.Add(key, [this, key] { StopTrace(key); }).ok()) return;
+  tracers_[key] = {.fd = std::move(fd)};
   if (trace_ != nullptr) return;
   trace_ = bpf_.Trace([this](const pvs_trace& trace) { OnTrace(trace); });
   if (!loop_.Add(trace_->WaitFd(), [this] { trace_->Consume(); }).ok()) {
@@ -198,7 +222,7 @@ void AdminServer::OnTrace(const pvs_trace& trace) {
       for (auto& [fd, tracer] : tracers_) {
         json["dropped"] = tracer.dropped;
         const std::string line = Dump(json);
-        // Whole lines or none: a slow reader loses decisions, not their form.
+        // A line is sent whole or dropped, so that a slow client can parse the rest.
         if (send(fd, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
             static_cast<ssize_t>(line.size())) {
           ++tracer.dropped;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_DAEMON_ADMIN_SERVER_H_
 #define PVSCHED_HOST_POLICY_DAEMON_ADMIN_SERVER_H_
 
@@ -20,22 +21,19 @@
 
 namespace pvsched {
 
-// Answers pvschedctl: one request a connection, a line of JSON such as
-// {"command": "tunable set", "name": "budget", "value": "500"}; the answer is a
-// line of JSON too, with either "result" or "error" in it. After "trace" a line
-// for each decision follows until the client closes. The socket is root's alone.
+// Serves pvschedctl. A connection carries one request, a line of JSON such as
+// {"command": "tunable set", "name": "budget", "value": "500"}. The reply is a
+// line of JSON with either "result" or "error". After "trace", a line for each
+// decision follows until the client closes the connection. Only root can
+// connect.
 //
 // Thread-safety: the event loop's thread only.
 class AdminServer {
  public:
   // All must outlive the server.
-  AdminServer(EventLoop& loop, Registry& registry, BpfObject& programs, Actuator& actuator,
-              const ScxExitRecord& scheduler_ends)
-      : loop_(loop),
-        registry_(registry),
-        bpf_(programs),
-        actuator_(actuator),
-        scheduler_ends_(scheduler_ends) {}
+  AdminServer(EventLoop& loop, Registry& registry, BpfObject& bpf, Actuator& actuator,
+              const ScxExitRecord& scx_exits)
+      : loop_(loop), registry_(registry), bpf_(bpf), actuator_(actuator), scx_exits_(scx_exits) {}
   ~AdminServer();
 
   absl::Status Listen(const std::string& path);
@@ -43,11 +41,18 @@ class AdminServer {
  private:
   struct Tracer {
     UniqueFd fd;
-    uint64_t dropped = 0;  // lines that the client was too slow for
+    uint64_t dropped = 0;  // decisions that the client was too slow to read
   };
 
   void Accept();
   absl::StatusOr<nlohmann::ordered_json> Handle(const nlohmann::ordered_json& request);
+  absl::StatusOr<nlohmann::ordered_json> HandleTunable(const std::string& command,
+                                                       const nlohmann::ordered_json& request);
+  absl::StatusOr<nlohmann::ordered_json> HandlePolicy(const std::string& command,
+                                                      const nlohmann::ordered_json& request);
+  nlohmann::ordered_json VmsToJson() const;
+  nlohmann::ordered_json VcpusToJson();
+  nlohmann::ordered_json StatsToJson();
   nlohmann::ordered_json SchedulerToJson() const;
   nlohmann::ordered_json TunablesToJson(const std::string& vm) const;
   void StartTrace(UniqueFd fd);
@@ -58,7 +63,7 @@ class AdminServer {
   Registry& registry_;
   BpfObject& bpf_;
   Actuator& actuator_;
-  const ScxExitRecord& scheduler_ends_;
+  const ScxExitRecord& scx_exits_;
   std::string path_;
   UniqueFd listener_;
   Acceptor acceptor_;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_DAEMON_BUDGET_LEDGER_H_
 #define PVSCHED_HOST_POLICY_DAEMON_BUDGET_LEDGER_H_
 
@@ -13,35 +14,37 @@
 
 namespace pvsched {
 
-// What vCPUs have used of their budgets, from when their record is withdrawn or
-// their thread ends until it counts no more. So who registers anew, by another
-// connection too, has no new budget.
+// The budget that vCPUs have used, from their withdrawal or their thread's end
+// until it no longer counts. So a vCPU that registers again has no new budget,
+// not even over another connection.
 //
-// Times are the programs' clock. Thread-safety: one thread.
+// Times are of the BPF programs' clock (CLOCK_MONOTONIC).
+//
+// Thread-safety: one thread.
 class BudgetLedger {
  public:
-  // At most `max` are kept: then the oldest goes.
+  // Keeps at most `max` accounts. Beyond it, drops the one that expires first.
   explicit BudgetLedger(size_t max) : max_(max) {}
 
-  // The vCPU of this process was thread `tid`.
+  // Saves the account of a vCPU of this process, whose thread was `tid`.
   void Keep(pid_t process, uint32_t vcpu_id, pid_t tid, const pvs_vcpu& vcpu, uint64_t window_ns,
             uint64_t now);
-  // A new vCPU of the process: with what is kept of its number or its thread.
+  // The initial state of a vCPU: the account of its APIC id or of its thread.
   pvs_vcpu Renew(pid_t process, uint32_t vcpu_id, pid_t tid, uint64_t now) const;
   void Drop(pid_t process, uint32_t vcpu_id) { ledger_.erase({process, vcpu_id}); }
 
   bool Has(pid_t process, uint32_t vcpu_id) const { return ledger_.contains({process, vcpu_id}); }
-  // How many of the process count still.
+  // The process's accounts that still count.
   size_t Count(pid_t process, uint64_t now);
 
  private:
   struct Account {
     pvs_vcpu vcpu;
     pid_t tid;
-    uint64_t until;
+    uint64_t expires_at;
   };
 
-  void DropOld(uint64_t now);
+  void DropExpired(uint64_t now);
 
   size_t max_;
   std::map<std::pair<pid_t, uint32_t>, Account> ledger_;

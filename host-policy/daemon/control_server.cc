@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/control_server.h"
 
 #include <sys/socket.h>
@@ -19,11 +20,11 @@
 namespace pvsched {
 namespace {
 
-// Each connection is a VM; a few more let a refusal be answered.
+// A connection for each VM, and a few more, so that a refusal can be sent.
 constexpr size_t kMaxConnections = PVS_MAX_VMS + 16;
 
-// One packet with at most one fd; nothing if none has arrived. An error ends
-// the connection.
+// Receives one message with at most one file descriptor; nothing if none has
+// arrived. An error ends the connection.
 absl::StatusOr<std::optional<pvsched_control_msg>> Receive(int fd, UniqueFd& passed) {
   pvsched_control_msg message;
   ASSIGN_OR_RETURN(std::optional<FdMessage> received,
@@ -31,22 +32,23 @@ absl::StatusOr<std::optional<pvsched_control_msg>> Receive(int fd, UniqueFd& pas
   if (!received) return std::nullopt;
   if (received->size != sizeof(message) || received->is_truncated) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a message of ", received->is_truncated ? "more than " : "", received->size,
+        absl::StrCat("a message has ", received->is_truncated ? "more than " : "", received->size,
                      " bytes, not ", sizeof(message)));
   }
   if (!received->fds.empty()) passed = std::move(received->fds.front());
   if (message.magic != PVSCHED_CONTROL_MAGIC) {
-    return absl::InvalidArgumentError("a message without pvsched's magic");
+    return absl::InvalidArgumentError("a message does not have pvsched's magic");
   }
   if (message.version != PVSCHED_CONTROL_VERSION) {
-    return absl::InvalidArgumentError(absl::StrCat("the device speaks version ", message.version,
-                                                   " of the protocol, pvschedd version ",
-                                                   PVSCHED_CONTROL_VERSION));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the device has protocol version ", message.version, ", pvschedd has version ",
+                     PVSCHED_CONTROL_VERSION, ": install both from one release"));
   }
   return message;
 }
 
-// A name out of a stranger's mouth, fit for a log and a table.
+// The device's name, untrusted, with every character that a log or a table
+// cannot show replaced.
 std::string CleanName(const char (&text)[sizeof(pvsched_control_msg::text)]) {
   std::string name(text, strnlen(text, sizeof(text)));
   for (char& c : name) {
@@ -66,9 +68,8 @@ ControlServer::~ControlServer() {
 }
 
 absl::Status ControlServer::Listen(const std::string& path, mode_t mode) {
-  absl::StatusOr<UniqueFd> listener = ListenUnix(path, SOCK_SEQPACKET, mode);
-  if (!listener.ok()) return listener.status();
-  listener_ = *std::move(listener);
+  ASSIGN_OR_RETURN(UniqueFd listener, ListenUnix(path, SOCK_SEQPACKET, mode));
+  listener_ = std::move(listener);
   path_ = path;
   return loop_.Add(listener_.get(), [this] { Accept(); });
 }
@@ -80,13 +81,13 @@ void ControlServer::Accept() {
   socklen_t size = sizeof(peer);
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
   if (connections_.size() >= kMaxConnections) {
-    LOG_EVERY_N_SEC(WARNING, 10) << "too many devices are connected: user " << peer.uid
-                                 << " is turned away";
+    LOG_EVERY_N_SEC(WARNING, 10)
+        << "too many devices are connected: closed a new connection of user " << peer.uid;
     return;
   }
-  const int number = fd.get();
-  if (!loop_.Add(number, [this, number] { OnReadable(number); }).ok()) return;
-  connections_[number] = {.fd = std::move(fd), .peer = peer.uid};
+  const int key = fd.get();
+  if (!loop_.Add(key, [this, key] { OnReadable(key); }).ok()) return;
+  connections_[key] = {.fd = std::move(fd), .peer = peer.uid};
 }
 
 void ControlServer::OnReadable(int fd) {
@@ -95,8 +96,8 @@ void ControlServer::OnReadable(int fd) {
   const absl::StatusOr<std::optional<pvsched_control_msg>> received = Receive(fd, passed);
   if (!received.ok()) {
     if (!absl::IsOutOfRange(received.status())) {
-      LOG_EVERY_N_SEC(WARNING, 1) << "a device of user " << connection.peer
-                                  << " is cut off: " << received.status().message();
+      LOG_EVERY_N_SEC(WARNING, 1) << "closed the connection of a device of user " << connection.peer
+                                  << ": " << received.status().message();
     }
     return Close(fd);
   }
@@ -105,7 +106,7 @@ void ControlServer::OnReadable(int fd) {
   const absl::Status status = Handle(connection, request, std::move(passed));
   if (!status.ok()) {
     LOG_EVERY_N_SEC(WARNING, 1) << "VM " << (connection.vm ? connection.vm->name : "?")
-                                << ": refused: " << status.message();
+                                << ": refused a request: " << status.message();
   }
   pvsched_control_msg reply = {};
   reply.magic = PVSCHED_CONTROL_MAGIC;
@@ -115,14 +116,16 @@ void ControlServer::OnReadable(int fd) {
   reply.error = StatusToErrno(status);
   reply.vcpu_id = request.vcpu_id;
   status.message().copy(reply.text, sizeof(reply.text) - 1);
-  // A device that does not read its answers is no device.
+  // A device that does not read its replies is disconnected: the send must not
+  // block the event loop.
   if (send(fd, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(reply)) Close(fd);
 }
 
 absl::Status ControlServer::Handle(Connection& connection, const pvsched_control_msg& request,
                                    UniqueFd passed) {
   if (request.type == PVSCHED_CONTROL_HELLO) {
-    if (connection.vm != nullptr) return absl::AlreadyExistsError("HELLO was said already");
+    if (connection.vm != nullptr)
+      return absl::AlreadyExistsError("the connection has already sent HELLO");
     if (!passed) return absl::InvalidArgumentError("HELLO carries no pidfd of the VMM");
     absl::StatusOr<Vm*> vm =
         registry_.AddVm(std::move(passed), connection.peer, CleanName(request.text));
@@ -150,7 +153,7 @@ absl::Status ControlServer::Handle(Connection& connection, const pvsched_control
     case PVSCHED_CONTROL_THREAD:
       return registry_.SetThread(vm, request.vcpu_id, request.tid);
     default:
-      return absl::InvalidArgumentError(absl::StrCat("no request has type ", request.type));
+      return absl::InvalidArgumentError(absl::StrCat("unknown request type ", request.type));
   }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_DAEMON_CONTROL_SERVER_H_
 #define PVSCHED_HOST_POLICY_DAEMON_CONTROL_SERVER_H_
 
@@ -16,8 +17,8 @@
 
 namespace pvsched {
 
-// Serves pvsched_control.h: devices register their VM's records here. A
-// message that breaks the protocol ends its connection, and with it the
+// Serves the protocol of pvsched_control.h, by which devices register the
+// records of their VM. A malformed message ends its connection, and with it the
 // registrations that came over it.
 //
 // Thread-safety: the event loop's thread only.
@@ -27,7 +28,7 @@ class ControlServer {
   ControlServer(EventLoop& loop, Registry& registry) : loop_(loop), registry_(registry) {}
   ~ControlServer();
 
-  // The socket's mode decides who may ask for boosts at all.
+  // `mode` decides which users can register records, and so ask for boosts.
   absl::Status Listen(const std::string& path, mode_t mode);
 
  private:

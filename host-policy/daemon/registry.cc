@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/registry.h"
 
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/errno_status.h"
 #include "common/pidfd.h"
 #include "host-policy/daemon/actuators/sched_params.h"
 #include "pvsched_abi.h"
@@ -25,17 +27,19 @@
 namespace pvsched {
 namespace {
 
-// One VM cannot take all of the host's slots.
+// A limit for each VM: one VM cannot take all slots of the host.
 constexpr size_t kMaxVcpusPerVm = 1024;
-// A second, of what devices make it say.
+// Lines that devices can cause in a second.
 constexpr int kMaxLogLines = 64;
+constexpr uint64_t kNsPerSecond = 1'000'000'000;
 
 absl::Status VmmHasEnded() { return absl::NotFoundError("the VMM's process has ended"); }
 
 absl::StatusOr<pid_t> PidOfPidfd(int pidfd) {
-  // One VM for each process, not for each of its threads.
+  // A VM is a process. A pidfd for each of its threads would be many VMs.
   if ((fcntl(pidfd, F_GETFL) & PIDFD_THREAD) != 0) {
-    return absl::InvalidArgumentError("HELLO's pidfd is a thread's, not the VMM's");
+    return absl::InvalidArgumentError(
+        "the pidfd in HELLO is of a thread, not of the VMM's process");
   }
   std::ifstream info(absl::StrCat("/proc/self/fdinfo/", pidfd));
   std::string line;
@@ -54,20 +58,20 @@ bool HasThread(pid_t pid, pid_t tid) {
   return access(absl::StrCat("/proc/", pid, "/task/", tid).c_str(), F_OK) == 0;
 }
 
-// The programs' clock.
+// The clock of the BPF programs.
 uint64_t Now() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  return static_cast<uint64_t>(now.tv_sec) * kNsPerSecond + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// Memory that the kernel can pin for long and that nobody can make a page
-// fault hang on.
+// Accepts only memory that the kernel can pin for long, and whose page faults
+// depend on no process.
 absl::Status CheckMemory(int memory, uint64_t offset, uint64_t length) {
   struct stat info;
   struct statfs file_system;
   if (fstat(memory, &info) != 0 || fstatfs(memory, &file_system) != 0) {
-    return absl::ErrnoToStatus(errno, "guest memory");
+    return ErrnoStatus(errno, "fstat of guest memory");
   }
   if (file_system.f_type != TMPFS_MAGIC && file_system.f_type != HUGETLBFS_MAGIC) {
     return absl::InvalidArgumentError(
@@ -78,18 +82,19 @@ absl::Status CheckMemory(int memory, uint64_t offset, uint64_t length) {
   }
   const uint64_t size = static_cast<uint64_t>(info.st_size);
   if (offset % length != 0 || size < length || offset > size - length) {
-    return absl::InvalidArgumentError(absl::StrCat("no ", length, " aligned bytes are at offset ",
-                                                   offset, " of ", size, " bytes of memory"));
+    return absl::InvalidArgumentError(absl::StrCat("offset ", offset, " of ", size,
+                                                   " bytes of guest memory does not hold ", length,
+                                                   " aligned bytes"));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-Registry::Registry(EventLoop& loop, BpfObject& programs, Actuator& actuator, TunableStore tunables)
-    : loop_(loop), bpf_(programs), actuator_(actuator), tunables_(std::move(tunables)) {
+Registry::Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableStore tunables)
+    : loop_(loop), bpf_(bpf), actuator_(actuator), tunables_(std::move(tunables)) {
   for (uint32_t i = 0; i < PVS_MAX_VCPUS; ++i) free_slots_.push_back(i);
-  for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vms_.push_back(i);
+  for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vm_indexes_.push_back(i);
   ApplyHostTunables();
   seen_ = bpf_.Seen([this](const pvs_vcpu_seen& seen) { OnSeen(seen); });
   if (absl::Status status = loop_.Add(seen_->WaitFd(), [this] { seen_->Consume(); });
@@ -103,9 +108,9 @@ Registry::~Registry() {
   loop_.Remove(seen_->WaitFd());
 }
 
-bool Registry::MayLog() {
+bool Registry::ConsumeLogQuota() {
   const uint64_t now = Now();
-  if (now - log_second_ >= 1'000'000'000) {
+  if (now - log_second_ >= kNsPerSecond) {
     log_second_ = now;
     log_lines_ = 0;
   }
@@ -113,60 +118,61 @@ bool Registry::MayLog() {
 }
 
 absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name) {
-  absl::StatusOr<pid_t> pid = PidOfPidfd(pidfd.get());
-  if (!pid.ok()) return pid.status();
+  ASSIGN_OR_RETURN(pid_t pid, PidOfPidfd(pidfd.get()));
   struct stat info;
-  // In this order: so it is the process of the pidfd that /proc has told of.
-  if (stat(absl::StrCat("/proc/", *pid).c_str(), &info) != 0 || HasEnded(pidfd.get())) {
+  // First stat(), then HasEnded(): a process that has not ended by then is the
+  // one that /proc showed.
+  if (stat(absl::StrCat("/proc/", pid).c_str(), &info) != 0 || HasEnded(pidfd.get())) {
     return VmmHasEnded();
   }
   if (peer != 0 && peer != info.st_uid) {
-    return absl::PermissionDeniedError(absl::StrCat("user ", peer, " may not speak for process ",
-                                                    *pid, ", which is user ", info.st_uid, "'s"));
+    return absl::PermissionDeniedError(absl::StrCat(
+        "a device of user ", peer, " cannot register process ", pid, " of user ", info.st_uid));
   }
-  if (auto old = vms_.find(*pid); old != vms_.end()) {
+  if (auto old = vms_.find(pid); old != vms_.end()) {
     if (HasEnded(old->second->pidfd.get())) OnVmmEnd(*old->second);
   }
-  if (vms_.contains(*pid)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("process ", *pid, " has a pvsched device already"));
+  if (vms_.contains(pid)) {
+    return absl::AlreadyExistsError(absl::StrCat("process ", pid, " already has a pvsched device"));
   }
-  if (free_vms_.empty()) {
-    return absl::ResourceExhaustedError(absl::StrCat("there are ", PVS_MAX_VMS, " VMs already"));
+  if (free_vm_indexes_.empty()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the limit of ", PVS_MAX_VMS, " VMs is reached"));
   }
   auto vm = std::make_unique<Vm>();
-  vm->index = free_vms_.front();
-  vm->pid = *pid;
+  vm->index = free_vm_indexes_.front();
+  vm->pid = pid;
   vm->uid = info.st_uid;
-  vm->name = name.empty() ? absl::StrCat("pid-", *pid) : std::move(name);
+  vm->name = name.empty() ? absl::StrCat("pid-", pid) : std::move(name);
   vm->pidfd = std::move(pidfd);
-  if (absl::Status status = ApplyTunables(*vm); !status.ok()) return status;
+  RETURN_IF_ERROR(ApplyTunables(*vm));
   Vm* raw = vm.get();
   if (absl::Status status = loop_.Add(vm->pidfd.get(), [this, raw] { OnVmmEnd(*raw); });
       !status.ok()) {
     return status;
   }
-  free_vms_.pop_front();
-  LOG_IF(INFO, MayLog()) << "VM " << vm->name << ": process " << vm->pid << ", user " << vm->uid;
-  vms_[*pid] = std::move(vm);
+  free_vm_indexes_.pop_front();
+  LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm->name << ": process " << vm->pid << ", user "
+                                  << vm->uid;
+  vms_[pid] = std::move(vm);
   return raw;
 }
 
 void Registry::RemoveVm(Vm* vm) {
   WithdrawAll(*vm);
   loop_.Remove(vm->pidfd.get());
-  LOG_IF(INFO, MayLog()) << "VM " << vm->name << ": gone";
-  free_vms_.push_back(vm->index);
+  LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm->name << ": its device has disconnected";
+  free_vm_indexes_.push_back(vm->index);
   if (std::erase_if(ended_, [vm](const auto& ended) { return ended.get() == vm; }) == 0) {
     vms_.erase(vm->pid);
   }
 }
 
-// Its records are let go of at once, and its number, which may be another
-// process's soon; the rest goes with its device's connection.
+// Releases the records and the pid at once: another process may get the pid.
+// The Vm lives until its device disconnects.
 void Registry::OnVmmEnd(Vm& vm) {
   loop_.Remove(vm.pidfd.get());
-  LOG_IF(INFO, MayLog()) << "VM " << vm.name << ": its VMM has ended";
+  LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm.name << ": its VMM has ended";
   WithdrawAll(vm);
   ended_.push_back(std::move(vms_.extract(vm.pid).mapped()));
 }
@@ -178,16 +184,16 @@ absl::Status Registry::ApplyTunables(const Vm& vm) {
 void Registry::ApplyHostTunables() {
   const TunableValues values = tunables_.ForHost();
   ApplyLogLevel(values);
-  bpf_.SetBootTime(BootTimeNs(values));
+  bpf_.SetBootTime(BootBoostNs(values));
 }
 
 absl::Status Registry::SetTunable(absl::string_view vm, absl::string_view name,
                                   absl::string_view text) {
-  if (absl::Status status = tunables_.Set(vm, name, text); !status.ok()) return status;
+  RETURN_IF_ERROR(tunables_.Set(vm, name, text));
   ApplyHostTunables();
   for (const auto& [pid, running] : vms_) {
-    if (absl::Status status = ApplyTunables(*running); !status.ok()) return status;
-    // A vCPU that sleeps has no event: it must not keep what is allowed no more.
+    RETURN_IF_ERROR(ApplyTunables(*running));
+    // A vCPU that sleeps has no event, and would keep a grant above the new caps.
     for (const auto& [id, vcpu] : running->vcpus) {
       if (vcpu.tid != 0) bpf_.RunTimer(vcpu.tid);
     }
@@ -201,7 +207,7 @@ absl::Status Registry::SetPreemptCount(Vm& vm, uint32_t vcpu_id, UniqueFd memory
       !status.ok()) {
     return status;
   }
-  vm.next_preempt_count = {.vcpu_id = vcpu_id, .place = {std::move(memory), offset}, .mask = mask};
+  vm.next_preempt_count = {.vcpu_id = vcpu_id, .range = {std::move(memory), offset}, .mask = mask};
   return absl::OkStatus();
 }
 
@@ -210,22 +216,22 @@ absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint6
   PreemptCount preempt_count = std::exchange(vm.next_preempt_count, {});
   if (HasEnded(vm.pidfd.get())) return VmmHasEnded();
   if (vm.vcpus.contains(vcpu_id)) {
-    return absl::AlreadyExistsError(absl::StrCat("vCPU ", vcpu_id, " has a record already"));
+    return absl::AlreadyExistsError(absl::StrCat("vCPU ", vcpu_id, " already has a record"));
   }
   if (vm.vcpus.size() >= kMaxVcpusPerVm || free_slots_.empty()) {
-    return absl::ResourceExhaustedError(absl::StrCat("no room for another vCPU: at most ",
-                                                     kMaxVcpusPerVm, " for each VM and ",
-                                                     PVS_MAX_VCPUS, " for the host"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the limit of vCPUs is reached: ", kMaxVcpusPerVm, " for each VM, ",
+                     PVS_MAX_VCPUS, " for the host"));
   }
-  // Each number is a budget: those that were used of late count, too.
+  // Each APIC id has a budget. Ids that used theirs recently count, too: else a
+  // VM could renew its budget by registering other ids.
   if (!ledger_.Has(vm.pid, vcpu_id) &&
       vm.vcpus.size() + ledger_.Count(vm.pid, Now()) >= kMaxVcpusPerVm) {
-    return absl::ResourceExhaustedError("too many vCPUs have come and gone: try again later");
+    return absl::ResourceExhaustedError(
+        "too many vCPUs were registered and withdrawn recently: try again later");
   }
-  if (absl::Status status = CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE); !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = bpf_.Expect(vm.pid, vcpu_id); !status.ok()) return status;
+  RETURN_IF_ERROR(CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE));
+  RETURN_IF_ERROR(bpf_.Expect(vm.pid, vcpu_id));
   Vcpu vcpu;
   vcpu.id = vcpu_id;
   vcpu.slot = free_slots_.front();
@@ -260,9 +266,9 @@ absl::Status Registry::SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid) {
   }
   if (it->second.tid != 0) {
     return absl::AlreadyExistsError(
-        absl::StrCat("vCPU ", vcpu_id, " is thread ", it->second.tid, " already"));
+        absl::StrCat("vCPU ", vcpu_id, " is already bound to thread ", it->second.tid));
   }
-  if (absl::Status status = Bind(vm, it->second, tid); !status.ok()) return status;
+  RETURN_IF_ERROR(Bind(vm, it->second, tid));
   bpf_.Forget(vm.pid, vcpu_id);
   return absl::OkStatus();
 }
@@ -271,7 +277,7 @@ void Registry::OnSeen(const pvs_vcpu_seen& seen) {
   auto vm = vms_.find(static_cast<pid_t>(seen.tgid));
   if (vm == vms_.end()) return;
   auto vcpu = vm->second->vcpus.find(seen.vcpu_id);
-  // Withdrawn, or bound by the VMM's word, while the report was under way.
+  // The vCPU was withdrawn, or bound by SetThread(), while the report was queued.
   if (vcpu == vm->second->vcpus.end() || vcpu->second.tid != 0) return;
   if (absl::Status status = Bind(*vm->second, vcpu->second, static_cast<pid_t>(seen.tid));
       !status.ok()) {
@@ -282,13 +288,13 @@ void Registry::OnSeen(const pvs_vcpu_seen& seen) {
 
 absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   UniqueFd pidfd(pidfd_open(tid, PIDFD_THREAD));
-  if (!pidfd) return absl::ErrnoToStatus(errno, absl::StrCat("pidfd_open of thread ", tid));
-  // Asked after the pidfd is there: the number cannot be another thread's now.
+  if (!pidfd) return ErrnoStatus(errno, absl::StrCat("pidfd_open of thread ", tid));
+  // After pidfd_open(): while the pidfd's thread lives, the tid is not reused.
   if (!HasThread(vm.pid, tid)) {
     return absl::PermissionDeniedError(
-        absl::StrCat("thread ", tid, " is not one of the VMM's, process ", vm.pid));
+        absl::StrCat("thread ", tid, " is not a thread of the VMM, process ", vm.pid));
   }
-  // Asked last: the process's number was not another one's then.
+  // Last: a VMM that has not ended still had its pid in the check above.
   if (HasEnded(vm.pidfd.get())) return VmmHasEnded();
   bpf_.ClearSlot(vcpu.slot, ledger_.Renew(vm.pid, vcpu.id, tid, Now()));
   if (absl::Status status = actuator_.Add(vcpu.slot, vm.pid, tid, pidfd.get()); !status.ok())
@@ -299,7 +305,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
       .slot = vcpu.slot,
       .vm = vm.index,
       .record = {vcpu.record.memory.get(), vcpu.record.offset},
-      .preempt_count = {vcpu.preempt_count.place.memory.get(), vcpu.preempt_count.place.offset},
+      .preempt_count = {vcpu.preempt_count.range.memory.get(), vcpu.preempt_count.range.offset},
       .preempt_mask = vcpu.preempt_count.mask,
       .acknowledges_irqs = vcpu.acknowledges_irqs,
   });
@@ -314,14 +320,14 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   vcpu.thread_pidfd = std::move(pidfd);
   vcpu.tid = tid;
   ledger_.Drop(vm.pid, vcpu.id);
-  LOG_IF(INFO, MayLog()) << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
+  LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
   return absl::OkStatus();
 }
 
 void Registry::Unbind(const Vm& vm, Vcpu& vcpu) {
   if (vcpu.tid == 0) return;
   actuator_.Remove(vcpu.slot);
-  // What it used since its last event is charged, too.
+  // Charges the CPU time since the vCPU's last event.
   bpf_.RunTimer(vcpu.tid);
   bpf_.Unbind(vcpu.thread_pidfd.get());
   ledger_.Keep(vm.pid, vcpu.id, vcpu.tid, bpf_.CopyVcpu(vcpu.slot),
@@ -334,7 +340,7 @@ void Registry::Unbind(const Vm& vm, Vcpu& vcpu) {
 void Registry::Release(Vm& vm, Vcpu& vcpu) {
   bpf_.Forget(vm.pid, vcpu.id);
   Unbind(vm, vcpu);
-  // To the end of the queue: a slot rests as long as possible.
+  // At the end of the queue: a slot is reused as late as possible.
   free_slots_.push_back(vcpu.slot);
 }
 
@@ -344,7 +350,7 @@ void Registry::OnThreadEnd(pid_t pid, uint32_t vcpu_id) {
   auto vcpu = vm->second->vcpus.find(vcpu_id);
   if (vcpu == vm->second->vcpus.end()) return;
   Unbind(*vm->second, vcpu->second);
-  // The record stays registered: a vCPU that is plugged in again has a new thread.
+  // The record stays registered: a vCPU that is hot-plugged again has a new thread.
   if (absl::Status status = bpf_.Expect(pid, vcpu_id); !status.ok()) {
     LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm->second->name << " vCPU " << vcpu_id << ": "
                                 << status.message();

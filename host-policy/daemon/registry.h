@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_DAEMON_REGISTRY_H_
 #define PVSCHED_HOST_POLICY_DAEMON_REGISTRY_H_
 
@@ -18,60 +19,62 @@
 #include "common/unique_fd.h"
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/budget_ledger.h"
-#include "host-policy/daemon/tunables.h"
+#include "host-policy/daemon/tunable_store.h"
 #include "host-policy/loader/bpf_object.h"
 
 namespace pvsched {
 
+// Where guest memory is, in a file that the VMM shares.
 struct GuestRange {
   UniqueFd memory;  // none: not given
   uint64_t offset = 0;
 };
 
-// Where a guest counts a vCPU's reasons not to preempt it.
+// The preempt count of a vCPU, in its guest's per-CPU memory.
 struct PreemptCount {
   uint32_t vcpu_id = 0;
-  GuestRange place;
-  uint32_t mask = 0;
+  GuestRange range;
+  uint32_t mask = 0;  // bits that forbid preemption
 };
 
-// A registered vCPU. Bound once its thread is known.
+// A vCPU with a registered record. It is bound when its thread is known.
 struct Vcpu {
   uint32_t id = 0;    // APIC id
-  uint32_t slot = 0;  // of BpfObject and of the actuator
+  uint32_t slot = 0;  // in BpfObject and in the actuator
   GuestRange record;
   PreemptCount preempt_count;
   bool acknowledges_irqs = false;
-  pid_t tid = 0;  // 0: not bound
+  pid_t tid = 0;  // 0: unbound
   UniqueFd thread_pidfd;
 };
 
 struct Vm {
-  uint32_t index = 0;  // of BpfObject
+  uint32_t index = 0;  // vm_index in BpfObject
   pid_t pid = 0;
   uid_t uid = 0;
   UniqueFd pidfd;
   std::string name;
   std::map<uint32_t, Vcpu> vcpus;
-  PreemptCount next_preempt_count;  // given, for the REGISTER that follows
+  PreemptCount next_preempt_count;  // for the REGISTER that follows
 };
 
-// Which VMs there are, which of their vCPUs have a record, and which thread
-// each of those is. Ties them to the programs and the actuator, and lets go of
-// them when a record is withdrawn, a thread or a VMM ends.
+// The VMs, their vCPUs with a record, and the thread of each of these. Binds
+// each thread to its record in the BPF programs and in the actuator. Unbinds it
+// when the record is withdrawn, or when the thread or the VMM ends.
 //
-// What devices say is checked here against the kernel's own word.
+// Requests of devices are checked against what the kernel reports.
+//
 // Thread-safety: the event loop's thread only.
 class Registry {
  public:
   // All must outlive the registry.
-  Registry(EventLoop& loop, BpfObject& programs, Actuator& actuator, TunableStore tunables);
+  Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableStore tunables);
   ~Registry();
 
-  // The VM whose VMM `pidfd` is, spoken for by a process of user `peer`, who
-  // must be root or the VMM's owner. One registration for each VMM.
+  // Adds the VM whose VMM is the process of `pidfd`. The device is a process of
+  // user `peer`, which must be root or the VMM's user. A VMM has one device.
   absl::StatusOr<Vm*> AddVm(UniqueFd pidfd, uid_t peer, std::string name);
-  // Withdraws its vCPUs; `vm` is gone afterwards.
+  // Withdraws the VM's vCPUs and destroys `vm`.
   void RemoveVm(Vm* vm);
 
   // `features`: PVSCHED_F_* that guest and device negotiated.
@@ -83,24 +86,26 @@ class Registry {
   // When they return no program touches the record any more.
   void Withdraw(Vm& vm, uint32_t vcpu_id);
   void WithdrawAll(Vm& vm);
-  // The VMM says which thread a vCPU is, where the kernel does not show it.
+  // Binds a vCPU to the thread that the VMM names, for a kernel that does not
+  // show which thread runs a vCPU.
   absl::Status SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid);
 
-  // `vm` empty: for the host, and so for each VM that has no value of its own.
-  // In force from the vCPUs' next events on.
+  // Sets a value for the host if `vm` is empty. The value is in force from each
+  // vCPU's next event on.
   absl::Status SetTunable(absl::string_view vm, absl::string_view name, absl::string_view text);
   const TunableStore& tunables() const { return tunables_; }
 
   const std::map<pid_t, std::unique_ptr<Vm>>& vms() const { return vms_; }
 
  private:
-  // Devices come, go and register as often as they like.
-  bool MayLog();
+  // Counts a log line against the limit per second. Returns whether it is within
+  // the limit: devices can connect and register without limit.
+  bool ConsumeLogQuota();
   void ApplyHostTunables();
   absl::Status ApplyTunables(const Vm& vm);
   void OnSeen(const pvs_vcpu_seen& seen);
   absl::Status Bind(Vm& vm, Vcpu& vcpu, pid_t tid);
-  // Without BpfObject::Fence(), which the caller owes.
+  // The caller calls BpfObject::Fence() afterwards.
   void Unbind(const Vm& vm, Vcpu& vcpu);
   void Release(Vm& vm, Vcpu& vcpu);
   void OnVmmEnd(Vm& vm);
@@ -113,9 +118,9 @@ class Registry {
   BudgetLedger ledger_{PVS_MAX_VCPUS};
   std::unique_ptr<BpfObject::Ring> seen_;
   std::map<pid_t, std::unique_ptr<Vm>> vms_;
-  std::vector<std::unique_ptr<Vm>> ended_;  // without a VMM, but with a connection
+  std::vector<std::unique_ptr<Vm>> ended_;  // the VMM has ended, the device is connected
   std::deque<uint32_t> free_slots_;
-  std::deque<uint32_t> free_vms_;
+  std::deque<uint32_t> free_vm_indexes_;
   uint64_t log_second_ = 0;
   int log_lines_ = 0;
 };

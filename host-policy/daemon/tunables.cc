@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/tunables.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/base/log_severity.h"
 #include "absl/log/globals.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "toml++/toml.hpp"
 
 namespace pvsched {
 namespace {
@@ -39,102 +38,77 @@ constexpr uint64_t kUs = 1000;
 
 }  // namespace
 
-// RR 8 is what the first paravirtual scheduling patches used for a boost: above
-// ordinary tasks, below threaded interrupts (FIFO 50). 700 of 1000 ms leaves
-// ordinary tasks more than the kernel's own RT throttling would (950 ms).
+// max-rt-prio: the first paravirtual scheduling patches boosted to RR 8. It is
+// above ordinary tasks and below threaded interrupts (FIFO 50). budget: 700 of
+// 1000 ms leaves ordinary tasks more than the kernel's RT throttling, which
+// lets RT tasks have 950 ms.
 const std::vector<TunableInfo>& TunableInfos() {
+  // name, unit, help, minimum, maximum, default, choices, is_host_only
   static const auto* const infos = new std::vector<TunableInfo>{
       {"mode",
        "",
-       "enforce; observe: decide and count, apply nothing; off: decide nothing",
+       "enforce: apply grants; observe: compute and count them only; off: compute none",
        0,
        2,
        PVS_ENFORCE,
        {"enforce", "observe", "off"}},
       {"max-policy",
        "",
-       "highest policy a vCPU thread may get; normal: no real-time at all",
+       "highest policy that a vCPU thread can get; normal: no real-time policy",
        0,
        2,
        1,
        {"normal", "rr", "fifo"}},
-      {"max-rt-prio", "", "highest real-time priority a vCPU thread may get", 0, 98, 8, {}},
-      {"min-nice",
-       "",
-       "lowest nice value a vCPU thread may get; 0: none below its own",
-       -20,
-       0,
-       0,
-       {}},
-      {"halt-rt-prio",
-       "",
-       "priority ahead of the wake-up of a vCPU with urgent work lately; 0: none",
-       0,
-       98,
-       8,
-       {}},
-      {"irq-rt-prio",
-       "",
-       "priority at an interrupt for a vCPU with urgent work lately; 0: none",
-       0,
-       98,
-       8,
-       {}},
-      {"critical-rt-prio",
-       "",
-       "priority of a vCPU preempted in a critical section; 0: none",
-       0,
-       98,
-       1,
-       {}},
-      {"weight", "", "the VM's weight, for policies that rank VMs", 1, 10000, 100, {}},
-      {"budget", "ms", "CPU time a vCPU may use boosted in any window", 0, 60000, 700, {}},
-      {"critical-budget", "ms", "the same, while boosted for critical sections", 0, 60000, 50, {}},
-      {"window", "ms", "the window of the budgets", 10, 60000, 1000, {}},
-      {"throttle", "ms", "least time without a boost once over budget", 0, 60000, 50, {}},
-      {"urgent-memory",
-       "ms",
-       "how long after urgent work a halt or an interrupt boosts ahead",
-       0,
-       60000,
-       1000,
-       {}},
-      {"inject-hold",
-       "us",
-       "how long an interrupt that the guest has not acknowledged keeps a boost",
-       0,
-       1000000,
-       1000,
-       {}},
+      {"max-rt-prio", "", "highest real-time priority that a vCPU thread can get", 0, 98, 8},
+      {"min-nice", "", "lowest nice value that a vCPU thread can get; 0: no boost by nice", -20, 0,
+       0},
+      {"halt-rt-prio", "",
+       "priority at a halt, ahead of the wake-up, within urgent-memory; 0: none", 0, 98, 8},
+      {"irq-rt-prio", "", "priority at an interrupt, within urgent-memory; 0: none", 0, 98, 8},
+      {"critical-rt-prio", "",
+       "priority of a vCPU that is preempted in a critical section; 0: none", 0, 98, 1},
+      {"weight", "", "weight of the VM, for policies that rank VMs", 1, 10000, 100},
+      {"budget", "ms", "boosted CPU time that a vCPU can use in a window", 0, 60000, 700},
+      {"critical-budget", "ms",
+       "CPU time that a vCPU can use in a window while boosted for critical sections", 0, 60000,
+       50},
+      {"window", "ms", "length of the window of both budgets", 10, 60000, 1000},
+      {"throttle", "ms", "least time without a boost after a vCPU has exceeded a budget", 0, 60000,
+       50},
+      {"urgent-memory", "ms",
+       "time after urgent work in which a halt or an interrupt boosts the vCPU", 0, 60000, 1000},
+      {"inject-hold", "us",
+       "longest time that an interrupt the guest has not acknowledged keeps a boost", 0, 1000000,
+       1000},
       {"boot-time",
        "ms",
-       "age up to which a VM's threads go first among ordinary tasks, with scx; 0: never",
+       "boot boost: VM age up to which its threads run before other ordinary tasks (scx); 0: none",
        0,
        60000,
        3000,
        {},
-       /*is_hosts=*/true},
+       /*is_host_only=*/true},
       {"log-level",
        "",
-       "what pvschedd logs: this and what is graver",
+       "lowest severity that is logged",
        0,
        2,
        0,
        {"info", "warning", "error"},
-       /*is_hosts=*/true},
+       /*is_host_only=*/true},
   };
   return *infos;
 }
 
 std::string TunablesAsMarkdown() {
   std::string text =
-      "| name | unit | default | range | what it does |\n| --- | --- | --- | --- | --- |\n";
+      "| name | unit | default | range | description |\n| --- | --- | --- | --- | --- |\n";
   for (const TunableInfo& info : TunableInfos()) {
-    const std::string range = info.words.empty() ? absl::StrCat(info.minimum, "..", info.maximum)
-                                                 : absl::StrJoin(info.words, ", ");
+    const std::string range = info.choices.empty() ? absl::StrCat(info.minimum, "..", info.maximum)
+                                                   : absl::StrJoin(info.choices, ", ");
     absl::StrAppend(&text, "| ", info.name, " | ", info.unit, " | ",
                     FormatTunable(info, info.default_value), " | ", range, " | ", info.help,
-                    info.is_hosts ? " (the host's alone)" : "", " |\n");
+                    info.is_host_only ? " (host only)" : "", " |\n");
   }
   return text;
 }
@@ -170,8 +144,8 @@ pvs_tunables ToPolicy(const TunableValues& values) {
   };
 }
 
-uint64_t BootTimeNs(const TunableValues& values) {
-  return static_cast<uint64_t>(values[kBootTime]) * 1000000;
+uint64_t BootBoostNs(const TunableValues& values) {
+  return static_cast<uint64_t>(values[kBootTime]) * kMs;
 }
 
 void ApplyLogLevel(const TunableValues& values) {
@@ -187,31 +161,31 @@ absl::StatusOr<size_t> FindTunable(absl::string_view name) {
     if (infos[i].name == name) return i;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("there is no tunable '", name, "'; there are ",
+      absl::StrCat("there is no tunable '", name, "'; the tunables are ",
                    absl::StrJoin(infos, ", ", [](std::string* out, const TunableInfo& info) {
                      absl::StrAppend(out, info.name);
                    })));
 }
 
 absl::StatusOr<int64_t> ParseTunable(const TunableInfo& info, absl::string_view text) {
-  if (!info.words.empty()) {
-    const auto it = std::find(info.words.begin(), info.words.end(), text);
-    if (it != info.words.end()) return it - info.words.begin();
+  if (!info.choices.empty()) {
+    const auto it = std::find(info.choices.begin(), info.choices.end(), text);
+    if (it != info.choices.end()) return it - info.choices.begin();
     return absl::InvalidArgumentError(absl::StrCat(
-        info.name, " is one of ", absl::StrJoin(info.words, ", "), ", not '", text, "'"));
+        info.name, " is one of ", absl::StrJoin(info.choices, ", "), ", not '", text, "'"));
   }
   int64_t value = 0;
   if (!absl::SimpleAtoi(text, &value) || value < info.minimum || value > info.maximum) {
     return absl::InvalidArgumentError(
-        absl::StrCat(info.name, " is a whole number from ", info.minimum, " to ", info.maximum,
+        absl::StrCat(info.name, " is an integer from ", info.minimum, " to ", info.maximum,
                      info.unit.empty() ? "" : " ", info.unit, ", not '", text, "'"));
   }
   return value;
 }
 
 std::string FormatTunable(const TunableInfo& info, int64_t value) {
-  return info.words.empty() ? absl::StrCat(value)
-                            : std::string(info.words[static_cast<size_t>(value)]);
+  return info.choices.empty() ? absl::StrCat(value)
+                              : std::string(info.choices[static_cast<size_t>(value)]);
 }
 
 absl::Status CheckTunables(const TunableValues& values) {
@@ -222,124 +196,6 @@ absl::Status CheckTunables(const TunableValues& values) {
                        " ms) must not exceed window (", values[kWindow], " ms)"));
     }
   }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<TunableStore> TunableStore::FromFile(const std::string& path) {
-  // noexcept parsing is a build option of the library; Debian's throws.
-  toml::table file;
-  try {
-    file = toml::parse_file(path);
-  } catch (const toml::parse_error& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ":", error.source().begin.line, ": ", std::string(error.description())));
-  }
-  const auto fill = [&path](TunableStore& store, Section& section, const toml::table& table,
-                            const std::string& where) -> absl::Status {
-    for (const auto& [key, node] : table) {
-      const std::string name(key.str());
-      absl::Status status;
-      if (name == "uid" && &section != &store.host_) {
-        const auto uid = node.value<int64_t>();
-        if (uid && *uid >= 0) {
-          section.uid = static_cast<uid_t>(*uid);
-        } else {
-          status = absl::InvalidArgumentError("uid is a user's number");
-        }
-      } else if (node.is_string()) {
-        status = store.SetIn(section, name, *node.value<std::string>());
-      } else if (node.is_integer()) {
-        status = store.SetIn(section, name, absl::StrCat(*node.value<int64_t>()));
-      } else {
-        status = absl::InvalidArgumentError(absl::StrCat(name, " takes a number or a word"));
-      }
-      if (!status.ok()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(path, ":", key.source().begin.line, ": ", where, " ", status.message()));
-      }
-    }
-    return absl::OkStatus();
-  };
-
-  TunableStore store;
-  for (const auto& [key, node] : file) {
-    const toml::table* table = node.as_table();
-    if (table != nullptr && key.str() == "host") {
-      if (absl::Status status = fill(store, store.host_, *table, "[host]"); !status.ok()) {
-        return status;
-      }
-    } else if (table != nullptr && key.str() == "vm") {
-      for (const auto& [name, vm] : *table) {
-        const toml::table* vm_table = vm.as_table();
-        if (vm_table == nullptr) {
-          return absl::InvalidArgumentError(
-              absl::StrCat(path, ":", name.source().begin.line, ": write [vm.NAME]"));
-        }
-        const std::string vm_name(name.str());
-        if (absl::Status status =
-                fill(store, store.vms_[vm_name], *vm_table, absl::StrCat("[vm.", vm_name, "]"));
-            !status.ok()) {
-          return status;
-        }
-      }
-    } else {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", key.source().begin.line, ": '",
-                                                     std::string(key.str()),
-                                                     "' is neither [host] nor [vm.NAME]"));
-    }
-  }
-  if (absl::Status status = store.CheckAll(); !status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
-  }
-  return store;
-}
-
-TunableValues TunableStore::ForHost() const {
-  TunableValues values = DefaultTunables();
-  for (const auto& [index, value] : host_.values) values[index] = value;
-  return values;
-}
-
-TunableValues TunableStore::ForVm(absl::string_view name, uid_t uid) const {
-  TunableValues values = ForHost();
-  const auto it = vms_.find(name);
-  if (it == vms_.end() || (it->second.uid && *it->second.uid != uid)) return values;
-  for (const auto& [index, value] : it->second.values) values[index] = value;
-  return values;
-}
-
-absl::Status TunableStore::SetIn(Section& section, absl::string_view name, absl::string_view text) {
-  absl::StatusOr<size_t> index = FindTunable(name);
-  if (!index.ok()) return index.status();
-  const TunableInfo& info = TunableInfos()[*index];
-  if (info.is_hosts && &section != &host_) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(info.name, " is the host's alone: set it without --vm, or under [host]"));
-  }
-  absl::StatusOr<int64_t> value = ParseTunable(info, text);
-  if (!value.ok()) return value.status();
-  section.values[*index] = *value;
-  return absl::OkStatus();
-}
-
-absl::Status TunableStore::CheckAll() const {
-  if (absl::Status status = CheckTunables(ForHost()); !status.ok()) return status;
-  for (const auto& [name, section] : vms_) {
-    absl::Status status = CheckTunables(ForVm(name, section.uid.value_or(0)));
-    if (!status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("VM ", name, ": ", status.message()));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TunableStore::Set(absl::string_view vm, absl::string_view name,
-                               absl::string_view text) {
-  TunableStore changed = *this;
-  Section& section = vm.empty() ? changed.host_ : changed.vms_[std::string(vm)];
-  if (absl::Status status = changed.SetIn(section, name, text); !status.ok()) return status;
-  if (absl::Status status = changed.CheckAll(); !status.ok()) return status;
-  *this = std::move(changed);
   return absl::OkStatus();
 }
 

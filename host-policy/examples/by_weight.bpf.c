@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * Ranks VMs by weight (the tunable of that name, 1..10000): urgent work of a VM
- * of weight 100 gets real-time priority 1, and one more for each doubling. So
- * where two VMs are urgent at once, the heavier one runs.
+ * Ranks VMs by the tunable `weight`. Urgent work of a VM with weight 100 gets
+ * real-time priority 1; each doubling of the weight adds 1. So if two VMs have
+ * urgent work, the VM with the higher weight runs first.
  */
 #include "host-policy/core/policy_view.h"
 

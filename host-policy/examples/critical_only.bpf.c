@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * Boosts in critical sections alone: a vCPU that is preempted while it is in an
- * interrupt or has preemption off gets its CPU back until it leaves. What its
- * tasks say of their urgency is ignored.
+ * Boosts only in critical sections: a vCPU that is preempted in an interrupt or
+ * with preemption off is boosted until it leaves the section. The urgency of the
+ * guest's tasks is ignored.
  */
 #include "host-policy/core/policy_view.h"
 

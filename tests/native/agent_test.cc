@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent, where the kernel refuses what it is to apply.
+// Copyright (C) 2026 The pvsched authors
+// The actuator agent, where the kernel refuses a change of parameters.
 #include "host-policy/daemon/actuators/agent.h"
 
 #include <sched.h>
@@ -22,7 +23,7 @@ namespace {
 std::atomic<bool> refuse = false;
 }  // namespace
 
-// In place of the C library's.
+// Replaces the C library's function.
 extern "C" int sched_setattr(pid_t tid, sched_attr* params, unsigned int flags) noexcept {
   if (refuse) {
     errno = EPERM;
@@ -40,9 +41,9 @@ class AgentTest : public testing::Test {
     auto vm = RunningVm(1);
     if (!vm.ok()) GTEST_SKIP() << vm.status().message();
     vm_ = *std::move(vm);
-    auto programs = BpfObject::Load("");
-    ASSERT_TRUE(programs.ok()) << programs.status();
-    bpf_ = *std::move(programs);
+    auto bpf = BpfObject::Load("");
+    ASSERT_TRUE(bpf.ok()) << bpf.status();
+    bpf_ = *std::move(bpf);
     ASSERT_TRUE(bpf_->SetTunables(0, ToPolicy(DefaultTunables())).ok());
     char directory[] = "/tmp/agent-test-XXXXXX";
     directory_ = mkdtemp(directory);
@@ -86,24 +87,24 @@ class AgentTest : public testing::Test {
   UniqueFd thread_;
 };
 
-TEST_F(AgentTest, RefusedBoostIsNotShownAsApplied) {
+TEST_F(AgentTest, RefusedBoostIsNotReportedAsApplied) {
   refuse = true;
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return agent_->counts().failures > 0; }));
   EXPECT_TRUE(Has(SCHED_OTHER, 0));
-  EXPECT_EQ(agent_->applied(0).now.policy, uint32_t{SCHED_OTHER});
+  EXPECT_EQ(agent_->applied(0).current.policy, uint32_t{SCHED_OTHER});
   EXPECT_EQ(baselines_->entry(0).is_applied, 0u);
 }
 
-TEST_F(AgentTest, RefusedEndOfABoostIsTriedAgain) {
+TEST_F(AgentTest, RefusedEndOfABoostIsRetried) {
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return Has(SCHED_RR, 8); }));
   refuse = true;
   vm_->SetIntent(0, kOrdinary);
   ASSERT_TRUE(Eventually([&] { return agent_->counts().failures > 0; }));
   EXPECT_TRUE(Has(SCHED_RR, 8));
-  EXPECT_EQ(agent_->applied(0).now.rt_prio, 8u);
-  // The guest says nothing new.
+  EXPECT_EQ(agent_->applied(0).current.rt_prio, 8u);
+  // No new intent follows: the actuator itself must retry.
   ASSERT_TRUE(Eventually([&] { return bpf_->slot(0).pending_grant == 0; }));
   refuse = false;
   EXPECT_TRUE(Eventually([&] { return Has(SCHED_OTHER, 0); }));

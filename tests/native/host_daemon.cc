@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 #include "absl/types/span.h"
@@ -43,12 +44,11 @@ HostDaemon::HostDaemon() {
 }
 
 HostDaemon::~HostDaemon() {
-  // Also what a sanitizer ends it with.
+  // A sanitizer that finds an error sets another status.
   if (pid_ != 0) {
     EXPECT_EQ(Stop(SIGTERM), 0) << "pvschedd's exit status";
   }
-  for (const char* name : {"baseline", "device.sock", "admin.sock"}) unlink(path(name).c_str());
-  rmdir(directory_.c_str());
+  std::filesystem::remove_all(directory_);
 }
 
 bool HostDaemon::Start(std::vector<std::string> more_arguments, const std::string& log) {

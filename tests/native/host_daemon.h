@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TESTS_NATIVE_HOST_DAEMON_H_
 #define PVSCHED_TESTS_NATIVE_HOST_DAEMON_H_
 
@@ -21,20 +22,20 @@ std::string WhyNoHost();
 // Polls `done` until it holds; false if it does not within 5 s.
 bool Eventually(const std::function<bool()>& done);
 
-// A real pvschedd with a state directory of its own.
+// A real pvschedd with its own state directory.
 class HostDaemon {
  public:
   HostDaemon();
   ~HostDaemon();
 
-  // Returns when it accepts devices; false if it ended instead. What it says
-  // goes to the file `log`, if there is one.
+  // Returns when pvschedd accepts devices; false if it has ended. Its standard
+  // error goes to the file `log`, if that is not empty.
   bool Start(std::vector<std::string> more_arguments = {}, const std::string& log = {});
-  // Returns its exit status, or 128 + the signal.
+  // Returns the exit status, or 128 + the signal that ended it.
   int Stop(int signal);
   pid_t pid() const { return pid_; }
 
-  // pvschedctl's answer to e.g. "vm list"; its exit status, if asked for.
+  // The JSON output of pvschedctl with these arguments, such as "vm list".
   nlohmann::json Ctl(const std::string& arguments, int* status = nullptr);
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
@@ -43,15 +44,14 @@ class HostDaemon {
   pid_t pid_ = 0;
 };
 
-// A device's side of the control protocol.
+// The device's end of the control protocol.
 class ControlConnection {
  public:
-  // Negative: there is no connection.
   explicit ControlConnection(const std::string& path);
   bool connected() const { return static_cast<bool>(fd_); }
 
   pvsched_control_msg Message(pvsched_control_type type);
-  // Returns the reply's errno, or -1 if the connection was closed instead.
+  // Returns the reply's errno; -1 if pvschedd closed the connection.
   int Ask(const pvsched_control_msg& message, int passed_fd = -1);
   const std::string& reason() const { return reason_; }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kfunc actuator's watch over boosted vCPUs, with real programs; the module is not
-// needed, as nobody is registered with it.
+// Copyright (C) 2026 The pvsched authors
+// How the actuator kfunc watches boosted vCPUs, with the real BPF programs. No
+// thread is registered with the module, so the module need not be loaded.
 #include <fcntl.h>
 
+#include "common/pidfd.h"
 #include "gtest/gtest.h"
+#include "host-policy/daemon/actuators/boost_watch.h"
 #include "host-policy/daemon/actuators/kfunc.h"
 #include "host-policy/daemon/tunables.h"
 #include "host-policy/loader/bpf_object.h"
@@ -11,42 +14,37 @@
 #include "tests/native/mini_vm.h"
 #include "tests/native/pvschedd_fixture.h"
 
-// Debian 13's header forgets to tell C++ that these are C functions.
-extern "C" {
-#include <sys/pidfd.h>
-}
-
 namespace pvsched {
 namespace {
 
-// The programs say that they have boosted somebody, and nothing more while they are
-// watched. If nobody is boosted any more when the actuator looks, the watch must still
-// end: else the next boost, of which nobody tells, would not end by time.
-TEST(KernelActuatorTest, WatchEndsThoughTheBoostWasOverAtTheFirstLook) {
+// The programs report a boost once, and nothing more while `watched` is set. If no vCPU
+// is boosted when the actuator reads the report, it must clear `watched` even so. Else
+// the programs would not report the next boost, and it would not end by time.
+TEST(KfuncActuatorTest, WatchEndsThoughTheBoostIsOverWhenItIsReported) {
   auto vm = RunningVm(1);
   if (!vm.ok()) GTEST_SKIP() << vm.status().message();
-  auto programs = BpfObject::Load("");
-  ASSERT_TRUE(programs.ok()) << programs.status();
-  ASSERT_TRUE((*programs)->SetTunables(0, ToPolicy(DefaultTunables())).ok());
-  KfuncActuator actuator(**programs, UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC)));
+  auto bpf = BpfObject::Load("");
+  ASSERT_TRUE(bpf.ok()) << bpf.status();
+  ASSERT_TRUE((*bpf)->SetTunables(0, ToPolicy(DefaultTunables())).ok());
+  KfuncActuator actuator(**bpf, UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC)));
   ASSERT_TRUE(actuator.Start(Actuator::kDefaultPriority).ok());
   const UniqueFd thread(pidfd_open((*vm)->tid(0), PIDFD_THREAD));
   ASSERT_TRUE(thread);
-  (*programs)->ClearSlot(0);
+  (*bpf)->ClearSlot(0);
   BpfObject::Binding binding;
   binding.thread_pidfd = thread.get();
   binding.record = {.memory = (*vm)->memory(), .offset = MiniVm::record_offset(0)};
-  ASSERT_TRUE((*programs)->Bind(binding).ok());
+  ASSERT_TRUE((*bpf)->Bind(binding).ok());
 
-  // What the programs do at a boost; the word then comes with a decision that boosts
-  // nobody, as it does where the boost has ended in between.
-  (*programs)->SetWatched(true);
+  // The programs set `watched` at a boost. The grant that follows boosts no vCPU, as
+  // after a boost that has ended in between.
+  (*bpf)->SetWatched(true);
   (*vm)->SetIntent(0, pvsched_word(PVSCHED_POLICY_NORMAL, 10, 0, 0));
-  ASSERT_TRUE(Eventually([&] { return (*programs)->slot(0).pending_grant != 0; }));
-  EXPECT_FALSE(IsBoosted((*programs)->slot(0).pending_grant));
-  EXPECT_TRUE(Eventually([&] { return !(*programs)->is_watched(); }));
-  (*programs)->Unbind(thread.get());
-  (*programs)->Fence();
+  ASSERT_TRUE(Eventually([&] { return (*bpf)->slot(0).pending_grant != 0; }));
+  EXPECT_FALSE(IsBoosted((*bpf)->slot(0).pending_grant));
+  EXPECT_TRUE(Eventually([&] { return !(*bpf)->is_watched(); }));
+  (*bpf)->Unbind(thread.get());
+  (*bpf)->Fence();
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tests/native/mini_vm.h"
 
 #include <fcntl.h>
@@ -19,7 +20,7 @@ namespace {
 // Guest-physical layout, below 64 KiB so that real mode reaches it.
 constexpr uint64_t kRamSize = 0x40000;
 constexpr uint16_t kCode = 0x1000;
-constexpr uint16_t kMailboxes = 0x2000;  // 16 bytes a vCPU: its word, 8: its preempt count
+constexpr uint16_t kMailboxes = 0x2000;  // 16 bytes a vCPU: its intent, at 8: its preempt count
 constexpr uint16_t kRecords = 0x4000;
 constexpr int kMaxVcpus = 32;
 

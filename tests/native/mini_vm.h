@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TESTS_NATIVE_MINI_VM_H_
 #define PVSCHED_TESTS_NATIVE_MINI_VM_H_
 
@@ -20,28 +21,28 @@
 
 namespace pvsched {
 
-// A virtual machine of a few instructions on the real /dev/kvm. Each vCPU
-// loops: copy a word from its mailbox to its record's intent, then leave the
-// guest by OUT. So it is the guest that writes its record, and each loop is an
-// exit. Its RAM is a memfd, shared as a VMM shares it with pvsched-device.
+// A virtual machine of a few instructions on the real /dev/kvm. Each vCPU loops:
+// it copies its mailbox to the intent of its record, then executes OUT. So the
+// guest itself writes the record, and each loop is an exit. The RAM is a memfd,
+// which a VMM would share with pvsched-device.
 class MiniVm {
  public:
   static absl::StatusOr<std::unique_ptr<MiniVm>> Create(int vcpus);
-  // The same with instructions of one's own, for real mode.
+  // With other instructions, for real mode.
   static absl::StatusOr<std::unique_ptr<MiniVm>> CreateWith(int vcpus,
                                                             absl::Span<const uint8_t> program);
   ~MiniVm();
 
-  // The vCPU's threads start and stop.
+  // Starts and stops the vCPU threads.
   void Run();
   void Stop();
 
-  // What the guest is to write as its intent; the low 32 bits.
+  // Puts a priority word into the mailbox; its low 32 bits.
   void SetIntent(int vcpu, uint64_t word);
   pvsched_record& record(int vcpu);
   static uint64_t record_offset(int vcpu);
 
-  // Where the vCPU's guest would count its reasons not to preempt.
+  // The vCPU's preempt count in guest memory.
   uint32_t& preempt_count(int vcpu);
   static uint64_t preempt_count_offset(int vcpu);
 
@@ -49,11 +50,11 @@ class MiniVm {
   pid_t tid(int vcpu) const { return vcpus_[static_cast<size_t>(vcpu)]->tid; }
   uint64_t exits(int vcpu) const { return vcpus_[static_cast<size_t>(vcpu)]->exits; }
 
-  // Called on the vCPU's own thread after each exit, before the guest goes on. Set
-  // it before Run().
+  // Called in the vCPU's thread after each exit, before the guest resumes. Set it
+  // before Run().
   void SetOnExit(std::function<void(int vcpu)> on_exit) { on_exit_ = std::move(on_exit); }
 
-  // Pause between two exits; 0 exits as fast as it can.
+  // The pause between two exits; 0: no pause.
   void SetPause(std::chrono::microseconds pause) { pause_us_ = pause.count(); }
 
  private:

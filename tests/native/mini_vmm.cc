@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// mini-vmm BEFORE AFTER [PAUSE_US]: a VMM for pvsched-boot to measure, whose exits are
-// known: its guest exits BEFORE times by OUT, 1 at least, twice by a write to port 0x80,
-// the second of which is pvsched-boot's mark, AFTER times more, and halts. Prints how
-// long the guest took from its first exit to the mark, in ms.
+// Copyright (C) 2026 The pvsched authors
+// mini-vmm BEFORE AFTER [PAUSE_US]: a VMM with a known sequence of exits, which
+// pvsched-boot measures. Its guest exits BEFORE times by OUT (at least once), twice by a
+// write to port 0x80, AFTER times by OUT, and halts. The second write to port 0x80 is
+// pvsched-boot's mark. Prints the time from the first exit to the mark, in ms.
 
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policy as an admin sets it and a guest asks for it, through the real
-// programs: both directions of the translation, tunables, critical sections,
-// policies of one's own, what pvschedctl shows.
+// Copyright (C) 2026 The pvsched authors
+// The policy in the real BPF programs: boosts and lowerings, tunables, critical
+// sections, policies that replace the default one, and what pvschedctl shows.
 
 #include <sched.h>
 #include <sys/wait.h>
@@ -19,7 +19,7 @@ namespace {
 
 using PolicyNativeTest = PvscheddTest;
 
-// Keeps a CPU busy with an ordinary thread, so that who shares it is preempted.
+// An ordinary thread that keeps a CPU busy, so that other threads of it are preempted.
 class BusyCpu {
  public:
   explicit BusyCpu(int cpu)
@@ -41,7 +41,7 @@ class BusyCpu {
   std::thread thread_;
 };
 
-TEST_F(PolicyNativeTest, GuestOfNiceTasksLowersItsThreadAndGetsItBack) {
+TEST_F(PolicyNativeTest, NiceIntentLowersItsThreadUntilItEnds) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, pvsched_word(PVSCHED_POLICY_NORMAL, 10, 0, 0));
   EXPECT_TRUE(Eventually([&] { return HasNice(0, 10); }));
@@ -51,11 +51,11 @@ TEST_F(PolicyNativeTest, GuestOfNiceTasksLowersItsThreadAndGetsItBack) {
   EXPECT_TRUE(Eventually([&] { return HasNice(0, 0); }));
 }
 
-// The decision falls in the very exit that follows the guest's store: no exit shows
-// the host a word that it has not yet judged.
-TEST_F(PolicyNativeTest, UrgencyIsJudgedAtTheNextExit) {
+// The policy runs in the first exit after the guest's store. So no exit ends with an
+// intent that has no grant yet.
+TEST_F(PolicyNativeTest, IntentIsInForceAtTheNextExit) {
   std::atomic<int> urgent_exits = 0;
-  std::atomic<int> unjudged = 0;
+  std::atomic<int> without_grant = 0;
   auto vm = MiniVm::Create(1);
   ASSERT_TRUE(vm.ok());
   (*vm)->SetOnExit([&](int vcpu) {
@@ -65,7 +65,7 @@ TEST_F(PolicyNativeTest, UrgencyIsJudgedAtTheNextExit) {
     const bool is_boosted = (pvsched_word_flags(__atomic_load_n(&record.grant, __ATOMIC_RELAXED)) &
                              PVSCHED_GRANT_BOOSTED) != 0;
     urgent_exits += is_urgent ? 1 : 0;
-    unjudged += is_urgent != is_boosted ? 1 : 0;
+    without_grant += is_urgent != is_boosted ? 1 : 0;
   });
   (*vm)->Run();
   daemon_.Ctl("tunable set budget 1000");
@@ -73,18 +73,18 @@ TEST_F(PolicyNativeTest, UrgencyIsJudgedAtTheNextExit) {
   ASSERT_EQ(connection->Register(0, (*vm)->memory(), MiniVm::record_offset(0)), 0);
   ASSERT_EQ(connection->Thread(0, (*vm)->tid(0)), 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  unjudged = 0;
+  without_grant = 0;
   for (int i = 0; i < 100; ++i) {
     (*vm)->SetIntent(0, i % 2 == 0 ? kUrgent : kOrdinary);
     std::this_thread::sleep_for(std::chrono::milliseconds(3));
   }
   (*vm)->Stop();
   EXPECT_GT(urgent_exits, 100);
-  // An event that comes in the middle of another is left to the next one.
-  EXPECT_LE(unjudged, urgent_exits / 100) << "of " << urgent_exits;
+  // An event during another event of the vCPU is dropped. The next event follows.
+  EXPECT_LE(without_grant, urgent_exits / 100) << "of " << urgent_exits;
 }
 
-TEST_F(PolicyNativeTest, RecordSaysWhyTheVcpuDoesNotRun) {
+TEST_F(PolicyNativeTest, GrantShowsWhyTheVcpuDoesNotRun) {
   std::atomic<int> exits = 0;
   std::atomic<int> wrong = 0;
   auto vm = MiniVm::Create(1);
@@ -98,14 +98,14 @@ TEST_F(PolicyNativeTest, RecordSaysWhyTheVcpuDoesNotRun) {
   ASSERT_EQ(connection->Register(0, (*vm)->memory(), MiniVm::record_offset(0)), 0);
   ASSERT_EQ(connection->Thread(0, (*vm)->tid(0)), 0);
   EXPECT_TRUE(Eventually([&] { return AllGrantFlags(**vm, 0) == PVSCHED_GRANT_HALTED; }));
-  // Beside a grant, both ways: it comes in the middle of a sleep, too.
+  // The flag stays while a grant comes and ends, even during a sleep.
   for (int i = 0; i < 50; ++i) {
     (*vm)->SetIntent(0, i % 2 == 0 ? kUrgent : kOrdinary);
     const uint32_t boosted = i % 2 == 0 ? PVSCHED_GRANT_BOOSTED : 0;
     EXPECT_TRUE(
         Eventually([&] { return AllGrantFlags(**vm, 0) == (boosted | PVSCHED_GRANT_HALTED); }));
   }
-  // Never asleep, and not alone on its CPU.
+  // The vCPU does not sleep, and another thread shares its CPU.
   (*vm)->SetPause(std::chrono::microseconds(0));
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
@@ -117,11 +117,11 @@ TEST_F(PolicyNativeTest, RecordSaysWhyTheVcpuDoesNotRun) {
   }
   (*vm)->Stop();
   EXPECT_GT(exits, 100);
-  // A kernel need not tell of every switch and exit.
-  EXPECT_LE(wrong, exits / 100) << "of " << exits << " exits, in which it did run";
+  // A kernel can drop a tracepoint's event.
+  EXPECT_LE(wrong, exits / 100) << "of " << exits << " exits, in each of which the vCPU runs";
 }
 
-TEST_F(PolicyNativeTest, LoweredThreadHasItsOwnBackWhenPvscheddStops) {
+TEST_F(PolicyNativeTest, BaselineOfALoweredThreadIsRestoredWhenPvscheddStops) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, 0));
   ASSERT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_IDLE, 0); }));
@@ -129,7 +129,7 @@ TEST_F(PolicyNativeTest, LoweredThreadHasItsOwnBackWhenPvscheddStops) {
   EXPECT_TRUE(HasNice(0, 0));
 }
 
-TEST_F(PolicyNativeTest, CapsChangeWhileBoosted) {
+TEST_F(PolicyNativeTest, ChangedCapAppliesDuringABoost) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -144,7 +144,7 @@ TEST_F(PolicyNativeTest, CapsChangeWhileBoosted) {
   EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vcpu list")[0]["state"] == "normal"; }));
 }
 
-TEST_F(PolicyNativeTest, BadTunablesAreRefusedWithTheirBound) {
+TEST_F(PolicyNativeTest, BadTunableIsAUsageError) {
   int status = 0;
   daemon_.Ctl("tunable set max-rt-prio 99 2>/dev/null", &status);
   EXPECT_EQ(status, 2);
@@ -159,7 +159,7 @@ TEST_F(PolicyNativeTest, BadTunablesAreRefusedWithTheirBound) {
   EXPECT_EQ(budget["value"], "700");
 }
 
-TEST_F(PolicyNativeTest, ConfigurationFileSetsHostAndVm) {
+TEST_F(PolicyNativeTest, ConfigurationFileSetsValuesOfHostAndVm) {
   daemon_.Stop(SIGTERM);
   const std::string file = daemon_.path("pvsched.toml");
   std::ofstream(file) << "[host]\nmax-rt-prio = 4\n[vm.other]\nuid = 12345\nmax-rt-prio = 6\n"
@@ -170,7 +170,7 @@ TEST_F(PolicyNativeTest, ConfigurationFileSetsHostAndVm) {
   EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 2); }));
   connection->Close();
   ASSERT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
-  // Its section is another user's: the name alone opens nothing.
+  // [vm.other] is for another user, so a VM of that name gets the host's values.
   auto other = Connect("other");
   ASSERT_EQ(other->Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
   ASSERT_EQ(other->Thread(0, vm_->tid(0)), 0);
@@ -178,7 +178,7 @@ TEST_F(PolicyNativeTest, ConfigurationFileSetsHostAndVm) {
   unlink(file.c_str());
 }
 
-TEST_F(PolicyNativeTest, VcpuPreemptedWithPreemptionOffIsBoosted) {
+TEST_F(PolicyNativeTest, VcpuPreemptedInACriticalSectionIsBoosted) {
   vm_->SetPause(std::chrono::microseconds(0));
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
@@ -194,7 +194,7 @@ TEST_F(PolicyNativeTest, VcpuPreemptedWithPreemptionOffIsBoosted) {
   ASSERT_EQ(connection->Thread(0, vm_->tid(0)), 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   EXPECT_TRUE(IsOrdinary(0));
-  // Bits that the mask leaves out are no reason.
+  // Bits outside the mask do not count.
   __atomic_store_n(&vm_->preempt_count(0), 0x80000000u, __ATOMIC_SEQ_CST);
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   EXPECT_TRUE(IsOrdinary(0));
@@ -214,7 +214,7 @@ TEST_F(PolicyNativeTest, BadPreemptCountIsRefused) {
   EXPECT_EQ(connection->PreemptCount(0, -1, 0x2000, ~0u), EINVAL);
 }
 
-TEST_F(PolicyNativeTest, PolicyOfOnesOwnTakesTheDefaultsPlaceAndGivesItBack) {
+TEST_F(PolicyNativeTest, LoadedPolicyReplacesTheDefaultUntilAReset) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -227,7 +227,7 @@ TEST_F(PolicyNativeTest, PolicyOfOnesOwnTakesTheDefaultsPlaceAndGivesItBack) {
   EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
 }
 
-TEST_F(PolicyNativeTest, PolicyThatTheDocumentationTeachesDoesWhatItSays) {
+TEST_F(PolicyNativeTest, PolicyOfTheTutorialWorksAsDocumented) {
   auto connection = ConnectAndBind();
   daemon_.Ctl("policy load " PVSCHED_POLICIES "/taught.bpf.o");
   vm_->SetIntent(0, kUrgent);
@@ -238,7 +238,7 @@ TEST_F(PolicyNativeTest, PolicyThatTheDocumentationTeachesDoesWhatItSays) {
   EXPECT_TRUE(Eventually([&] { return IsBoosted(0) && IsBoosted(1); }));
 }
 
-TEST_F(PolicyNativeTest, RefusedPolicyLeavesTheOldOneInPlace) {
+TEST_F(PolicyNativeTest, RefusedPolicyLeavesTheOldOneInUse) {
   auto connection = ConnectAndBind();
   daemon_.Ctl("policy load " PVSCHED_POLICIES "/critical_only.bpf.o");
   int status = 0;
@@ -260,11 +260,11 @@ TEST_F(PolicyNativeTest, PolicyCannotExceedTheCaps) {
   EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) == PVSCHED_GRANT_THROTTLED; }));
 }
 
-TEST_F(PolicyNativeTest, BoostOfASilentThreadEndsByTime) {
+TEST_F(PolicyNativeTest, BoostOfASleepingThreadEndsByTime) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
-  // Asleep from now on, for longer than urgent work is remembered.
+  // The thread sleeps from now on, for longer than urgent-memory.
   vm_->SetIntent(0, pvsched_word(0, 0, 0, PVSCHED_INTENT_IDLE));
   vm_->SetPause(std::chrono::seconds(4));
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
@@ -272,7 +272,7 @@ TEST_F(PolicyNativeTest, BoostOfASilentThreadEndsByTime) {
 
 TEST_F(PolicyNativeTest, TraceIsWrittenForPerfetto) {
   auto connection = ConnectAndBind();
-  // It is the programs of now that are told to trace, not the first.
+  // The programs of the newest policy must trace, not those of the first one.
   daemon_.Ctl("policy load " PVSCHED_POLICIES "/by_weight.bpf.o");
   daemon_.Ctl("policy reset");
   const std::string file = daemon_.path("trace.json");

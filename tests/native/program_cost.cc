@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "tests/native/program_cost.h"
 
 #include <bpf/bpf.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TESTS_NATIVE_PROGRAM_COST_H_
 #define PVSCHED_TESTS_NATIVE_PROGRAM_COST_H_
 
@@ -18,11 +19,12 @@ struct ProgramCost {
   }
 };
 
-// While it lives the kernel accounts BPF programs' run time; false if it cannot.
+// Makes the kernel account the run time of BPF programs while the descriptor is
+// open. Empty if the kernel cannot.
 UniqueFd AccountProgramCosts();
 
-// What pvsched's programs have cost since they were loaded, by name; those that
-// ran. As the kernel accounts it (struct bpf_prog_info).
+// The cost of pvsched's programs since they were loaded, by name, as the kernel
+// accounts it (struct bpf_prog_info). Programs that have not run are left out.
 std::map<std::string, ProgramCost> ProgramCosts();
 
 }  // namespace pvsched

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_TESTS_NATIVE_PVSCHEDD_FIXTURE_H_
 #define PVSCHED_TESTS_NATIVE_PVSCHEDD_FIXTURE_H_
 
@@ -29,7 +30,7 @@ inline uint32_t AllGrantFlags(MiniVm& vm, int vcpu) {
   return pvsched_word_flags(__atomic_load_n(&vm.record(vcpu).grant, __ATOMIC_RELAXED));
 }
 
-// Without those that say whether it runs.
+// Without the flags for a vCPU that is off CPU.
 inline uint32_t GrantFlags(MiniVm& vm, int vcpu) { return AllGrantFlags(vm, vcpu) & ~kOffCpu; }
 
 inline size_t OpenDescriptors(pid_t pid) {
@@ -37,7 +38,7 @@ inline size_t OpenDescriptors(pid_t pid) {
   return static_cast<size_t>(std::distance(begin(files), end(files)));
 }
 
-// A guest that runs; or why this host can have none, or pvschedd.
+// A running guest. The error says why this machine can run no guest or no pvschedd.
 inline absl::StatusOr<std::unique_ptr<MiniVm>> RunningVm(int vcpus) {
   if (std::string why = WhyNoHost(); !why.empty()) return absl::UnavailableError(why);
   auto vm = MiniVm::Create(vcpus);
@@ -48,7 +49,7 @@ inline absl::StatusOr<std::unique_ptr<MiniVm>> RunningVm(int vcpus) {
   return vm;
 }
 
-// A real pvschedd, and a real guest with two vCPUs.
+// A real pvschedd and a real guest with two vCPUs.
 class PvscheddTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -89,7 +90,7 @@ class PvscheddTest : public testing::Test {
   bool IsOrdinary(int vcpu) { return HasPolicy(vcpu, PVSCHED_POLICY_NORMAL, 0); }
   bool IsThrottled(int vcpu) { return GrantFlags(*vm_, vcpu) == PVSCHED_GRANT_THROTTLED; }
 
-  // vCPU 0 is urgent without end, for as long as its budget lasts.
+  // Makes vCPU 0 spin with urgent intent until its budget is used.
   bool SpinsUntilThrottled() {
     vm_->SetPause(std::chrono::microseconds(0));
     vm_->SetIntent(0, kUrgent);

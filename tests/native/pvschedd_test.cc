@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real pvschedd and its BPF programs, on the real KVM of this machine.
+// Copyright (C) 2026 The pvsched authors
+// The real pvschedd and its BPF programs, with the KVM of this machine.
 
 #include <fcntl.h>
 #include <sched.h>
@@ -37,7 +38,7 @@ uint64_t StatusField(pid_t pid, const std::string& name) {
   return 0;
 }
 
-TEST_F(PvscheddTest, GuestsWordBoostsItsThreadWithinTheCapAndEndsIt) {
+TEST_F(PvscheddTest, UrgentIntentBoostsItsThreadWithinTheCapUntilItEnds) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   EXPECT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -46,12 +47,12 @@ TEST_F(PvscheddTest, GuestsWordBoostsItsThreadWithinTheCapAndEndsIt) {
   EXPECT_EQ(pvsched_word_policy(grant), uint32_t{PVSCHED_POLICY_RR});
   EXPECT_EQ(pvsched_word_rt_prio(grant), 8u);
   EXPECT_EQ(GrantFlags(*vm_, 0), uint32_t{PVSCHED_GRANT_BOOSTED});
-  // Beyond the memory of urgent work, or its sleeps boost ahead.
+  // A halt within urgent-memory boosts. So the boost ends only after that time.
   vm_->SetIntent(0, kOrdinary);
   EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) == 0 && IsOrdinary(0); }));
 }
 
-TEST_F(PvscheddTest, BoostedThreadDoesNotHandItsBoostOn) {
+TEST_F(PvscheddTest, ThreadThatABoostedThreadStartsInheritsNoBoost) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -60,12 +61,12 @@ TEST_F(PvscheddTest, BoostedThreadDoesNotHandItsBoostOn) {
   EXPECT_NE(params->sched_flags & SCHED_FLAG_RESET_ON_FORK, 0u);
 }
 
-TEST_F(PvscheddTest, ThreadsHaveTheirOwnParametersBackWhenPvscheddStops) {
-  sched_attr own = {};
-  own.size = sizeof(own);
-  own.sched_policy = SCHED_BATCH;
-  own.sched_nice = 3;
-  ASSERT_TRUE(SetSchedParams(vm_->tid(0), own).ok());
+TEST_F(PvscheddTest, BaselineIsRestoredWhenPvscheddStops) {
+  sched_attr baseline = {};
+  baseline.size = sizeof(baseline);
+  baseline.sched_policy = SCHED_BATCH;
+  baseline.sched_nice = 3;
+  ASSERT_TRUE(SetSchedParams(vm_->tid(0), baseline).ok());
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -76,7 +77,7 @@ TEST_F(PvscheddTest, ThreadsHaveTheirOwnParametersBackWhenPvscheddStops) {
   EXPECT_EQ(params->sched_nice, 3);
 }
 
-TEST_F(PvscheddTest, ThreadsHaveTheirOwnParametersBackAfterSighup) {
+TEST_F(PvscheddTest, BaselineIsRestoredAfterSighup) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -85,7 +86,7 @@ TEST_F(PvscheddTest, ThreadsHaveTheirOwnParametersBackAfterSighup) {
   EXPECT_TRUE(IsOrdinary(0));
 }
 
-TEST_F(PvscheddTest, RestartAfterSigkillGivesParametersBack) {
+TEST_F(PvscheddTest, RestartAfterSigkillRestoresTheBaseline) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -95,7 +96,7 @@ TEST_F(PvscheddTest, RestartAfterSigkillGivesParametersBack) {
   EXPECT_TRUE(IsOrdinary(0));
 }
 
-TEST_F(PvscheddTest, RestartLeavesAloneWhatAnAdminSetSince) {
+TEST_F(PvscheddTest, RestartKeepsParametersThatAnAdminHasSetSince) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -109,7 +110,7 @@ TEST_F(PvscheddTest, RestartLeavesAloneWhatAnAdminSetSince) {
   EXPECT_TRUE(HasPolicy(0, SCHED_FIFO, 3));
 }
 
-TEST_F(PvscheddTest, AdminsChrtWhileBoostedIsTheNewBaseline) {
+TEST_F(PvscheddTest, ParametersThatAnAdminSetsDuringABoostAreTheNewBaseline) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -123,7 +124,7 @@ TEST_F(PvscheddTest, AdminsChrtWhileBoostedIsTheNewBaseline) {
   EXPECT_TRUE(HasPolicy(0, SCHED_FIFO, 3));
 }
 
-TEST_F(PvscheddTest, DeviceThatGoesLeavesTheThreadAtItsBaseline) {
+TEST_F(PvscheddTest, BaselineIsRestoredWhenTheDeviceDisconnects) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
@@ -132,12 +133,12 @@ TEST_F(PvscheddTest, DeviceThatGoesLeavesTheThreadAtItsBaseline) {
   EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
 }
 
-TEST_F(PvscheddTest, HostLeavesAWithdrawnRecordAlone) {
+TEST_F(PvscheddTest, HostDoesNotWriteAWithdrawnRecord) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
   ASSERT_EQ(connection->Withdraw(0), 0);
-  // The page may be anything now, such as a pattern that must stay.
+  // The guest may use the page for other data now, which must not change.
   __atomic_store_n(&vm_->record(0).grant, 0x5555, __ATOMIC_SEQ_CST);
   vm_->SetIntent(0, kOrdinary);
   const uint64_t exits = vm_->exits(0);
@@ -146,7 +147,7 @@ TEST_F(PvscheddTest, HostLeavesAWithdrawnRecordAlone) {
   EXPECT_TRUE(IsOrdinary(0));
 }
 
-TEST_F(PvscheddTest, SpinningBoostedGuestIsThrottledAndRecovers) {
+TEST_F(PvscheddTest, SpinningBoostedVcpuIsThrottledAndRecovers) {
   auto connection = ConnectAndBind();
   ASSERT_TRUE(SpinsUntilThrottled());
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
@@ -154,7 +155,7 @@ TEST_F(PvscheddTest, SpinningBoostedGuestIsThrottledAndRecovers) {
   EXPECT_GE(vm_->record(0).throttle_count, 1u);
 }
 
-TEST_F(PvscheddTest, ListsShowWhatIsApplied) {
+TEST_F(PvscheddTest, ListsShowAppliedParametersAndBaseline) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(1, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(1); }));
@@ -178,10 +179,10 @@ TEST_F(PvscheddTest, ThreadOfAnotherProcessIsRefused) {
   auto connection = Connect();
   ASSERT_EQ(connection->Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
   EXPECT_EQ(connection->Thread(0, 1), EPERM);
-  EXPECT_NE(connection->reason().find("not one of the VMM's"), std::string::npos);
+  EXPECT_NE(connection->reason().find("not a thread of the VMM"), std::string::npos);
 }
 
-TEST_F(PvscheddTest, OneThreadCannotBeTwoVcpus) {
+TEST_F(PvscheddTest, ThreadCannotBeBoundToTwoVcpus) {
   auto connection = Connect();
   for (uint32_t i = 0; i < 2; ++i) {
     ASSERT_EQ(connection->Register(i, vm_->memory(), MiniVm::record_offset(0)), 0);
@@ -190,7 +191,7 @@ TEST_F(PvscheddTest, OneThreadCannotBeTwoVcpus) {
   EXPECT_EQ(connection->Thread(1, vm_->tid(0)), EEXIST);
 }
 
-TEST_F(PvscheddTest, BadRegistrationsAreRefusedAndLeaveNothing) {
+TEST_F(PvscheddTest, BadRegistrationIsRefusedAndLeavesNoState) {
   auto connection = Connect();
   EXPECT_EQ(connection->Register(0, vm_->memory(), 0x4001), EINVAL);
   EXPECT_EQ(connection->Register(0, vm_->memory(), uint64_t{1} << 40), EINVAL);
@@ -205,7 +206,7 @@ TEST_F(PvscheddTest, BadRegistrationsAreRefusedAndLeaveNothing) {
   EXPECT_EQ(connection->Register(0, vm_->memory(), 0x4100), EEXIST);
 }
 
-TEST_F(PvscheddTest, MalformedMessagesEndTheConnection) {
+TEST_F(PvscheddTest, MalformedMessageEndsTheConnection) {
   for (const std::string& garbage :
        {std::string("x"), std::string(128, '\0'), std::string(4096, '\xff')}) {
     ControlConnection connection(daemon_.path("device.sock"));
@@ -217,7 +218,7 @@ TEST_F(PvscheddTest, MalformedMessagesEndTheConnection) {
   EXPECT_EQ(Connect()->Register(0, vm_->memory(), 0x4000), 0);
 }
 
-TEST_F(PvscheddTest, ProcessOfAnotherUserCannotBeSpokenFor) {
+TEST_F(PvscheddTest, DeviceCannotRegisterAVmmOfAnotherUser) {
   ASSERT_EQ(chmod(daemon_.path("device.sock").c_str(), 0666), 0);
   ASSERT_EQ(chmod(daemon_.path("").c_str(), 0755), 0);
   const pid_t child = fork();
@@ -231,7 +232,7 @@ TEST_F(PvscheddTest, ProcessOfAnotherUserCannotBeSpokenFor) {
   EXPECT_EQ(WEXITSTATUS(status), EPERM);
 }
 
-TEST_F(PvscheddTest, NothingLeaksOverManyRegistrations) {
+TEST_F(PvscheddTest, ManyRegistrationsLeakNoDescriptor) {
   auto connection = ConnectAndBind();
   const size_t before = OpenDescriptors(daemon_.pid());
   for (int i = 0; i < 50; ++i) {
@@ -242,7 +243,7 @@ TEST_F(PvscheddTest, NothingLeaksOverManyRegistrations) {
   EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
 }
 
-TEST_F(PvscheddTest, SleepsWhenNothingHappensAndStaysSmall) {
+TEST_F(PvscheddTest, IdleDaemonDoesNotWakeUpAndStaysSmall) {
   auto connection = Connect();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   const uint64_t before = StatusField(daemon_.pid(), "voluntary_ctxt_switches");
@@ -265,14 +266,14 @@ TEST_F(PvscheddTest, SecondDaemonIsRefused) {
   EXPECT_NE(std::string(line).find("another pvschedd runs"), std::string::npos) << line;
 }
 
-TEST_F(PvscheddTest, TakesTheFirstActuatorThatTheHostHas) {
+TEST_F(PvscheddTest, FirstActuatorThatWorksIsChosen) {
   HostDaemon other;
   ASSERT_TRUE(other.Start({"--actuator", "kfunc,agent"}));
   const bool has_module = std::filesystem::exists("/dev/" PVSCHED_HOST_DEVICE);
   EXPECT_EQ(other.Ctl("scheduler status")["actuator"], has_module ? "kfunc" : "agent");
 }
 
-TEST_F(PvscheddTest, WrongActuatorIsNamed) {
+TEST_F(PvscheddTest, UnknownActuatorIsNamed) {
   const std::string command = std::string(PVSCHEDD_PATH) + " --actuator agent,fast 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   char line[512] = "";
@@ -281,11 +282,11 @@ TEST_F(PvscheddTest, WrongActuatorIsNamed) {
   EXPECT_NE(std::string(line).find("'fast' is no actuator"), std::string::npos) << line;
 }
 
-// Prints what each program costs, as the kernel accounts it; asserts only that
-// they ran.
-TEST_F(PvscheddTest, ProgramsCostIsAccounted) {
+// Prints each program's cost, as the kernel accounts it. Asserts only that
+// programs ran.
+TEST_F(PvscheddTest, ProgramCostIsAccounted) {
   const UniqueFd stats = AccountProgramCosts();
-  ASSERT_TRUE(stats) << "the kernel accounts no BPF run time";
+  ASSERT_TRUE(stats) << "the kernel does not account BPF run time";
   auto connection = ConnectAndBind();
   vm_->SetPause(std::chrono::microseconds(0));
   vm_->SetIntent(0, kUrgent);

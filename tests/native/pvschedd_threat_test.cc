@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What docs/threat-model.md says that devices and VMMs may not, to the real
-// pvschedd.
+// Copyright (C) 2026 The pvsched authors
+// What the threat model forbids devices and VMMs, tried with the real pvschedd.
 
 #include <fcntl.h>
 #include <sched.h>
@@ -32,7 +32,7 @@ namespace {
 
 using PvscheddThreatTest = PvscheddTest;
 
-TEST_F(PvscheddThreatTest, RegistrationAnewIsNoNewBudget) {
+TEST_F(PvscheddThreatTest, NewRegistrationIsNoNewBudget) {
   daemon_.Ctl("tunable set throttle 10000");
   auto connection = ConnectAndBind();
   ASSERT_TRUE(SpinsUntilThrottled());
@@ -45,7 +45,7 @@ TEST_F(PvscheddThreatTest, RegistrationAnewIsNoNewBudget) {
   };
   ASSERT_EQ(connection->Withdraw(0), 0);
   EXPECT_TRUE(stays_throttled(0));
-  // Nor as another vCPU, nor over another connection.
+  // Neither another APIC id nor another connection renews the budget.
   ASSERT_EQ(connection->Withdraw(0), 0);
   EXPECT_TRUE(stays_throttled(7));
   connection->Close();
@@ -54,10 +54,10 @@ TEST_F(PvscheddThreatTest, RegistrationAnewIsNoNewBudget) {
   EXPECT_TRUE(stays_throttled(0));
 }
 
-// What a thread may do to itself without privilege.
+// What a thread can do to its own parameters without privilege.
 class PvscheddLoweringTest : public PvscheddTest {
  protected:
-  // Boosts vCPU 0, which then lowers itself.
+  // Boosts vCPU 0. Its thread then lowers itself.
   void BoostAndLower(uint32_t policy, int nice, uint32_t rt_prio) {
     connection_ = ConnectAndBind();
     vm_->SetIntent(0, kUrgent);
@@ -76,7 +76,7 @@ class PvscheddLoweringTest : public PvscheddTest {
   std::unique_ptr<ControlConnection> connection_;
 };
 
-TEST_F(PvscheddLoweringTest, WithinABoostEndsWithIt) {
+TEST_F(PvscheddLoweringTest, WithinABoostEndsWithTheBoost) {
   BoostAndLower(SCHED_RR, 0, 7);
   vm_->SetIntent(0, kOrdinary);
   EXPECT_TRUE(Eventually([&] { return GrantFlags(*vm_, 0) == 0 && IsOrdinary(0); }));
@@ -90,7 +90,7 @@ TEST_F(PvscheddLoweringTest, WithinABoostEndsWithTheDevice) {
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0); }));
 }
 
-TEST_F(PvscheddLoweringTest, WithinABoostByNiceEndsWithIt) {
+TEST_F(PvscheddLoweringTest, WithinABoostByNiceEndsWithTheDevice) {
   daemon_.Ctl("tunable set max-policy normal");
   daemon_.Ctl("tunable set min-nice -- -5");
   BoostAndLower(SCHED_OTHER, -4, 0);
@@ -105,16 +105,17 @@ TEST_F(PvscheddLoweringTest, WithinABoostEndsAtTheNextStart) {
   EXPECT_TRUE(IsOrdinary(0));
 }
 
-TEST_F(PvscheddLoweringTest, BelowItsOwnStays) {
+TEST_F(PvscheddLoweringTest, BelowTheBaselineStays) {
   BoostAndLower(SCHED_OTHER, 5, 0);
   connection_->Close();
   ASSERT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
   EXPECT_TRUE(HasNice(0, 5));
 }
 
-// By exec a thread takes the number of its process's first.
-TEST_F(PvscheddThreatTest, ThreadThatExecutesAProgramHasItsOwnParametersBack) {
-  if (PVSCHED_IS_SANITIZED) GTEST_SKIP() << "sanitizers allow a forked process no threads";
+// At an exec the thread gets the tid of its process's first thread.
+TEST_F(PvscheddThreatTest, BaselineIsRestoredWhenAThreadExecutesAProgram) {
+  if (PVSCHED_IS_SANITIZED)
+    GTEST_SKIP() << "under a sanitizer a forked process cannot start threads";
   const UniqueFd memory(memfd_create("record", MFD_CLOEXEC));
   ASSERT_EQ(ftruncate(memory.get(), 4096), 0);
   void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
@@ -151,7 +152,7 @@ TEST_F(PvscheddThreatTest, ThreadThatExecutesAProgramHasItsOwnParametersBack) {
   }));
   EXPECT_TRUE(Eventually([&] { return policy(child) == SCHED_OTHER; }));
   EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vcpu list")[0]["tid"].is_null(); }));
-  // Its record is nobody's.
+  // The host no longer writes the record.
   __atomic_store_n(&record.grant, 0x5555, __ATOMIC_SEQ_CST);
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
@@ -159,7 +160,7 @@ TEST_F(PvscheddThreatTest, ThreadThatExecutesAProgramHasItsOwnParametersBack) {
   munmap(page, 4096);
 }
 
-// A process that waits; with this number, if it can be had.
+// Starts a process that waits. With `pid` it has that pid; 0 if the pid is in use.
 pid_t ForkAs(pid_t pid) {
   for (int tries = 0; tries < 20; ++tries) {
     if (pid != 0) std::ofstream("/proc/sys/kernel/ns_last_pid") << pid - 1;
@@ -175,7 +176,7 @@ pid_t ForkAs(pid_t pid) {
   return 0;
 }
 
-TEST_F(PvscheddThreatTest, DeviceWhoseVmmHasEndedSpeaksForNobody) {
+TEST_F(PvscheddThreatTest, DeviceWhoseVmmHasEndedCanRegisterNoVcpu) {
   const pid_t vmm = ForkAs(0);
   ControlConnection connection(daemon_.path("device.sock"));
   ASSERT_EQ(connection.Hello(vmm, "ended"), 0) << connection.reason();
@@ -184,20 +185,20 @@ TEST_F(PvscheddThreatTest, DeviceWhoseVmmHasEndedSpeaksForNobody) {
   ASSERT_EQ(waitpid(vmm, nullptr, 0), vmm);
   EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list").empty(); }));
   EXPECT_EQ(connection.Register(1, vm_->memory(), MiniVm::record_offset(0)), ENOENT);
-  // Nor for who has its number now, whose own device is welcome.
-  const pid_t stranger = ForkAs(vmm);
-  if (stranger == 0) GTEST_SKIP() << "the number is not free again";
+  // A new process with the same pid is another VMM. It needs its own device.
+  const pid_t successor = ForkAs(vmm);
+  if (successor == 0) GTEST_SKIP() << "the pid is not free again";
   EXPECT_EQ(connection.Register(1, vm_->memory(), MiniVm::record_offset(0)), ENOENT);
   ControlConnection other(daemon_.path("device.sock"));
-  EXPECT_EQ(other.Hello(stranger, "stranger"), 0) << other.reason();
+  EXPECT_EQ(other.Hello(successor, "successor"), 0) << other.reason();
   connection.Close();
   EXPECT_EQ(other.Register(0, vm_->memory(), MiniVm::record_offset(0)), 0) << other.reason();
-  EXPECT_EQ(other.Thread(0, stranger), 0) << other.reason();
-  kill(stranger, SIGKILL);
-  waitpid(stranger, nullptr, 0);
+  EXPECT_EQ(other.Thread(0, successor), 0) << other.reason();
+  kill(successor, SIGKILL);
+  waitpid(successor, nullptr, 0);
 }
 
-TEST_F(PvscheddThreatTest, ThreadIsNoVmm) {
+TEST_F(PvscheddThreatTest, PidfdOfAThreadIsRefused) {
   ControlConnection connection(daemon_.path("device.sock"));
   const UniqueFd thread(
       static_cast<int>(syscall(SYS_pidfd_open, vm_->tid(0), O_EXCL /* PIDFD_THREAD */)));
@@ -205,7 +206,7 @@ TEST_F(PvscheddThreatTest, ThreadIsNoVmm) {
   EXPECT_EQ(connection.Ask(connection.Message(PVSCHED_CONTROL_HELLO), thread.get()), EINVAL);
 }
 
-TEST_F(PvscheddThreatTest, PreemptCountsWithoutARecordHoldOneDescriptor) {
+TEST_F(PvscheddThreatTest, PreemptCountsWithoutARecordUseOneDescriptor) {
   auto connection = Connect();
   const size_t before = OpenDescriptors(daemon_.pid());
   for (uint32_t id = 0; id < 50; ++id) {
@@ -216,7 +217,7 @@ TEST_F(PvscheddThreatTest, PreemptCountsWithoutARecordHoldOneDescriptor) {
   EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
 }
 
-TEST_F(PvscheddThreatTest, WithoutDescriptorsDevicesAreTurnedAway) {
+TEST_F(PvscheddThreatTest, ConnectionsAreClosedWhileThereIsNoDescriptor) {
   rlim_t lowest_free = 0;
   while (std::filesystem::exists(std::filesystem::symlink_status(
       "/proc/" + std::to_string(daemon_.pid()) + "/fd/" + std::to_string(lowest_free)))) {
@@ -228,8 +229,8 @@ TEST_F(PvscheddThreatTest, WithoutDescriptorsDevicesAreTurnedAway) {
   ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &none, nullptr), 0);
   for (int i = 0; i < 3; ++i) {
     ControlConnection connection(daemon_.path("device.sock"));
-    const timeval patience = {.tv_sec = 5, .tv_usec = 0};
-    setsockopt(connection.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    const timeval timeout = {.tv_sec = 5, .tv_usec = 0};
+    setsockopt(connection.fd(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     char byte;
     EXPECT_EQ(recv(connection.fd(), &byte, 1, 0), 0);
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/actuators/baseline_store.h"
 
 #include <sys/resource.h>
@@ -22,7 +23,7 @@ class BaselineStoreTest : public testing::Test {
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     ASSERT_TRUE(store_->Add(0, gettid()).ok());
-    // As after a boost, though what was applied is what it had.
+    // The state after a boost. The applied parameters equal the baseline.
     BaselineStore::Entry& entry = store_->entry(0);
     entry.applied = entry.previous = entry.baseline;
     entry.is_applied = 1;
@@ -36,13 +37,13 @@ class BaselineStoreTest : public testing::Test {
   std::unique_ptr<BaselineStore> store_;
 };
 
-TEST_F(BaselineStoreTest, ThreadThatHasEndedIsForgotten) {
+TEST_F(BaselineStoreTest, EntryOfAThreadThatHasEndedIsFreed) {
   store_->entry(0).start_time += 1;
   EXPECT_FALSE(store_->Restore(0));
   EXPECT_EQ(store_->entry(0).tid, 0);
 }
 
-TEST_F(BaselineStoreTest, ThreadThatCannotBeRestoredNowIsKeptUntilItCan) {
+TEST_F(BaselineStoreTest, EntryOfAThreadThatCannotBeRestoredNowIsKept) {
   rlimit limit;
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
   const rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a vCPU that is registered anew has used already.
+// Copyright (C) 2026 The pvsched authors
+// The account of a vCPU that is registered again.
 #include "host-policy/daemon/budget_ledger.h"
 
 #include "gtest/gtest.h"
@@ -29,57 +30,57 @@ pvs_vcpu Throttled(uint64_t until) {
   return vcpu;
 }
 
-TEST(BudgetLedger, VcpuRegisteredAnewHasWhatItUsedAndNothingElse) {
-  BudgetLedger accounts(8);
-  accounts.Keep(kProcess, 3, 11, Used(500), kWindow, kNow);
-  const pvs_vcpu vcpu = accounts.Renew(kProcess, 3, 12, kNow);
+TEST(BudgetLedger, VcpuRegisteredAgainHasItsUsedBudgetAndNoOtherState) {
+  BudgetLedger ledger(8);
+  ledger.Keep(kProcess, 3, 11, Used(500), kWindow, kNow);
+  const pvs_vcpu vcpu = ledger.Renew(kProcess, 3, 12, kNow);
   EXPECT_EQ(vcpu.window.boost.used_ns, 500u);
   EXPECT_EQ(vcpu.window.boost.level_ns, 500u);
   EXPECT_EQ(vcpu.window.slice_start, kNow);
   EXPECT_EQ(vcpu.slices.boost[0], 500u);
-  // Its thread may be another one, with its own CPU time, and is not boosted.
+  // The new thread may be another one. It has its own CPU time and no boost.
   EXPECT_EQ(vcpu.state, uint32_t{PVS_NORMAL});
   EXPECT_EQ(vcpu.grant, 0u);
   EXPECT_EQ(vcpu.cpu_ns, 0u);
 }
 
 TEST(BudgetLedger, ThrottledVcpuStaysThrottled) {
-  BudgetLedger accounts(8);
-  accounts.Keep(kProcess, 3, 11, Throttled(kNow + 100 * kWindow), kWindow, kNow);
-  const pvs_vcpu vcpu = accounts.Renew(kProcess, 3, 11, kNow + 99 * kWindow);
+  BudgetLedger ledger(8);
+  ledger.Keep(kProcess, 3, 11, Throttled(kNow + 100 * kWindow), kWindow, kNow);
+  const pvs_vcpu vcpu = ledger.Renew(kProcess, 3, 11, kNow + 99 * kWindow);
   EXPECT_EQ(vcpu.state, uint32_t{PVS_THROTTLED});
   EXPECT_EQ(vcpu.throttled_until, kNow + 100 * kWindow);
 }
 
-TEST(BudgetLedger, ThreadTakesItsAccountToAnotherVcpu) {
-  BudgetLedger accounts(8);
-  accounts.Keep(kProcess, 3, 11, Used(500), kWindow, kNow);
-  accounts.Keep(kProcess, 4, 12, Used(100), kWindow, kNow);
-  EXPECT_EQ(accounts.Renew(kProcess, 4, 11, kNow).window.boost.used_ns, 500u);
-  EXPECT_EQ(accounts.Renew(kProcess, 5, 12, kNow).window.boost.used_ns, 100u);
-  EXPECT_EQ(accounts.Renew(kProcess, 5, 13, kNow).window.boost.used_ns, 0u);
-  EXPECT_EQ(accounts.Renew(kProcess + 1, 3, 11, kNow).window.boost.used_ns, 0u);
+TEST(BudgetLedger, AccountFollowsTheThreadToAnotherVcpu) {
+  BudgetLedger ledger(8);
+  ledger.Keep(kProcess, 3, 11, Used(500), kWindow, kNow);
+  ledger.Keep(kProcess, 4, 12, Used(100), kWindow, kNow);
+  EXPECT_EQ(ledger.Renew(kProcess, 4, 11, kNow).window.boost.used_ns, 500u);
+  EXPECT_EQ(ledger.Renew(kProcess, 5, 12, kNow).window.boost.used_ns, 100u);
+  EXPECT_EQ(ledger.Renew(kProcess, 5, 13, kNow).window.boost.used_ns, 0u);
+  EXPECT_EQ(ledger.Renew(kProcess + 1, 3, 11, kNow).window.boost.used_ns, 0u);
 }
 
-TEST(BudgetLedger, NothingIsKeptThatCountsNoMore) {
-  BudgetLedger accounts(8);
-  accounts.Keep(kProcess, 2, 10, Used(0), kWindow, kNow);
-  EXPECT_FALSE(accounts.Has(kProcess, 2));
-  accounts.Keep(kProcess, 3, 11, Used(500), kWindow, kNow);
-  EXPECT_EQ(accounts.Count(kProcess, kNow + 2 * kWindow), 1u);
-  EXPECT_EQ(accounts.Count(kProcess + 1, kNow), 0u);
-  EXPECT_EQ(accounts.Renew(kProcess, 3, 11, kNow + 3 * kWindow).window.boost.used_ns, 0u);
-  EXPECT_EQ(accounts.Count(kProcess, kNow + 3 * kWindow), 0u);
+TEST(BudgetLedger, AccountThatNoLongerCountsIsDropped) {
+  BudgetLedger ledger(8);
+  ledger.Keep(kProcess, 2, 10, Used(0), kWindow, kNow);
+  EXPECT_FALSE(ledger.Has(kProcess, 2));
+  ledger.Keep(kProcess, 3, 11, Used(500), kWindow, kNow);
+  EXPECT_EQ(ledger.Count(kProcess, kNow + 2 * kWindow), 1u);
+  EXPECT_EQ(ledger.Count(kProcess + 1, kNow), 0u);
+  EXPECT_EQ(ledger.Renew(kProcess, 3, 11, kNow + 3 * kWindow).window.boost.used_ns, 0u);
+  EXPECT_EQ(ledger.Count(kProcess, kNow + 3 * kWindow), 0u);
 }
 
-TEST(BudgetLedger, OldestGoesWhereThereAreTooMany) {
-  BudgetLedger accounts(2);
+TEST(BudgetLedger, AccountThatExpiresFirstIsDroppedBeyondTheLimit) {
+  BudgetLedger ledger(2);
   for (uint32_t id = 0; id < 3; ++id) {
-    accounts.Keep(kProcess, id, static_cast<pid_t>(20 + id), Used(500), kWindow, kNow + id);
+    ledger.Keep(kProcess, id, static_cast<pid_t>(20 + id), Used(500), kWindow, kNow + id);
   }
-  EXPECT_FALSE(accounts.Has(kProcess, 0));
-  EXPECT_TRUE(accounts.Has(kProcess, 1));
-  EXPECT_TRUE(accounts.Has(kProcess, 2));
+  EXPECT_FALSE(ledger.Has(kProcess, 0));
+  EXPECT_TRUE(ledger.Has(kProcess, 1));
+  EXPECT_TRUE(ledger.Has(kProcess, 2));
 }
 
 }  // namespace

@@ -5,30 +5,27 @@
 #include <mutex>
 
 #include "absl/log/log.h"
+#include "common/errno_status.h"
 #include "common/pidfd.h"
 #include "host-policy/daemon/actuators/sched_params.h"
 
 namespace pvsched {
-AgentActuator::AgentActuator(BpfObject& programs, BaselineStore& baselines)
-    : Actuator(programs), baselines_(baselines), targets_(PVS_MAX_VCPUS) {}
+AgentActuator::AgentActuator(BpfObject& bpf, BaselineStore& baselines)
+    : bpf_(bpf), baselines_(baselines), targets_(PVS_MAX_VCPUS), watch_(bpf, *this) {}
 
 AgentActuator::~AgentActuator() {
-  EndThread();
-  AgentActuator::RemoveAll();
+  watch_.Stop();
+  for (uint32_t slot = 0; slot < targets_.size(); ++slot) AgentActuator::Remove(slot);
 }
 
-void AgentActuator::RemoveAll() {
-  for (uint32_t slot = 0; slot < targets_.size(); ++slot) Remove(slot);
-}
-
-std::vector<pid_t> AgentActuator::Boosted() {
+std::vector<pid_t> AgentActuator::BoostedThreads() {
   std::lock_guard lock(mutex_);
   std::vector<pid_t> boosted;
   for (uint32_t slot = 0; slot < targets_.size(); ++slot) {
     Target& target = targets_[slot];
     if (target.tid == 0) continue;
-    // What could not be applied is tried again: a boost must end.
-    Follow(slot, target);
+    // Retries a grant that could not be applied: a boost must end.
+    ApplyPending(slot, target);
     if (IsBoosted(target.applied_grant)) boosted.push_back(target.tid);
   }
   return boosted;
@@ -36,7 +33,7 @@ std::vector<pid_t> AgentActuator::Boosted() {
 
 absl::Status AgentActuator::Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) {
   std::lock_guard lock(mutex_);
-  if (absl::Status status = baselines_.Add(slot, tid); !status.ok()) return status;
+  RETURN_IF_ERROR(baselines_.Add(slot, tid));
   targets_[slot] = {.process = process, .tid = tid, .pidfd = thread_pidfd, .applied_grant = 0};
   return absl::OkStatus();
 }
@@ -55,42 +52,43 @@ void AgentActuator::Remove(uint32_t slot) {
 Actuator::Applied AgentActuator::applied(uint32_t slot) {
   std::lock_guard lock(mutex_);
   const BaselineStore::Entry& entry = baselines_.entry(slot);
-  return {.own = ToParams(entry.baseline),
-          .now = ToParams(entry.is_applied != 0 ? entry.applied : entry.baseline)};
+  return {.baseline = ToParams(entry.baseline),
+          .current = ToParams(entry.is_applied != 0 ? entry.applied : entry.baseline)};
 }
 
-bool AgentActuator::OnDecision(uint32_t slot) {
+bool AgentActuator::OnPendingGrant(uint32_t slot) {
   if (slot >= targets_.size()) return false;
   std::lock_guard lock(mutex_);
   Target& target = targets_[slot];
-  // A decision of a vCPU that is gone: the slot may be another's soon.
+  // The vCPU was removed meanwhile. Another vCPU may get the slot.
   if (target.tid == 0) return false;
-  Follow(slot, target);
+  ApplyPending(slot, target);
   return IsBoosted(target.applied_grant);
 }
 
-void AgentActuator::Follow(uint32_t slot, Target& target) {
-  // The newest decision counts; what came in between is settled by it.
-  const uint64_t wanted = __atomic_load_n(&bpf_.slot(slot).pending_grant, __ATOMIC_RELAXED);
-  if (wanted != target.applied_grant && Apply(slot, target, wanted)) target.applied_grant = wanted;
+void AgentActuator::ApplyPending(uint32_t slot, Target& target) {
+  // The newest grant counts. It supersedes those whose ring entries wait.
+  const uint64_t grant = __atomic_load_n(&bpf_.slot(slot).pending_grant, __ATOMIC_RELAXED);
+  if (grant != target.applied_grant && Apply(slot, target, grant)) target.applied_grant = grant;
 }
 
-bool AgentActuator::Apply(uint32_t slot, const Target& target, uint64_t wanted) {
-  // sched_setattr() takes a number: be sure that it still is this thread's.
+bool AgentActuator::Apply(uint32_t slot, const Target& target, uint64_t grant) {
+  // sched_setattr() has a tid as argument. While the pidfd's thread lives, no
+  // other thread can have its tid.
   if (HasEnded(target.pidfd)) return false;
 
   absl::StatusOr<sched_attr> current = GetSchedParams(target.tid);
   if (!current.ok()) return false;
   BaselineStore::Entry& entry = baselines_.entry(slot);
   const pvs_apply_plan plan = pvs_plan_apply(
-      &entry.baseline, entry.is_applied != 0 ? &entry.applied : nullptr, &*current, wanted);
+      &entry.baseline, entry.is_applied != 0 ? &entry.applied : nullptr, &*current, grant);
   if (plan.is_new_baseline != 0) {
     entry.is_applied = 0;
     entry.baseline = *current;
   }
   if (plan.must_set == 0) return true;
   const BaselineStore::Entry before = entry;
-  // Recorded first, so that a restart after a crash in between restores the thread.
+  // Stored before the call: so a crash between the two leaves no boost behind.
   if (plan.is_granted != 0) {
     entry.previous = *current;
     entry.applied = plan.next;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/actuators/baseline_store.h"
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/errno_status.h"
 #include "host-policy/bpf/intf.h"
 #include "host-policy/daemon/actuators/sched_params.h"
 
@@ -30,17 +32,17 @@ namespace {
 
 constexpr uint64_t kMagic = 0x31656e696c657361;  // "aseline1": changes with the layout
 
-// Whether there was anything of ours to take back. NotFound: the thread has ended.
-absl::StatusOr<bool> GiveBack(const BaselineStore::Entry& was) {
-  absl::StatusOr<uint64_t> start_time = ThreadStartTime(was.tid);
-  if (!start_time.ok()) return start_time.status();
-  if (*start_time != was.start_time) return absl::NotFoundError("another thread");
-  absl::StatusOr<sched_attr> now = GetSchedParams(was.tid);
-  if (!now.ok()) return now.status();
-  if (!IsOfBoost(was.baseline, was.applied, *now) && !IsOfBoost(was.baseline, was.previous, *now)) {
+// Returns whether the thread had parameters that pvsched had applied. NotFound:
+// the thread has ended.
+absl::StatusOr<bool> RestoreThread(const BaselineStore::Entry& entry) {
+  ASSIGN_OR_RETURN(uint64_t start_time, ThreadStartTime(entry.tid));
+  if (start_time != entry.start_time) return absl::NotFoundError("the tid was reused");
+  ASSIGN_OR_RETURN(sched_attr current, GetSchedParams(entry.tid));
+  if (!IsOfBoost(entry.baseline, entry.applied, current) &&
+      !IsOfBoost(entry.baseline, entry.previous, current)) {
     return false;
   }
-  if (absl::Status status = SetSchedParams(was.tid, was.baseline); !status.ok()) return status;
+  RETURN_IF_ERROR(SetSchedParams(entry.tid, entry.baseline));
   return true;
 }
 
@@ -51,16 +53,19 @@ absl::StatusOr<uint64_t> ThreadStartTime(pid_t tid) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char text[1024];
   const ssize_t size = fd ? read(fd.get(), text, sizeof(text)) : -1;
-  // ENOENT or ESRCH, which are NotFound, or e.g. that there is no descriptor left.
-  if (size < 0) return absl::ErrnoToStatus(errno, path);
-  // Field 22, counted behind the name, which may hold spaces and parentheses.
+  // ENOENT and ESRCH map to NotFound. Other errors, such as EMFILE, do not mean
+  // that the thread has ended.
+  if (size < 0) return ErrnoStatus(errno, path);
+  // Field 22. The fields are counted from the end of the name, field 2, because
+  // a name may contain spaces and parentheses.
   const absl::string_view line(text, static_cast<size_t>(size));
   const size_t name_end = line.rfind(')');
-  if (name_end == absl::string_view::npos) return absl::InternalError("unreadable stat file");
+  if (name_end == absl::string_view::npos)
+    return absl::InternalError(absl::StrCat(path, " has an unknown format"));
   const std::vector<absl::string_view> fields = absl::StrSplit(line.substr(name_end + 2), ' ');
   uint64_t start_time = 0;
   if (fields.size() < 20 || !absl::SimpleAtoi(fields[19], &start_time)) {
-    return absl::InternalError("unreadable stat file");
+    return absl::InternalError(absl::StrCat(path, " has an unknown format"));
   }
   return start_time;
 }
@@ -68,26 +73,28 @@ absl::StatusOr<uint64_t> ThreadStartTime(pid_t tid) {
 absl::StatusOr<std::unique_ptr<BaselineStore>> BaselineStore::Open(const std::string& path) {
   std::unique_ptr<BaselineStore> store(new BaselineStore);
   store->fd_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!store->fd_) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  if (!store->fd_) return ErrnoStatus(errno, absl::StrCat("cannot open ", path));
   if (flock(store->fd_.get(), LOCK_EX | LOCK_NB) != 0) {
     return absl::FailedPreconditionError(
         absl::StrCat("another pvschedd runs: it holds ", path,
                      "; stop it first, or give this one another --state-dir"));
   }
   struct stat info;
-  if (fstat(store->fd_.get(), &info) != 0) return absl::ErrnoToStatus(errno, path);
-  // A file of another layout cannot be read: the threads in it keep what they have.
+  if (fstat(store->fd_.get(), &info) != 0) return ErrnoStatus(errno, path);
+  // A file of another layout is emptied. The threads in it keep their parameters.
   const bool is_whole = info.st_size == static_cast<off_t>(sizeof(File));
   if (!is_whole &&
       (ftruncate(store->fd_.get(), 0) != 0 || ftruncate(store->fd_.get(), sizeof(File)) != 0)) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot size ", path));
+    return ErrnoStatus(errno, absl::StrCat("cannot size ", path));
   }
   void* address =
       mmap(nullptr, sizeof(File), PROT_READ | PROT_WRITE, MAP_SHARED, store->fd_.get(), 0);
-  if (address == MAP_FAILED) return absl::ErrnoToStatus(errno, absl::StrCat("cannot map ", path));
+  if (address == MAP_FAILED) return ErrnoStatus(errno, absl::StrCat("cannot map ", path));
   store->file_ = static_cast<File*>(address);
   if (store->file_->magic != kMagic || store->file_->entry_size != sizeof(Entry)) {
-    if (is_whole) LOG(WARNING) << path << " is of another version: starting anew";
+    if (is_whole) {
+      LOG(WARNING) << path << " has the layout of another version: its baselines are lost";
+    }
     memset(store->file_, 0, sizeof(File));
     store->file_->magic = kMagic;
     store->file_->entry_size = sizeof(Entry);
@@ -110,37 +117,36 @@ int BaselineStore::RestoreAll() {
 }
 
 absl::Status BaselineStore::Add(uint32_t slot, pid_t tid) {
-  absl::StatusOr<uint64_t> start_time = ThreadStartTime(tid);
-  if (!start_time.ok()) return start_time.status();
-  absl::StatusOr<sched_attr> baseline = GetSchedParams(tid);
-  if (!baseline.ok()) return baseline.status();
+  ASSIGN_OR_RETURN(uint64_t start_time, ThreadStartTime(tid));
+  ASSIGN_OR_RETURN(sched_attr baseline, GetSchedParams(tid));
   Entry& entry = file_->entries[slot];
   if (entry.tid != 0) Restore(slot);
   if (entry.tid != 0) {
     return absl::FailedPreconditionError(
-        absl::StrCat("thread ", entry.tid, ", which had this slot, cannot be restored"));
+        absl::StrCat("thread ", entry.tid, ", which had slot ", slot, ", cannot be restored"));
   }
-  entry.start_time = *start_time;
+  entry.start_time = start_time;
   entry.is_applied = 0;
-  entry.baseline = *baseline;
-  // Last: an entry with a tid is whole.
+  entry.baseline = baseline;
+  // Stored last: an entry with a tid is complete, even after a crash.
   __atomic_store_n(&entry.tid, tid, __ATOMIC_RELEASE);
   return absl::OkStatus();
 }
 
-bool BaselineStore::Restore(uint32_t slot, const std::function<pid_t()>& other_tid) {
+bool BaselineStore::Restore(uint32_t slot, const std::function<pid_t()>& new_tid) {
   Entry& entry = file_->entries[slot];
-  absl::StatusOr<bool> restored = entry.is_applied != 0 ? GiveBack(entry) : false;
-  // Asked only now: a thread may change its number at any time, but only once.
-  const pid_t tid = absl::IsNotFound(restored.status()) && other_tid ? other_tid() : 0;
+  absl::StatusOr<bool> restored = entry.is_applied != 0 ? RestoreThread(entry) : false;
+  // new_tid() comes after the first attempt: an exec may change the tid at any
+  // time, but only once.
+  const pid_t tid = absl::IsNotFound(restored.status()) && new_tid ? new_tid() : 0;
   if (tid != 0) {
     const absl::StatusOr<uint64_t> start_time = ThreadStartTime(tid);
     entry.start_time = start_time.value_or(0);
     entry.tid = tid;
-    restored = start_time.ok() ? GiveBack(entry) : start_time.status();
+    restored = start_time.ok() ? RestoreThread(entry) : start_time.status();
   }
   if (!restored.ok() && !absl::IsNotFound(restored.status())) {
-    // It stays, for the next start or --restore.
+    // The entry stays, for the next start or --restore.
     LOG(ERROR) << "cannot restore thread " << entry.tid << ": " << restored.status().message();
     return false;
   }

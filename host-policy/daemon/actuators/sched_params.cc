@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/actuators/sched_params.h"
 
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
 #include "pvsched_abi.h"
 
 namespace pvsched {
@@ -18,8 +20,8 @@ bool IsFair(uint32_t policy) {
          policy == PVSCHED_POLICY_IDLE;
 }
 
-// The kernel reports a fair thread's slice, but not whether it is the thread's
-// own or the default. pvschedd has the default one.
+// The kernel reports a fair thread's slice, but not whether the thread has set
+// it. pvschedd's own slice is the default.
 uint64_t DefaultSlice() {
   static const uint64_t slice = [] {
     sched_attr params;
@@ -36,9 +38,9 @@ absl::StatusOr<sched_attr> GetSchedParams(pid_t tid) {
   sched_attr params;
   memset(&params, 0, sizeof(params));
   if (sched_getattr(tid, &params, sizeof(params), 0) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("sched_getattr of thread ", tid));
+    return ErrnoStatus(errno, absl::StrCat("sched_getattr of thread ", tid));
   }
-  // Written back, the default slice would become one of the thread's own.
+  // Restored later, the default slice would become a slice that the thread set.
   if (IsFair(params.sched_policy) && params.sched_runtime == DefaultSlice()) {
     params.sched_runtime = 0;
   }
@@ -48,7 +50,7 @@ absl::StatusOr<sched_attr> GetSchedParams(pid_t tid) {
 absl::Status SetSchedParams(pid_t tid, const sched_attr& params) {
   sched_attr copy = params;
   if (sched_setattr(tid, &copy, 0) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("sched_setattr of thread ", tid));
+    return ErrnoStatus(errno, absl::StrCat("sched_setattr of thread ", tid));
   }
   return absl::OkStatus();
 }
@@ -57,8 +59,8 @@ bool SameSchedParams(const sched_attr& a, const sched_attr& b) {
   return pvs_attr_equal(&a, &b) != 0;
 }
 
-bool IsOfBoost(const sched_attr& own, const sched_attr& applied, const sched_attr& now) {
-  return pvs_attr_of_boost(&own, &applied, &now) != 0;
+bool IsOfBoost(const sched_attr& baseline, const sched_attr& applied, const sched_attr& current) {
+  return pvs_attr_of_boost(&baseline, &applied, &current) != 0;
 }
 
 pvs_sched_params ToParams(const sched_attr& params) { return pvs_attr_params(&params); }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_DAEMON_ACTUATORS_SCX_H_
 #define PVSCHED_HOST_POLICY_DAEMON_ACTUATORS_SCX_H_
 
@@ -7,44 +8,39 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "common/unique_fd.h"
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/loader/bpf_object.h"
 
 namespace pvsched {
 
-// The `scx` actuator: the programs are the host's scheduler. No thread's
-// parameters are touched, so that there is nothing to give back; what is left
-// to do is to hear of the scheduler's end.
+// The actuator `scx`: the BPF programs are the host's scheduler. They follow
+// grants as they schedule, and change no thread's parameters. So there is no
+// baseline to restore, and no thread is needed.
 //
-// BpfObject must have been loaded with ActuatorKind::kScx.
+// The BpfObject must have been loaded with ActuatorKind::kScx.
 class ScxActuator : public Actuator {
  public:
-  static absl::StatusOr<std::unique_ptr<ScxActuator>> Create(BpfObject& programs);
-  ~ScxActuator() override;
+  explicit ScxActuator(BpfObject& bpf);
 
   const char* name() const override { return "scx"; }
+  absl::Status Start(int /*priority*/) override { return absl::OkStatus(); }
   absl::Status Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) override;
   void Remove(uint32_t slot) override;
   Applied applied(uint32_t slot) override;
   Counts counts() override { return {}; }
 
-  // Readable once a scheduler has ended; TakeEnd() has heard of it. It may be that
-  // another policy's took its place: BpfObject::has_scx_ended().
-  int EndFd() const { return ended_.get(); }
-  void TakeEnd();
+  // Readable when a scheduler of this BpfObject has ended. The owner then calls
+  // ConsumeEnd(), which returns whether the kernel ejected the scheduler. A
+  // scheduler also ends when another policy's scheduler takes its place.
+  int EndFd() const { return ring_->WaitFd(); }
+  bool ConsumeEnd();
 
  private:
-  ScxActuator(BpfObject& programs, UniqueFd ended) : Actuator(programs), ended_(std::move(ended)) {}
-  void RemoveAll() override;
-  bool OnDecision(uint32_t slot) override;
-  std::vector<pid_t> Boosted() override { return {}; }
-
-  UniqueFd ended_;
+  BpfObject& bpf_;
+  bool has_end_notice_ = false;
+  std::unique_ptr<BpfObject::Ring> ring_;
   std::map<uint32_t, pid_t> tids_;  // by slot
 };
 

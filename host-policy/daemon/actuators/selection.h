@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_DAEMON_ACTUATORS_SELECTION_H_
 #define PVSCHED_HOST_POLICY_DAEMON_ACTUATORS_SELECTION_H_
 
@@ -12,26 +13,39 @@
 #include "host-policy/daemon/actuators/baseline_store.h"
 #include "host-policy/daemon/actuators/scx.h"
 #include "host-policy/loader/bpf_object.h"
+#include "host-policy/loader/scx_params.h"
 
 namespace pvsched {
 
-// The programs, and the actuator that was chosen for this host.
-struct Host {
-  std::unique_ptr<BpfObject> programs;
-  std::unique_ptr<Actuator> actuator;  // ends first
-  ScxActuator* scheduler = nullptr;    // the actuator, if it is that one
-  std::string description;             // half a sentence on how decisions are applied
-};
-
+// Every actuator, in the order in which `auto` tries them.
 inline constexpr char kAllActuators[] = "scx,kfunc,agent";
 
-// Whether `names` is one of these, or several with commas between.
+// Whether `names` is a list of actuators, separated by commas.
 absl::Status CheckActuators(absl::string_view names);
 
-// The first of `names` that works here; why those before it do not is logged.
-// `policy_path` as for BpfObject::Load().
-absl::StatusOr<Host> ChooseActuator(absl::string_view names, const std::string& policy_path,
-                                    BaselineStore& baselines, int agent_priority);
+// The list without scx. All other actuators, if scx was the only one.
+std::string ActuatorsWithoutScx(absl::string_view names);
+bool HasScx(absl::string_view names);
+
+struct ActuatorOptions {
+  std::string names = kAllActuators;
+  std::string policy_path;  // as for BpfObject::Load()
+  int priority = Actuator::kDefaultPriority;
+  ScxParams scx_params;  // of the actuator scx
+};
+
+// The actuator that was chosen for this host, and the programs it works with.
+struct ChosenActuator {
+  std::unique_ptr<BpfObject> bpf;
+  std::unique_ptr<Actuator> actuator;  // destroyed before `bpf`
+  ScxActuator* scx = nullptr;          // `actuator`, if that is the actuator scx
+  std::string description;             // half a sentence: how grants are applied
+};
+
+// Starts the first of `options.names` that works on this host. Logs why each
+// one before it does not.
+absl::StatusOr<ChosenActuator> ChooseActuator(const ActuatorOptions& options,
+                                              BaselineStore& baselines);
 
 }  // namespace pvsched
 

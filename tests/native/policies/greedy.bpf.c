@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Asks for everything, always. */
+/* Copyright (C) 2026 The pvsched authors */
+/* Proposes the highest boost at every event. */
 #include "host-policy/core/policy_view.h"
 
 __u64 pvs_policy(const struct pvs_view *view)

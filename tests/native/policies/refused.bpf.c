@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads behind the view, which the verifier does not allow. */
+/* Copyright (C) 2026 The pvsched authors */
+/* Reads beyond the view, so the verifier refuses this policy. */
 #include "host-policy/core/policy_view.h"
 
 __u64 pvs_policy(const struct pvs_view *view)

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
+#ifndef PVSCHED_HOST_POLICY_DAEMON_CONFIG_FILE_H_
+#define PVSCHED_HOST_POLICY_DAEMON_CONFIG_FILE_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "host-policy/daemon/tunable_store.h"
+#include "host-policy/loader/scx_params.h"
+
+namespace pvsched {
+
+// Read if --config names no other file.
+inline constexpr char kDefaultConfigPath[] = "/etc/pvsched/pvsched.toml";
+
+struct Config {
+  TunableStore tunables;
+  ScxParams scx_params;
+};
+
+// Reads a TOML file. Its tables are [host] and [vm.NAME] for tunables, and
+// [scx] for the scheduler's parameters. A [vm.NAME] with `uid` is for VMs of
+// that user only. An error names file and line.
+absl::StatusOr<Config> LoadConfig(const std::string& path);
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_DAEMON_CONFIG_FILE_H_

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
+#include "host-policy/daemon/next_step.h"
+
+#include "absl/log/check.h"
+#include "host-policy/daemon/actuators/selection.h"
+
+namespace pvsched {
+
+NextStep DecideNextStep(const absl::StatusOr<RunResult>& result, absl::string_view actuators,
+                        const std::vector<std::string>& command_line) {
+  if (!result.ok()) return {.exit_status = 1, .command_line = {}};
+  if (*result == RunResult::kStopped) return {};
+  // Without scx in the list no scheduler was loaded. A restart would change
+  // nothing.
+  if (!HasScx(actuators)) return {.exit_status = 1, .command_line = {}};
+  const std::string rest = ActuatorsWithoutScx(actuators);
+  CHECK(!rest.empty() && !HasScx(rest));
+  NextStep next = {.exit_status = 0, .command_line = command_line};
+  // The last --actuator of a command line counts.
+  next.command_line.insert(next.command_line.end(), {"--actuator", rest});
+  return next;
+}
+
+}  // namespace pvsched
