@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * Programs that both objects have: which thread is which vCPU, the end of a
- * binding at exec, and a decision on request.
+ * Programs of both objects: the search for a vCPU's thread, the end of a binding
+ * at exec, and a decision on request.
  */
 #ifndef PVSCHED_BINDING_BPF_C
 #define PVSCHED_BINDING_BPF_C
@@ -26,7 +27,7 @@ static void report_thread(struct task_struct *p, struct kvm_vcpu *vcpu)
 	event->tid = p->pid;
 	event->vcpu_id = key.vcpu_id;
 	event->reserved = 0;
-	/* Once for each registration; who wins the deletion reports. */
+	/* Reports once for each registration: the side that deletes the key. */
 	if (bpf_map_delete_elem(&unbound, &key)) {
 		bpf_ringbuf_discard(event, 0);
 		return;
@@ -35,6 +36,7 @@ static void report_thread(struct task_struct *p, struct kvm_vcpu *vcpu)
 	bpf_ringbuf_submit(event, 0);
 }
 
+/* An event of the current thread. With `vcpu`, it may be a thread to report. */
 static __always_inline void on_current(__u32 event, struct kvm_vcpu *vcpu)
 {
 	struct task_struct *p = (void *)bpf_get_current_task_btf();
@@ -55,9 +57,9 @@ int BPF_PROG(pvs_kvm_exit, struct kvm_vcpu *vcpu)
 }
 
 /*
- * The thread is about to execute a program. If it is not its process's first,
- * it takes that one's number, and its own ends for all to see: it is let go of
- * here, for nobody else could name it then. What it was given it still has.
+ * The thread is about to execute a program. A thread that is not its process's
+ * main thread then gets that thread's tid, and its own tid ends. So its binding
+ * ends here: later no process could name the thread. It still has its grant.
  */
 SEC("tp_btf/sched_prepare_exec")
 int BPF_PROG(pvs_prepare_exec, struct task_struct *p)
@@ -77,7 +79,7 @@ int BPF_PROG(pvs_prepare_exec, struct task_struct *p)
 	return 0;
 }
 
-/* Called by pvschedd while a vCPU is boosted: a boost ends without an event. */
+/* pvschedd's timer, while a vCPU is boosted: a boost must end without an event. */
 SEC("syscall")
 int pvs_timer(struct pvs_timer_args *args)
 {

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * An event of a vCPU, turned into a decision of the policy core.
+ * Turns an event of a vCPU into a grant, by the policy core.
  *
- * The record is read here, at the moment of the decision, through the page
- * that the kernel pinned: no copy, no system call, no hypercall. What the
- * guest writes is a request; pvs_begin() validates and pvs_finish() caps it.
+ * At each event on_event() reads the guest's record in place, in the page that
+ * the kernel pinned. The record is untrusted: pvs_begin() validates it, and
+ * pvs_finish() caps what the policy proposes for it.
  */
-#ifndef PVSCHED_JUDGE_H
-#define PVSCHED_JUDGE_H
+#ifndef PVSCHED_DECIDE_BPF_H
+#define PVSCHED_DECIDE_BPF_H
 
 /* A program includes maps.bpf.c before this header: headers hold no map. */
 #include "host-policy/bpf/kernel_types.bpf.h"
 #include "host-policy/core/default_policy.h"
 
-/* Clock reads added to each event: docs/benchmarks.md, "Does it notice?" */
+/* Clock reads added to each event, by which a benchmark checks its own sensitivity. */
 #ifndef PVSCHED_SEED_COST
 #define PVSCHED_SEED_COST 0
 #endif
 
 /*
- * The policy. Weak: an object that brings a function of this name takes its
- * place when pvschedd links the two. A function of its own to the verifier,
- * so that a policy is judged once and by itself.
+ * The policy. It is weak: pvschedd links an admin's object, whose function of
+ * this name replaces it. It is global, so the verifier checks it once, apart from
+ * its callers.
  */
 __weak __u64 pvs_policy(const struct pvs_view *view)
 {
@@ -30,33 +31,37 @@ __weak __u64 pvs_policy(const struct pvs_view *view)
 	return pvs_default_policy(view);
 }
 
-static int tell(__u32 index)
+/* Reports a slot, or PVS_SCX_ENDED, to pvschedd. */
+static int notify_pvschedd(__u32 index)
 {
-	struct pvs_pending *decision;
+	struct pvs_pending *event;
 
-	decision = bpf_ringbuf_reserve(&decisions, sizeof(*decision), 0);
-	if (!decision)
+	event = bpf_ringbuf_reserve(&decisions, sizeof(*event), 0);
+	if (!event)
 		return -1;
-	decision->slot = index;
-	decision->reserved = 0;
-	bpf_ringbuf_submit(decision, 0);
+	event->slot = index;
+	event->reserved = 0;
+	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 
-/* To the agent. Full: `pending_grant` stays behind, so that the next event tries again. */
-static __always_inline void publish(struct pvs_slot *slot, __u32 index,
-				    __u64 grant)
+/*
+ * Publishes a grant to the agent. If the ring is full, `pending_grant` keeps its
+ * old value, so that the next event publishes again.
+ */
+static __always_inline void publish_to_agent(struct pvs_slot *slot, __u32 index,
+					     __u64 grant)
 {
 	__u64 before = slot->pending_grant;
 
-	/* Before the agent is told: it looks at once. */
+	/* Before the notification: the agent reads the slot at once. */
 	PVS_STORE(slot->pending_grant, grant);
-	if (tell(index))
+	if (notify_pvschedd(index))
 		PVS_STORE(slot->pending_grant, before);
 }
 
-/* There is a boost to end in time, if nothing else ends it. */
-static __always_inline void watch(__u32 index)
+/* Starts pvschedd's timer, which ends a boost that no event ends. */
+static __always_inline void start_boost_watch(__u32 index)
 {
 	__u32 key = 0, *is_watched;
 
@@ -64,22 +69,24 @@ static __always_inline void watch(__u32 index)
 	if (!is_watched || PVS_LOAD(*is_watched))
 		return;
 	PVS_STORE(*is_watched, 1);
-	if (tell(index))
+	if (notify_pvschedd(index))
 		PVS_STORE(*is_watched, 0);
 }
 
 /*
- * At once, where the module says that it may. pvschedd clears `watched`, then
- * looks at all `pending_grant`; here `pending_grant` is set, then `watched` is looked at, with
- * a barrier between: so one of the two sees the other's.
+ * Applies a grant through the module, which defers it where it must.
+ *
+ * pvschedd clears `watched`, then reads every `pending_grant`. This function sets
+ * `pending_grant`, then reads `watched`. Both sides have a full barrier between
+ * the two accesses, so at least one side sees the other's store.
  */
-static __always_inline void apply(struct pvs_slot *slot, __u32 index,
-				  __u64 grant)
+static __always_inline void apply_by_module(struct pvs_slot *slot, __u32 index,
+					    __u64 grant)
 {
 	__sync_lock_test_and_set(&slot->pending_grant, grant);
 	pvsched_host_apply(index, grant);
 	if (pvsched_word_flags(grant) & PVSCHED_GRANT_BOOSTED)
-		watch(index);
+		start_boost_watch(index);
 }
 
 static void trace_decision(const struct pvs_slot *slot, __u32 index,
@@ -103,27 +110,29 @@ static void trace_decision(const struct pvs_slot *slot, __u32 index,
 	bpf_ringbuf_submit(entry, 0);
 }
 
-static __always_inline __u64 shown(const struct pvs_slot *slot)
+/* The record's `grant`: the grant, and why the vCPU is off its CPU. */
+static __always_inline __u64 record_grant(const struct pvs_slot *slot)
 {
 	return PVS_LOAD(slot->vcpu.grant) |
 	       (__u64)PVS_LOAD(slot->off_cpu) << PVSCHED_WORD_FLAGS_SHIFT;
 }
 
 /*
- * The grant, to the guest. Its two halves have two writers, who may be on two
- * CPUs: each sets its half, then writes the word, with a barrier, then looks
- * again. So whoever writes last has seen both.
+ * Writes `grant` of the guest's record. Its two parts, the grant and the off-CPU
+ * flag, may have writers on two CPUs. Each writer sets its part in the slot, then
+ * stores the whole to the record with a full barrier, then reads both parts
+ * again. So the last store to the record holds both.
  */
-static __always_inline void show(struct pvsched_record *record,
-				 const struct pvs_slot *slot)
+static __always_inline void write_record_grant(struct pvsched_record *record,
+					       const struct pvs_slot *slot)
 {
-	__u64 word;
+	__u64 grant;
 	int i;
 
 	for (i = 0; i < 4; i++) {
-		word = shown(slot);
-		__sync_lock_test_and_set(&record->grant, word);
-		if (word == shown(slot))
+		grant = record_grant(slot);
+		__sync_lock_test_and_set(&record->grant, grant);
+		if (grant == record_grant(slot))
 			return;
 	}
 }
@@ -132,10 +141,10 @@ static __always_inline void set_off_cpu(struct pvsched_record *record,
 					struct pvs_slot *slot, __u32 flag)
 {
 	PVS_STORE(slot->off_cpu, flag);
-	show(record, slot);
+	write_record_grant(record, slot);
 }
 
-/* The thread leaves its CPU, or takes one. */
+/* The thread leaves its CPU, for the reason `flag`, or gets one (0). */
 static __always_inline void on_switch(struct pvs_vcpu_binding *binding, __u32 flag)
 {
 	struct pvsched_record *record = binding->record;
@@ -148,8 +157,8 @@ static __always_inline void on_switch(struct pvs_vcpu_binding *binding, __u32 fl
 }
 
 /*
- * The slow half of on_event(): something has changed. Returns the grant that
- * the thread is to have.
+ * The slow part of on_event(), for an input that changed. Returns the grant for
+ * the actuator.
  */
 static __u64 decide(struct pvs_vcpu_binding *binding, struct pvsched_record *record,
 		    struct pvs_slot *slot, struct pvs_input *in)
@@ -168,16 +177,16 @@ static __u64 decide(struct pvs_vcpu_binding *binding, struct pvsched_record *rec
 	if (pvs_begin(tunables, &slot->vcpu, in, &view))
 		pvs_finish(tunables, &slot->vcpu, pvs_policy(&view));
 	grant = slot->vcpu.grant;
-	/* A critical section is part of what is ordinary otherwise. */
+	/* CPU time in a critical section counts as ordinary. */
 	if (pvs_actuator == PVS_ACTUATOR_SCX &&
 	    pvsched_urgency(pvs_without_flags(slot->pending_grant)) > PVSCHED_URGENCY_RT &&
 	    !(pvsched_word_flags(slot->pending_grant) & PVSCHED_GRANT_CRITICAL))
 		slot->urgent_ns += slot->vcpu.cpu_ns - had_ns;
 
-	if (in->event == PVS_INJECT)
+	if (in->is_irq)
 		PVS_STORE(record->irq_ticket, slot->vcpu.irq_ticket);
 	if (grant != before) {
-		show(record, slot);
+		write_record_grant(record, slot);
 		PVS_STORE(record->boosted_ns, slot->vcpu.boosted_ns);
 		PVS_STORE(record->throttle_count, slot->vcpu.throttles);
 		if (pvs_tracing)
@@ -186,11 +195,54 @@ static __u64 decide(struct pvs_vcpu_binding *binding, struct pvsched_record *rec
 	return tunables->mode == PVS_OBSERVE ? 0 : grant;
 }
 
+/* Gives a changed grant to the actuator. */
+static __always_inline void give_to_actuator(struct pvs_slot *slot, __u32 index,
+					     __u64 grant)
+{
+	if (pvs_actuator == PVS_ACTUATOR_SCX)
+		PVS_STORE(slot->pending_grant, grant);
+	else if (pvs_actuator == PVS_ACTUATOR_KFUNC &&
+		 bpf_ksym_exists(pvsched_host_apply))
+		apply_by_module(slot, index, grant);
+	else
+		publish_to_agent(slot, index, grant);
+}
+
+/* Reads what the decision needs of the thread and of the guest's memory, once. */
+static __always_inline void read_input(struct pvs_input *in, struct task_struct *p,
+				       struct pvs_vcpu_binding *binding,
+				       struct pvsched_record *record,
+				       const struct pvs_slot *slot)
+{
+	/* Under scx no hook sees injections, so a kick takes the ticket. */
+	in->is_irq = in->event == PVS_INJECT ||
+		     (in->event == PVS_KICK && pvs_actuator == PVS_ACTUATOR_SCX);
+	in->cpu_ns = p->se.sum_exec_runtime;
+	/*
+	 * The order of these reads pairs with the guest's stores: see struct
+	 * pvsched_record. irq_ack and the preempt count change all the time.
+	 * They are read only where they can change the decision; otherwise
+	 * nearly every event would need a new one.
+	 */
+	in->acks = binding->acks;
+	in->irq_ack = slot->vcpu.irq_ack;
+	if (in->acks && slot->vcpu.injected)
+		in->irq_ack = PVS_LOAD(record->irq_ack);
+	in->waiting = PVS_LOAD(record->waiting);
+	in->intent = PVS_LOAD(record->intent);
+	if (binding->preempt &&
+	    (in->event == PVS_PREEMPT || in->event == PVS_RESCHED ||
+	     pvsched_word_flags(slot->vcpu.grant) & PVSCHED_GRANT_CRITICAL))
+		in->critical = PVS_LOAD(binding->preempt->count) &
+			       binding->preempt_mask;
+}
+
+/* Handles an event of a vCPU's thread: most often its grant is still valid. */
 static __always_inline void on_event(struct task_struct *p,
 				     struct pvs_vcpu_binding *binding, __u32 event)
 {
 	struct pvsched_record *record = binding->record;
-	struct pvs_input in = {};
+	struct pvs_input in = { .event = event };
 	__u32 index = binding->slot;
 	struct pvs_slot *slot;
 	__u64 grant;
@@ -202,102 +254,29 @@ static __always_inline void on_event(struct task_struct *p,
 	for (i = 0; i < PVSCHED_SEED_COST; i++)
 		bpf_ktime_get_ns();
 	/*
-	 * Not every switch is told of: of those on a 6.18 in a VM 1 in 60 was
-	 * not, to ftrace either. But who exits does run.
+	 * A kernel may miss a switch tracepoint. A vCPU that exits, or gets an
+	 * interrupt injected, runs.
 	 */
 	if ((event == PVS_EXIT || event == PVS_INJECT) && slot->off_cpu)
 		set_off_cpu(record, slot, 0);
 	/*
-	 * A program can be preempted, and sched_switch then comes in the
-	 * middle of another; and a waker or an injector is on another CPU.
+	 * Claims the slot. A second event can come meanwhile: sched_switch if
+	 * this program is preempted, or an event on another CPU.
 	 */
 	if (__sync_lock_test_and_set(&slot->busy, 1)) {
 		slot->lost++;
 		return;
 	}
-	in.event = event;
-	in.cpu_ns = p->se.sum_exec_runtime;
-	/*
-	 * In this order: see struct pvsched_record for the words; and an
-	 * acknowledgement speaks of words at least as new as itself. It and
-	 * the preempt count change all the time, so they are read only where
-	 * they can make a difference: else no decision would ever stand.
-	 */
-	in.acks = binding->acks;
-	in.irq_ack = slot->vcpu.irq_ack;
-	if (in.acks && slot->vcpu.injected)
-		in.irq_ack = PVS_LOAD(record->irq_ack);
-	in.waiting = PVS_LOAD(record->waiting);
-	in.intent = PVS_LOAD(record->intent);
-	if (binding->preempt &&
-	    (event == PVS_PREEMPT || pvsched_word_flags(slot->vcpu.grant) &
-					     PVSCHED_GRANT_CRITICAL))
-		in.critical = PVS_LOAD(binding->preempt->count) &
-			      binding->preempt_mask;
+	read_input(&in, p, binding, record, slot);
 	slot->events++;
-	if (!pvs_stands(&slot->vcpu, &in) ||
+	if (!pvs_grant_still_valid(&slot->vcpu, &in) ||
 	    slot->pending_grant != slot->vcpu.grant) {
 		grant = decide(binding, record, slot, &in);
-		if (grant != slot->pending_grant) {
-			if (pvs_actuator == PVS_ACTUATOR_SCX)
-				PVS_STORE(slot->pending_grant, grant);
-			else if (pvs_actuator == PVS_ACTUATOR_KFUNC &&
-				 bpf_ksym_exists(pvsched_host_apply))
-				apply(slot, index, grant);
-			else
-				publish(slot, index, grant);
-		}
+		if (grant != slot->pending_grant)
+			give_to_actuator(slot, index, grant);
 	}
 	barrier();
 	PVS_STORE(slot->busy, 0);
 }
 
-/* The bucket of a time, by powers of two of microseconds. */
-static __always_inline __u32 bucket_of(__u64 ns)
-{
-	__u64 us = ns / 1000;
-	__u32 bucket = 0;
-
-	if (us >> 16) {
-		bucket += 16;
-		us >>= 16;
-	}
-	if (us >> 8) {
-		bucket += 8;
-		us >>= 8;
-	}
-	if (us >> 4) {
-		bucket += 4;
-		us >>= 4;
-	}
-	if (us >> 2) {
-		bucket += 2;
-		us >>= 2;
-	}
-	bucket += us >> 1;
-	return bucket < PVS_BUCKETS ? bucket : PVS_BUCKETS - 1;
-}
-
-static __always_inline struct pvs_slot *slot_of(struct pvs_vcpu_binding *binding)
-{
-	__u32 index = binding->slot;
-
-	return bpf_map_lookup_elem(&slots, &index);
-}
-
-static __always_inline void count_wakeup(struct pvs_vcpu_binding *binding)
-{
-	struct pvs_slot *slot = slot_of(binding);
-	__u32 bucket;
-
-	if (!slot || !slot->woken_at)
-		return;
-	bucket = bucket_of(bpf_ktime_get_ns() - slot->woken_at);
-	slot->woken_at = 0;
-	if (slot->vcpu.state == PVS_BOOSTED)
-		slot->wakeup_us[1][bucket]++;
-	else
-		slot->wakeup_us[0][bucket]++;
-}
-
-#endif /* PVSCHED_JUDGE_H */
+#endif /* PVSCHED_DECIDE_BPF_H */

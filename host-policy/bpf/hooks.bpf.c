@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * The hooks: what happens to vCPU threads, told to judge.h.
+ * The object of the actuators agent and kfunc: hooks on KVM and the scheduler's
+ * tracepoints, which pass each event of a vCPU's thread to on_event().
  */
 #include "host-policy/bpf/kernel_types.bpf.h"
 
@@ -13,11 +15,11 @@
 
 #include "host-policy/bpf/maps.bpf.c"
 #include "host-policy/bpf/binding.bpf.c"
-#include "host-policy/bpf/decide.bpf.h"
+#include "host-policy/bpf/stats.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
-/* Where KVM is software alone, kvm_exit never fires, and this one does. */
+/* KVM without hardware support never fires kvm_exit, but fires this. */
 SEC("tp_btf/kvm_userspace_exit")
 int BPF_PROG(pvs_kvm_userspace_exit)
 {
@@ -33,8 +35,8 @@ int BPF_PROG(pvs_kvm_inj_virq)
 }
 
 /*
- * With the module: what kvm_exit and sched_switch tell with interrupts off is
- * told here with interrupts on, so that its grant is applied at once.
+ * The actuator kfunc: the same events as kvm_exit and sched_switch, but with
+ * interrupts on. There the module may apply a grant at once.
  */
 SEC("?fentry/svm_handle_exit")
 int BPF_PROG(pvs_svm_handle_exit, struct kvm_vcpu *vcpu)
@@ -57,7 +59,7 @@ int BPF_PROG(pvs_kvm_vcpu_halt)
 	return 0;
 }
 
-/* Before the thread runs: what the guest wants of it may be known already. */
+/* The decision comes before the thread runs: its record is current already. */
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(pvs_sched_wakeup, struct task_struct *p)
 {
@@ -77,9 +79,8 @@ int BPF_PROG(pvs_sched_wakeup, struct task_struct *p)
 }
 
 /*
- * A vCPU's thread leaves its CPU, or takes one. Asleep it halts, or waits for
- * its VMM: what wakes it then is an interrupt or an answer, that is, news for
- * the guest.
+ * A vCPU's thread leaves its CPU, or gets one. A thread that sleeps has halted,
+ * or waits for its VMM; an interrupt or the VMM's answer will wake it.
  */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
@@ -105,9 +106,8 @@ int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
 }
 
 /*
- * An interrupt for a vCPU, in the context of whoever raises it: the one event
- * of a vCPU that is preempted, and so the only way to hear of its interrupt
- * before it runs again. Two names because the function moved in 7.3.
+ * An interrupt is raised for a vCPU, in any context. It is the only event of a
+ * preempted vCPU, so without it the interrupt shows only when the vCPU runs.
  */
 static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 {
@@ -118,7 +118,7 @@ static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 	if (!vcpu)
 		return 0;
 	pid = vcpu->pid;
-	/* A vCPU's own thread injects what it raises: kvm_inj_virq. */
+	/* An interrupt that the vCPU's own thread raises comes as kvm_inj_virq. */
 	if (!pid || p->thread_pid == pid)
 		return 0;
 	p = bpf_task_from_pid(BPF_CORE_READ(pid, numbers[0].nr));
@@ -137,6 +137,7 @@ int BPF_PROG(pvs_kvm_vcpu_kick, struct kvm_vcpu *vcpu)
 	return on_kick(vcpu);
 }
 
+/* From 7.3 on kvm_vcpu_kick() is inline over this function. */
 SEC("?fentry/__kvm_vcpu_kick")
 int BPF_PROG(pvs_kvm_vcpu_kick_73, struct kvm_vcpu *vcpu)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * The kernel's structures, as far as the programs read them. libbpf relocates
- * every access by the running kernel's BTF (CO-RE), so that offsets here mean
- * nothing, and no vmlinux.h of some build machine is needed.
+ * The fields of the kernel's structures that the programs read. libbpf relocates
+ * every access by the running kernel's BTF (CO-RE): the offsets here have no
+ * meaning, and the build needs no vmlinux.h.
  */
-#ifndef PVSCHED_KERNEL_TYPES_H
-#define PVSCHED_KERNEL_TYPES_H
+#ifndef PVSCHED_KERNEL_TYPES_BPF_H
+#define PVSCHED_KERNEL_TYPES_BPF_H
 
 #include <linux/types.h>
 
@@ -16,7 +17,7 @@ struct sched_entity {
 	__u64 sum_exec_runtime;
 };
 
-/* Only handed on. Not merely declared: libbpf compares the kinds of types. */
+/* Passed on only, but defined: libbpf compares the kinds of types. */
 struct cpumask {
 };
 
@@ -26,7 +27,7 @@ struct sched_ext_entity {
 	__u32 flags;
 	__u64 slice;
 	__u64 dsq_vtime;
-	__u32 reenq_cnt; /* kernels that end a scheduler by it have it */
+	__u32 reenq_cnt; /* in kernels that end a scheduler by it */
 };
 
 struct thread_info {
@@ -66,8 +67,8 @@ struct kvm_vcpu {
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __attribute__((section(".ksyms")));
 extern void bpf_task_release(struct task_struct *task) __attribute__((section(".ksyms")));
 
-/* Of the module pvsched_host, where it is loaded: host-policy/kmod. */
+/* A kfunc of the module pvsched_host (host-policy/kmod), if that is loaded. */
 extern int pvsched_host_apply(__u32 slot, __u64 grant)
 	__attribute__((section(".ksyms"), weak));
 
-#endif /* PVSCHED_KERNEL_TYPES_H */
+#endif /* PVSCHED_KERNEL_TYPES_BPF_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The maps, and what pvschedd sets in the object before the programs run.
- */
+/* Copyright (C) 2026 The pvsched authors */
+/* The maps and variables that both objects have. */
 #ifndef PVSCHED_MAPS_BPF_C
 #define PVSCHED_MAPS_BPF_C
 
@@ -11,24 +10,24 @@
 
 #include "host-policy/bpf/intf.h"
 
-/* One access, of the whole word: the other side is not ours. */
+/* One access of the whole variable: another CPU, or the guest, may write it. */
 #define PVS_LOAD(x) (*(const volatile __typeof__(x) *)&(x))
 #define PVS_STORE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
 /*
- * clang emits a type's full BTF only if the object uses the type itself, and
- * the kernel must know the record to let programs into it.
+ * clang emits a type's full BTF only if the object has a variable of that type.
+ * The kernel needs the BTF of what a __uptr points to.
  */
 struct pvsched_record pvs_record_type SEC(".data.type");
 struct pvs_preempt_count pvs_preempt_count_type SEC(".data.type");
 
-/* Threads that became vCPUs', so far; counted after each one is in `threads`. */
+/* Bindings made so far. Each is counted after it is in `vcpu_bindings`. */
 __u32 pvs_binds;
-/* Registered vCPUs whose thread is unknown; 0 spares other VMs the look-up. */
+/* Registered vCPUs whose thread is unknown. 0 spares other VMs the lookup. */
 __u32 pvs_unbound_count;
-/* Somebody reads the `trace` ring. */
+/* Not 0: decisions are written to the ring `trace`. */
 __u32 pvs_tracing;
-/* Who applies decisions: enum pvs_actuator. */
+/* enum pvs_actuator. */
 const volatile __u32 pvs_actuator;
 
 struct {
@@ -53,7 +52,7 @@ struct {
 	__type(value, struct pvs_tunables);
 } vm_tunables SEC(".maps");
 
-/* Not 0: pvschedd looks at the boosted vCPUs from time to time. */
+/* Not 0: pvschedd's timer runs, and ends boosts that no event ends. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -83,5 +82,12 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1024 * 1024);
 } trace SEC(".maps");
+
+static __always_inline struct pvs_slot *slot_of(struct pvs_vcpu_binding *binding)
+{
+	__u32 index = binding->slot;
+
+	return bpf_map_lookup_elem(&slots, &index);
+}
 
 #endif /* PVSCHED_MAPS_BPF_C */

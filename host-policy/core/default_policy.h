@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * The policy that pvsched has where nobody brings another.
+ * The default policy: the first row that applies gives the proposal.
  *
  *   event    condition                               proposal
  *   any      real-time demand                        its own
@@ -20,13 +21,16 @@
  *   INJECT, KICK, WAKE  else                         as before
  *   any      else                                    its own nice or idle policy
  *
- * Where two boosts apply the higher one is proposed.
+ * Where two boosts apply, the higher one is proposed.
  *
- * PREEMPT never ends a boost: who preempts a boosted vCPU is often the thread
- * that has just applied the boost, before the guest could use it. An idle
- * guest keeps its state at EXIT because HALT follows at once; to end and renew
- * a boost in each idle cycle would cost two decisions for nothing. It cannot
- * keep a boost so by spinning: that uses budget.
+ * RESCHED has the rows of TICK while the grant is a real-time one, else those
+ * of PREEMPT: a boost can end there, and a critical section can begin one.
+ *
+ * PREEMPT never ends a boost. Often the thread that applies a boost preempts
+ * the vCPU, before the guest could use the boost. An idle guest keeps its
+ * state at EXIT, because HALT follows at once: ending and renewing a boost in
+ * each idle cycle would cost two decisions. A guest that spins in its idle
+ * loop uses up its budget.
  */
 #ifndef PVSCHED_CORE_DEFAULT_POLICY_H
 #define PVSCHED_CORE_DEFAULT_POLICY_H
@@ -35,8 +39,8 @@
 
 #define PVS_RR(rt_prio) pvs_propose(PVSCHED_POLICY_RR, 0, rt_prio, 0)
 
-/* The priority to boost to ahead of the guest's own word; 0: none. */
-PVS_INLINE __u32 pvs_ahead(const struct pvs_view *view)
+/* The rt_prio of a boost ahead of the guest's own demand; 0: none. */
+PVS_INLINE __u32 pvs_ahead_rt_prio(const struct pvs_view *view)
 {
 	if (!pvs_urgent_lately(view))
 		return 0;
@@ -48,18 +52,31 @@ PVS_INLINE __u32 pvs_ahead(const struct pvs_view *view)
 	return 0;
 }
 
+/* The event whose rows apply. */
+PVS_INLINE __u32 pvs_event_of_rows(const struct pvs_view *view)
+{
+	if (view->event != PVS_RESCHED)
+		return view->event;
+	return pvsched_urgency(pvs_without_flags(view->grant)) >
+			       PVSCHED_URGENCY_RT ?
+		       PVS_TICK :
+		       PVS_PREEMPT;
+}
+
 PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 {
+	__u32 event = pvs_event_of_rows(view);
 	__u64 demand = pvs_without_flags(view->demand);
 	__u32 grant_flags = pvsched_word_flags(view->grant);
 	int boosted = view->state == PVS_BOOSTED;
 	int idle = !demand && pvsched_word_flags(view->demand) &
 				      PVSCHED_INTENT_IDLE;
-	__u32 ahead = pvs_ahead(view);
+	__u32 ahead = pvs_ahead_rt_prio(view);
 
 	if (pvsched_urgency(demand) > PVSCHED_URGENCY_RT)
-		return pvsched_urgency(demand) >= PVSCHED_URGENCY_RT + ahead ? demand :
-								 PVS_RR(ahead);
+		return pvsched_urgency(demand) >= PVSCHED_URGENCY_RT + ahead ?
+			       demand :
+			       PVS_RR(ahead);
 	if (ahead)
 		return PVS_RR(ahead);
 	if (boosted && view->injected_at &&
@@ -67,7 +84,7 @@ PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 		return pvs_propose_keep();
 
 	if (view->critical && view->critical_rt_prio) {
-		if (view->event == PVS_PREEMPT && !boosted)
+		if (event == PVS_PREEMPT && !boosted)
 			return pvs_propose(PVSCHED_POLICY_RR, 0,
 					   view->critical_rt_prio,
 					   PVS_CRITICAL);
@@ -75,7 +92,7 @@ PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 			return pvs_propose_keep();
 	}
 
-	switch (view->event) {
+	switch (event) {
 	case PVS_HALT:
 		return 0;
 	case PVS_INJECT:

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Copyright (C) 2026 The pvsched authors */
 /*
- * The policy core: what a vCPU thread should be given, and for how long.
+ * The policy core: the grant of a vCPU's thread, and how long it may last.
  *
- *   pvs_stands()  does the last decision still stand? (most events end here)
- *   pvs_begin()   accounts CPU time, throttles, makes the policy's view
- *   pvs_policy()  proposes: the default one, or the admin's own
- *   pvs_finish()  puts the proposal under the caps and the budgets
+ *   pvs_grant_still_valid()  most events end here
+ *   pvs_begin()   charges CPU time, throttles, makes the policy's view
+ *   pvs_policy()  proposes: the default policy, or the admin's
+ *   pvs_finish()  makes the grant: the proposal under the caps and budgets
  *
- * Pure functions. No clock, no lock, no map, no I/O: it compiles as BPF, as
- * kernel C and as C++, and most tests are of it. docs/policy.md says the same
- * in prose.
+ * Pure functions without clock, lock, map or I/O. They compile as BPF, as kernel
+ * C and as C++. The page on the policy describes the same in prose.
  *
- * Times are nanoseconds. `now` is any monotonic clock; `cpu_ns` is the CPU
- * time that the vCPU thread has used so far and only ever grows.
+ * Times are ns. `now` is any monotonic clock. `cpu_ns` is the CPU time that the
+ * vCPU's thread has used so far; it never decreases.
  * Thread-safety: a pvs_vcpu belongs to one caller at a time.
  */
 #ifndef PVSCHED_CORE_POLICY_H
@@ -23,63 +23,63 @@
 
 enum pvs_mode {
 	PVS_ENFORCE = 0,
-	PVS_OBSERVE = 1, /* decide and count, apply nothing */
-	PVS_OFF = 2, /* decide nothing: every thread at its baseline */
+	PVS_OBSERVE = 1, /* decide and count, but apply nothing */
+	PVS_OFF = 2, /* no decisions: every thread has its baseline */
 };
 
 /*
- * What an admin sets, for a VM. Names, units, ranges and defaults:
- * host-policy/daemon/tunables.cc.
+ * A VM's tunables. host-policy/daemon/tunables.cc defines their names, units,
+ * ranges and defaults.
  */
 struct pvs_tunables {
 	__u32 mode; /* enum pvs_mode */
 	__u32 max_policy; /* PVSCHED_POLICY_NORMAL (no real-time), _RR, _FIFO */
-	__u32 max_rt_prio; /* no vCPU thread gets more */
-	__s32 min_nice; /* nor less than this */
+	__u32 max_rt_prio; /* cap of a grant's rt_prio */
+	__s32 min_nice; /* cap of a grant's nice */
 	__u32 halt_rt_prio;
 	__u32 irq_rt_prio;
 	__u32 critical_rt_prio;
 	__u32 weight; /* for policies that rank VMs */
 	__u64 budget_ns; /* boosted CPU time allowed in any window */
-	__u64 critical_budget_ns; /* the same, for critical sections */
+	__u64 critical_budget_ns; /* the same for critical sections */
 	__u64 window_ns;
-	__u64 throttle_ns; /* at least that long unboosted once over budget */
+	__u64 throttle_ns; /* shortest throttle of a vCPU over budget */
 	__u64 urgent_memory_ns;
 	__u64 inject_hold_ns;
 };
 
 /*
- * A vCPU between two events. Zero is a new one. In the order of use, so that an
- * event touches few cache lines: see struct pvs_slot for the lines.
+ * The state of a vCPU between two events. A new vCPU is all zero. The fields are
+ * in the order of use: struct pvs_slot says which cache lines an event touches.
  */
 struct pvs_vcpu {
-	/* The last decision, and what it was made from: see pvs_stands(). */
-	__u64 grant; /* PVSCHED_GRANT_* flags included */
+	/* The last decision and its input: see pvs_grant_still_valid(). */
+	__u64 grant; /* with its PVSCHED_GRANT_* flags */
 	__u64 intent;
 	__u64 waiting;
 	__u64 cpu_ns;
 	__u32 irq_ack;
 	__u8 event; /* enum pvs_event */
 	__u8 critical;
-	__u8 injected; /* an injection is not acknowledged */
+	__u8 injected; /* an interrupt is not acknowledged */
 	__u8 reserved;
 
-	/* What each decision needs. */
+	/* Every decision reads this part. */
 	__u32 state; /* enum pvs_state */
-	__u32 irq_ticket; /* number of injections, wrapping */
-	__u64 last_urgent; /* when real-time demand was last seen; 0: never */
-	__u64 injected_at; /* the oldest unacknowledged one, if `injected` */
+	__u32 irq_ticket; /* counts interrupts, wrapping */
+	__u64 last_urgent; /* time of the last real-time demand; 0: never */
+	__u64 injected_at; /* start of the hold time, if `injected` */
 	struct pvs_window window;
 
-	/* The rest is for those that boost. */
+	/* Only boosts and throttles use the rest. */
 	__u64 throttled_until;
 	__u64 boosts;
 	__u64 boosted_ns; /* CPU time used while boosted, both budgets */
 	__u32 throttles;
-	struct pvs_budget_buckets slices;
+	struct pvs_budget_buckets buckets;
 };
 
-/* What happened, and what the guest's memory said then: each read once. */
+/* An event, and the values of the guest's memory at it, each read once. */
 struct pvs_input {
 	__u32 event; /* enum pvs_event */
 	__u32 critical; /* preemption is off in the guest */
@@ -88,14 +88,16 @@ struct pvs_input {
 	__u64 intent;
 	__u64 waiting;
 	__u32 irq_ack;
-	__u32 acks; /* the guest acknowledges interrupts at all */
+	__u32 acks; /* the guest acknowledges interrupts */
+	__u32 is_irq; /* the event is a new interrupt, which takes a ticket */
+	__u32 reserved;
 };
 
 /*
- * Whether an event adds nothing to the last one: nor does the wake-up that comes of an
- * interrupt, unless a throttle may have ended in between.
+ * Whether an event adds nothing to the last one. The wake-up by an interrupt
+ * adds nothing to the interrupt, unless a throttle may have ended since.
  */
-PVS_INLINE int pvs_is_same(const struct pvs_vcpu *v, __u32 event)
+PVS_INLINE int pvs_is_repetition(const struct pvs_vcpu *v, __u32 event)
 {
 	if (event == PVS_WAKE && v->state != PVS_THROTTLED)
 		return v->event == PVS_WAKE || v->event == PVS_INJECT ||
@@ -104,45 +106,46 @@ PVS_INLINE int pvs_is_same(const struct pvs_vcpu *v, __u32 event)
 }
 
 /*
- * Whether nothing that counts has changed since the last decision, so that it
- * still stands. The scheduler charges CPU time at each of the host's ticks and
- * at each switch; time alone changes nothing in between. Most exits end here,
- * before a clock is read (`now` is not looked at).
+ * Whether the input of the last decision is unchanged, so that its grant is
+ * still valid. The host charges CPU time at its ticks and switches; between two
+ * charges time alone changes no decision. Most events end here, before a clock
+ * is read: this does not use `now`.
  */
-PVS_INLINE int pvs_stands(const struct pvs_vcpu *v, const struct pvs_input *in)
+PVS_INLINE int pvs_grant_still_valid(const struct pvs_vcpu *v,
+				     const struct pvs_input *in)
 {
-	return pvs_is_same(v, in->event) && in->cpu_ns == v->cpu_ns && in->intent == v->intent &&
-	       in->waiting == v->waiting && !in->critical == !v->critical &&
-	       in->irq_ack == v->irq_ack;
+	return pvs_is_repetition(v, in->event) && in->cpu_ns == v->cpu_ns &&
+	       in->intent == v->intent && in->waiting == v->waiting &&
+	       !in->critical == !v->critical && in->irq_ack == v->irq_ack;
 }
 
-/* Charges the CPU time since the last event to what it was used under. */
+/* Charges the CPU time since the last event to the budget of the grant. */
 PVS_INLINE void pvs_account(const struct pvs_tunables *t, struct pvs_vcpu *v,
 			    __u64 now, __u64 cpu_ns)
 {
 	__u64 used = cpu_ns > v->cpu_ns ? cpu_ns - v->cpu_ns : 0;
-	__u32 slice;
+	__u32 bucket;
 
 	v->cpu_ns = cpu_ns;
 	if (v->state == PVS_BOOSTED) {
 		v->boosted_ns += used;
-		slice = v->slices.running;
-		if (slice > PVS_BUDGET_BUCKETS)
-			slice = 0;
+		bucket = v->buckets.current_index;
+		if (bucket > PVS_BUDGET_BUCKETS)
+			bucket = 0; /* for the verifier */
 		if (pvsched_word_flags(v->grant) & PVSCHED_GRANT_CRITICAL)
 			pvs_budget_charge(&v->window.critical,
-					  &v->slices.critical[slice], used);
+					  &v->buckets.critical[bucket], used);
 		else
 			pvs_budget_charge(&v->window.boost,
-					  &v->slices.boost[slice], used);
+					  &v->buckets.boost[bucket], used);
 	}
-	pvs_window_advance(&v->window, &v->slices, t->window_ns, t->budget_ns,
+	pvs_window_advance(&v->window, &v->buckets, t->window_ns, t->budget_ns,
 			   t->critical_budget_ns, now);
 }
 
-/* Whether the vCPU is over budget for now: then no policy is asked. */
-PVS_INLINE int pvs_throttle(const struct pvs_tunables *t, struct pvs_vcpu *v,
-			    __u64 now)
+/* Begins or ends the throttle; returns 1 if the vCPU is throttled now. */
+PVS_INLINE int pvs_update_throttle(const struct pvs_tunables *t,
+				   struct pvs_vcpu *v, __u64 now)
 {
 	int over = pvs_budget_is_used_up(&v->window.boost, t->budget_ns);
 
@@ -164,12 +167,12 @@ PVS_INLINE int pvs_throttle(const struct pvs_tunables *t, struct pvs_vcpu *v,
 }
 
 /*
- * Tickets: which injection the guest has not acknowledged, and since when it could
- * have: not while its thread waits for a CPU.
+ * Tracks the oldest interrupt that the guest has not acknowledged, by tickets.
+ * Its hold time restarts when the vCPU's thread is next on a CPU.
  */
-PVS_INLINE void pvs_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
+PVS_INLINE void pvs_update_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 {
-	if (in->event == PVS_INJECT) {
+	if (in->is_irq) {
 		v->irq_ticket++;
 		if (in->acks && !v->injected) {
 			v->injected = 1;
@@ -180,29 +183,29 @@ PVS_INLINE void pvs_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 	}
 }
 
-/* Its thread has a CPU again: only now can the guest take the interrupt. */
-PVS_INLINE void pvs_enter(struct pvs_vcpu *v, __u64 now)
+/* The thread is on a CPU again: only now can the guest handle the interrupt. */
+PVS_INLINE void pvs_restart_irq_hold(struct pvs_vcpu *v, __u64 now)
 {
 	v->injected_at = now;
 }
 
 /*
- * A vCPU that is registered anew, `v`, being zero: with what it has used of its
- * budgets and its throttle, for else it could renew them. Its thread may be
- * another one: the CPU time is counted from that one's first event.
+ * Carries the use of the budgets and the throttle of a vCPU over to `v`, its new
+ * registration, which is all zero. Otherwise a guest could renew its budgets by
+ * registering again. The new thread's CPU time counts from its first event.
  */
 PVS_INLINE void pvs_carry(const struct pvs_vcpu *old, struct pvs_vcpu *v)
 {
 	if (old->state == PVS_THROTTLED)
 		v->state = PVS_THROTTLED;
 	v->window = old->window;
-	v->slices = old->slices;
+	v->buckets = old->buckets;
 	v->throttled_until = old->throttled_until;
 }
 
 /*
- * BudgetLedger for the event and makes the policy's view of it. Returns 1 if the
- * policy is to be asked; else the grant stands in v->grant.
+ * Charges CPU time for the event and makes the policy's view of it. Returns 1 if
+ * the caller must ask the policy; else v->grant is the new grant.
  */
 PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 			 const struct pvs_input *in, struct pvs_view *view)
@@ -215,7 +218,7 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	v->waiting = in->waiting;
 	v->critical = in->critical != 0;
 	v->irq_ack = in->irq_ack;
-	pvs_tickets(v, in);
+	pvs_update_tickets(v, in);
 	if (t->mode == PVS_OFF) {
 		v->state = PVS_NORMAL;
 		v->cpu_ns = in->cpu_ns;
@@ -227,12 +230,12 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	waiting = pvs_sanitize(in->waiting);
 	demand = pvs_demand(running, waiting);
 	/*
-	 * Only tasks make work urgent for the time to come: else a guest of
-	 * ordinary tasks would be boosted ahead for ever by its own ticks.
+	 * Interrupts do not count as urgent demand. Otherwise the ticks of a
+	 * guest of ordinary tasks would keep it boosted for ever.
 	 */
 	if (pvsched_urgency(pvs_without_flags(demand)) > PVSCHED_URGENCY_RT)
 		v->last_urgent = in->now;
-	if (pvs_throttle(t, v, in->now))
+	if (pvs_update_throttle(t, v, in->now))
 		return 0;
 
 	view->event = in->event;
@@ -244,7 +247,7 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	view->grant = v->grant;
 	view->last_urgent = v->last_urgent;
 	view->injected_at = v->injected ? v->injected_at : 0;
-	/* Linux's idle loop has preemption off: that is no critical section. */
+	/* Linux's idle loop has preemption off, but is no critical section. */
 	idle = pvsched_word_flags(running) & PVSCHED_INTENT_IDLE;
 	view->critical = (in->critical && !idle) ||
 			 pvsched_word_flags(running) & PVS_INTENT_IRQ;
@@ -258,7 +261,7 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	return 1;
 }
 
-/* A valid word under the caps, with the grant flags it has by its worth. */
+/* Caps a valid priority word; the result has its PVSCHED_GRANT_* flags. */
 PVS_INLINE __u64 pvs_capped(const struct pvs_tunables *t, __u64 word)
 {
 	__u32 policy = pvsched_word_policy(word);
@@ -267,7 +270,7 @@ PVS_INLINE __u64 pvs_capped(const struct pvs_tunables *t, __u64 word)
 
 	switch (policy) {
 	case PVSCHED_POLICY_DEADLINE:
-		/* It has no rt_prio: it gets all that the cap allows. */
+		/* DEADLINE has no rt_prio; it gets the cap's. */
 		rt_prio = t->max_rt_prio;
 		policy = PVSCHED_POLICY_RR;
 		break;
@@ -285,7 +288,7 @@ PVS_INLINE __u64 pvs_capped(const struct pvs_tunables *t, __u64 word)
 	}
 	if (rt_prio && t->max_policy != PVSCHED_POLICY_NORMAL)
 		return pvsched_word(policy, 0, rt_prio, PVSCHED_GRANT_BOOSTED);
-	/* Real-time work where none is allowed: the best of the fair class. */
+	/* A real-time demand under a cap of NORMAL gets the lowest nice. */
 	if (policy == PVSCHED_POLICY_FIFO || policy == PVSCHED_POLICY_RR) {
 		policy = PVSCHED_POLICY_NORMAL;
 		nice = -20;
@@ -299,7 +302,7 @@ PVS_INLINE __u64 pvs_capped(const struct pvs_tunables *t, __u64 word)
 	return 0;
 }
 
-/* The grant: the proposal, whoever made it, under the caps and budgets. */
+/* Makes the grant: the proposal of any policy, under the caps and budgets. */
 PVS_INLINE __u64 pvs_finish(const struct pvs_tunables *t, struct pvs_vcpu *v,
 			    __u64 proposal)
 {
@@ -308,7 +311,7 @@ PVS_INLINE __u64 pvs_finish(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	__u64 grant;
 
 	if (flags & PVS_KEEP) {
-		/* Under the caps of now, which may be other ones. */
+		/* The caps may have changed since the grant was made. */
 		proposal = pvs_without_flags(v->grant);
 		critical = pvsched_word_flags(v->grant) &
 			   PVSCHED_GRANT_CRITICAL;
@@ -324,7 +327,7 @@ PVS_INLINE __u64 pvs_finish(const struct pvs_tunables *t, struct pvs_vcpu *v,
 					 << PVSCHED_WORD_FLAGS_SHIFT;
 		} else if (pvs_budget_is_used_up(&v->window.boost,
 						 t->budget_ns)) {
-			/* Used up by now, though not boosted at this event. */
+			/* The budget is used up, and the vCPU is not boosted now. */
 			grant = 0;
 		}
 	}

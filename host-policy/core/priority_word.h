@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/*
- * What the guest's words mean: validated, and ordered by urgency.
- */
-#ifndef PVSCHED_CORE_WORDS_H
-#define PVSCHED_CORE_WORDS_H
+/* Copyright (C) 2026 The pvsched authors */
+/* Priority words: validation, and the demand of a vCPU. */
+#ifndef PVSCHED_CORE_PRIORITY_WORD_H
+#define PVSCHED_CORE_PRIORITY_WORD_H
 
 #include "pvsched_abi.h"
 
 #define PVS_INLINE static inline __attribute__((always_inline))
 
-/* "In an interrupt", as the guest says it. */
+/* The guest reports an interrupt context by one of these flags. */
 #define PVS_INTENT_IRQ \
 	(PVSCHED_INTENT_HARDIRQ | PVSCHED_INTENT_SOFTIRQ | PVSCHED_INTENT_NMI)
 
 /*
- * The word of a task that can exist: an unknown policy, a real-time one
- * without a priority in 1..99, a nice value out of range, count as an ordinary
- * task's. Flags are kept, what does not belong to the class is dropped.
+ * Validates a priority word from the guest. An unknown policy, an rt_prio
+ * outside 1..99 and a nice value out of range give SCHED_NORMAL, nice 0. The
+ * flags stay; fields that the policy does not use become 0.
  */
 PVS_INLINE __u64 pvs_sanitize(__u64 word)
 {
@@ -43,15 +42,15 @@ PVS_INLINE __u64 pvs_sanitize(__u64 word)
 	return pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
 }
 
-/* A word without its flags: what it asks for. */
+/* The priority word without its flags. */
 PVS_INLINE __u64 pvs_without_flags(__u64 word)
 {
 	return word & 0xffffff;
 }
 
 /*
- * The more urgent of what runs and what waits, both valid; the flags are
- * `intent`'s. The idle task is no demand.
+ * The demand: the more urgent of `intent` and `waiting`, both valid, with the
+ * flags of `intent`. The idle task demands nothing.
  */
 PVS_INLINE __u64 pvs_demand(__u64 intent, __u64 waiting)
 {
@@ -65,4 +64,4 @@ PVS_INLINE __u64 pvs_demand(__u64 intent, __u64 waiting)
 	return intent;
 }
 
-#endif /* PVSCHED_CORE_WORDS_H */
+#endif /* PVSCHED_CORE_PRIORITY_WORD_H */

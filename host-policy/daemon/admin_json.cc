@@ -26,7 +26,7 @@ const char* StateName(uint32_t state) {
 
 const char* EventName(uint32_t event) {
   static constexpr const char* kNames[] = {"?",       "exit", "halt",  "inject", "wake",
-                                           "preempt", "tick", "timer", "kick"};
+                                           "preempt", "tick", "timer", "kick",   "resched"};
   return event < std::size(kNames) ? kNames[event] : "?";
 }
 

@@ -9,12 +9,12 @@
 namespace pvsched {
 namespace {
 
-bool IsUsed(const pvs_budget& budget) { return budget.used_ns != 0 || budget.level_ns != 0; }
+bool IsUsed(const pvs_budget& budget) { return budget.used_ns != 0 || budget.debt_ns != 0; }
 
 bool OwesMore(const pvs_vcpu& a, const pvs_vcpu& b) {
   if ((a.state == PVS_THROTTLED) != (b.state == PVS_THROTTLED)) return a.state == PVS_THROTTLED;
-  return a.window.boost.level_ns + a.window.critical.level_ns >
-         b.window.boost.level_ns + b.window.critical.level_ns;
+  return a.window.boost.debt_ns + a.window.critical.debt_ns >
+         b.window.boost.debt_ns + b.window.critical.debt_ns;
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ __u64 pvs_policy(const struct pvs_view *view)
 	    !(view->event == PVS_HALT && pvs_urgent_lately(view)))
 		return view->event == PVS_EXIT || view->event == PVS_TICK ||
 				       view->event == PVS_HALT ||
+				       view->event == PVS_RESCHED ||
 				       view->event == PVS_TIMER ?
 			       0 :
 			       pvs_propose_keep();

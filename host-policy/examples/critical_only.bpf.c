@@ -13,7 +13,7 @@ __u64 pvs_policy(const struct pvs_view *view)
 		return pvs_propose_keep();
 	if (!view->critical)
 		return 0;
-	if (view->event == PVS_PREEMPT)
+	if (view->event == PVS_PREEMPT || view->event == PVS_RESCHED)
 		return pvs_propose(PVSCHED_POLICY_RR, 0,
 				   view->critical_rt_prio, PVS_CRITICAL);
 	return pvs_propose_keep();

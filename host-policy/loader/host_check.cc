@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/loader/host_check.h"
 
 #include <sys/utsname.h>
@@ -13,7 +14,7 @@
 namespace pvsched {
 namespace {
 
-// uptr in task storage, by which programs read the record, came with 6.13.
+// Programs read the record by a uptr in task storage, which 6.13 introduced.
 constexpr int kMajor = 6;
 constexpr int kMinor = 13;
 
@@ -24,7 +25,7 @@ absl::Status CheckKernelRelease(absl::string_view release) {
   int minor = 0;
   if (sscanf(std::string(release).c_str(), "%d.%d", &major, &minor) != 2) {
     return absl::FailedPreconditionError(
-        absl::StrCat("cannot tell the kernel's version from '", release, "'"));
+        absl::StrCat("cannot parse the kernel's version '", release, "'"));
   }
   if (major < kMajor || (major == kMajor && minor < kMinor)) {
     return absl::FailedPreconditionError(
@@ -36,15 +37,16 @@ absl::Status CheckKernelRelease(absl::string_view release) {
 
 std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules) {
   if (!has_kick_hook) {
-    return "this kernel lets no BPF program see interrupts for a vCPU that waits for a CPU: it is "
-           "boosted for them only when it runs again";
+    return "this kernel allows no BPF program at kvm_vcpu_kick(): an interrupt for a preempted "
+           "vCPU "
+           "boosts it only when the vCPU runs again";
   }
-  // KVM keeps such a timer in the VMCS, and turns it into one of the host's own only when the
-  // vCPU halts: while it is preempted nobody is told that it expires.
+  // KVM keeps such a timer in the VMCS. Only a halt turns it into a timer of the host, so its
+  // expiry while the vCPU is preempted causes no event.
   std::ifstream preemption_timer(modules + "/kvm_intel/parameters/preemption_timer");
   if (preemption_timer.get() == 'Y') {
-    return "kvm_intel keeps a vCPU's timer from the host while it waits for a CPU: for it to be "
-           "boosted then, load kvm_intel with preemption_timer=0";
+    return "kvm_intel hides a preempted vCPU's timer from the host: to boost the vCPU when the "
+           "timer expires, load kvm_intel with preemption_timer=0";
   }
   return "";
 }

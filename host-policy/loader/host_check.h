@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_LOADER_HOST_CHECK_H_
 #define PVSCHED_HOST_POLICY_LOADER_HOST_CHECK_H_
 
@@ -9,16 +10,15 @@
 
 namespace pvsched {
 
-// Whether this kernel and this process can run pvsched's host side; the first
-// thing that is missing, with what to do about it, if not.
+// Whether this kernel and this process can run pvsched's host side. The error names the first
+// missing requirement and its cure.
 absl::Status CheckHost();
 
-// Why, on this host, a vCPU that waits for a CPU is not boosted for its interrupt before it
-// runs again, and what to do about it; empty if it is. `has_kick_hook` as of BpfObject;
-// `modules` is /sys/module.
+// Why this host does not boost a preempted vCPU for an interrupt before the vCPU runs again,
+// and the cure. Empty: it does. `has_kick_hook` is BpfObject's; `modules` is /sys/module.
 std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules);
 
-// Whether a kernel of this release ("6.18.15+deb13-amd64") is new enough.
+// Whether a kernel of this release, such as "6.18.15+deb13-amd64", is new enough.
 absl::Status CheckKernelRelease(absl::string_view release);
 
 }  // namespace pvsched

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/loader/policy_linker.h"
 
 #include <bpf/btf.h>
@@ -18,7 +19,7 @@
 namespace pvsched {
 namespace {
 
-// libbpf's linker takes and makes files: these are ones without a name.
+// libbpf's linker reads and writes files. A memfd is a file without a name.
 absl::StatusOr<UniqueFd> MemoryFile(absl::string_view content) {
   UniqueFd fd(memfd_create("pvsched-policy", MFD_CLOEXEC));
   if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
@@ -41,7 +42,7 @@ absl::Status CheckIsPolicy(const std::string& path) {
   if (types == nullptr || btf__find_by_name_kind(types.get(), "pvs_policy", BTF_KIND_FUNC) < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         path,
-        " is no policy: it must be a BPF object, compiled with -g, that defines pvs_policy()"));
+        " is no policy: a policy is a BPF object, compiled with -g, that defines pvs_policy()"));
   }
   return absl::OkStatus();
 }

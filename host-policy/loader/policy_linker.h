@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #ifndef PVSCHED_HOST_POLICY_LOADER_POLICY_LINKER_H_
 #define PVSCHED_HOST_POLICY_LOADER_POLICY_LINKER_H_
 
@@ -9,10 +10,9 @@
 
 namespace pvsched {
 
-// Links a policy, a BPF object with a function pvs_policy() (view.h), to
-// pvsched's own programs, whose weak function of that name it takes the place
-// of. Returns the linked object's bytes; the error says what is wrong with the
-// policy. `own` is pvsched's object.
+// Links a policy to pvsched's own object, whose bytes are `own`. A policy is a BPF object with
+// a function pvs_policy() (core/policy_view.h); it replaces the weak function of that name.
+// Returns the bytes of the linked object. The error says what is wrong with the policy.
 absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& policy_path);
 
 }  // namespace pvsched

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/loader/scx_support.h"
 
 #include <bpf/btf.h>
@@ -60,7 +61,7 @@ uint32_t OneMoreThanLast(const std::string& list) {
   return last + 1;
 }
 
-// Any thread of the host.
+// A thread of the host that has a cookie; 0: none.
 pid_t ThreadWithCookie() {
   std::error_code error;
   for (const auto& process : std::filesystem::directory_iterator("/proc", error)) {
@@ -82,7 +83,8 @@ bool HasSmt() { return ReadLine("/sys/devices/system/cpu/smt/active") == "1"; }
 
 bool HasCoreCookie(pid_t tid) {
   unsigned long cookie = 0;
-  return prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, tid, 0 /* of the thread */, &cookie) == 0 &&
+  return prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, tid, 0 /* PIDTYPE_PID: this thread */, &cookie) ==
+             0 &&
          cookie != 0;
 }
 
@@ -94,14 +96,13 @@ absl::Status CheckScxBtf(const btf& kernel) {
     return absl::FailedPreconditionError(
         "this kernel has no sched_ext: it needs CONFIG_SCHED_CLASS_EXT");
   }
-  // A hidden argument that BTF shows as if callers had to give it: libbpf then
-  // refuses every scheduler. Seen in Debian's 7.2.12.
+  // Debian's 7.2.12 has BTF in which a hidden argument looks like one that callers pass. libbpf
+  // then refuses every scheduler.
   for (const char* name : {"scx_bpf_create_dsq", "scx_bpf_kick_cpu", "scx_bpf_pick_idle_cpu"}) {
     const btf_type* proto = FindFunctionProto(kernel, name);
     if (proto == nullptr) {
       return absl::FailedPreconditionError(absl::StrCat("this kernel's sched_ext has no ", name,
-                                                        "(): it is older or newer than ",
-                                                        "pvsched knows"));
+                                                        "(): this pvsched does not support it"));
     }
     const btf_param* params = btf_params(proto);
     for (int i = 0; i < btf_vlen(proto); ++i) {
@@ -126,8 +127,8 @@ absl::Status CheckScxSupport() {
                                                       "): stop it first"));
   }
   if (PossibleCpus() > PVS_MAX_CPUS) {
-    return absl::FailedPreconditionError(absl::StrCat("this host may have ", PossibleCpus(),
-                                                      " CPUs; the scheduler knows ", PVS_MAX_CPUS));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this host may have ", PossibleCpus(), " CPUs; the scheduler supports ", PVS_MAX_CPUS));
   }
   if (!HasSmt()) return absl::OkStatus();
   if (const pid_t tid = ThreadWithCookie(); tid != 0) {
@@ -140,18 +141,18 @@ absl::Status CheckScxSupport() {
 }
 
 uint64_t ScxOpsFlag(const btf& kernel, std::string_view name) {
-  auto is_it = [&](__u32 offset) { return name == btf__name_by_offset(&kernel, offset); };
-  // Wide since there are flags beyond bit 31.
+  auto is_named = [&](__u32 offset) { return name == btf__name_by_offset(&kernel, offset); };
+  // The enum has 64-bit values in kernels with flags above bit 31.
   if (const int id = btf__find_by_name_kind(&kernel, "scx_ops_flags", BTF_KIND_ENUM64); id >= 0) {
     const btf_type* flags = btf__type_by_id(&kernel, static_cast<__u32>(id));
     for (const auto& flag : std::span(btf_enum64(flags), btf_vlen(flags))) {
-      if (is_it(flag.name_off)) return btf_enum64_value(&flag);
+      if (is_named(flag.name_off)) return btf_enum64_value(&flag);
     }
   }
   if (const int id = btf__find_by_name_kind(&kernel, "scx_ops_flags", BTF_KIND_ENUM); id >= 0) {
     const btf_type* flags = btf__type_by_id(&kernel, static_cast<__u32>(id));
     for (const auto& flag : std::span(btf_enum(flags), btf_vlen(flags))) {
-      if (is_it(flag.name_off)) return static_cast<uint64_t>(flag.val);
+      if (is_named(flag.name_off)) return static_cast<uint64_t>(flag.val);
     }
   }
   return 0;
@@ -202,7 +203,7 @@ std::vector<std::string> DropUnknownCallbacks(bpf_map& scheduler, const btf& obj
     for (int j = 0; j < btf_vlen(theirs) && !is_known; ++j) {
       is_known = strcmp(btf__name_by_offset(kernel.get(), known[j].name_off), name) == 0;
     }
-    // Callbacks are pointers; the fields that are none, every kernel has.
+    // Callbacks are pointers. Every kernel has the other fields that we set.
     const size_t offset = members[i].offset / 8;
     void* callback = nullptr;
     if (is_known || offset + sizeof(callback) > size) continue;

@@ -238,6 +238,17 @@ TEST_F(PolicyNativeTest, PolicyOfTheTutorialWorksAsDocumented) {
   EXPECT_TRUE(Eventually([&] { return IsBoosted(0) && IsBoosted(1); }));
 }
 
+// Each policy has its own constants, whatever policy was loaded before.
+TEST_F(PolicyNativeTest, PolicyMayHaveATableOfConstants) {
+  auto connection = ConnectAndBind();
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/critical_only.bpf.o");
+  daemon_.Ctl("policy load " PVSCHED_POLICIES "/by_table.bpf.o");
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 2); }));
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(1, PVSCHED_POLICY_RR, 7); }));
+  daemon_.Ctl("policy reset");
+  EXPECT_TRUE(Eventually([&] { return IsOrdinary(0) && IsOrdinary(1); }));
+}
+
 TEST_F(PolicyNativeTest, RefusedPolicyLeavesTheOldOneInUse) {
   auto connection = ConnectAndBind();
   daemon_.Ctl("policy load " PVSCHED_POLICIES "/critical_only.bpf.o");

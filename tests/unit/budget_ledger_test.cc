@@ -17,9 +17,9 @@ pvs_vcpu Used(uint64_t ns) {
   vcpu.state = PVS_BOOSTED;
   vcpu.grant = 5;
   vcpu.cpu_ns = 77;
-  vcpu.window.slice_start = kNow;
-  vcpu.window.boost = {.used_ns = ns, .level_ns = ns};
-  vcpu.slices.boost[0] = static_cast<uint32_t>(ns);
+  vcpu.window.bucket_start = kNow;
+  vcpu.window.boost = {.used_ns = ns, .debt_ns = ns};
+  vcpu.buckets.boost[0] = static_cast<uint32_t>(ns);
   return vcpu;
 }
 
@@ -35,10 +35,10 @@ TEST(BudgetLedger, VcpuRegisteredAgainHasItsUsedBudgetAndNoOtherState) {
   ledger.Keep(kProcess, 3, 11, Used(500), kWindow, kNow);
   const pvs_vcpu vcpu = ledger.Renew(kProcess, 3, 12, kNow);
   EXPECT_EQ(vcpu.window.boost.used_ns, 500u);
-  EXPECT_EQ(vcpu.window.boost.level_ns, 500u);
-  EXPECT_EQ(vcpu.window.slice_start, kNow);
-  EXPECT_EQ(vcpu.slices.boost[0], 500u);
-  // The new thread may be another one. It has its own CPU time and no boost.
+  EXPECT_EQ(vcpu.window.boost.debt_ns, 500u);
+  EXPECT_EQ(vcpu.window.bucket_start, kNow);
+  EXPECT_EQ(vcpu.buckets.boost[0], 500u);
+  // Its thread may be another one, with its own CPU time, and is not boosted.
   EXPECT_EQ(vcpu.state, uint32_t{PVS_NORMAL});
   EXPECT_EQ(vcpu.grant, 0u);
   EXPECT_EQ(vcpu.cpu_ns, 0u);

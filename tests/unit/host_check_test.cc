@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/loader/host_check.h"
 
 #include <unistd.h>
@@ -19,7 +20,7 @@ TEST(HostCheck, KernelsFrom613OnAreNewEnough) {
   EXPECT_TRUE(CheckKernelRelease("7.3.4+deb13-cloud-amd64").ok());
 }
 
-TEST(HostCheck, OlderKernelIsToldWhatIsNeeded) {
+TEST(HostCheck, OlderKernelIsRefusedWithTheMinimum) {
   for (const char* release : {"6.12.107+deb13-amd64", "5.10.0-30-amd64"}) {
     const absl::Status status = CheckKernelRelease(release);
     EXPECT_TRUE(absl::IsFailedPrecondition(status));
@@ -31,10 +32,10 @@ TEST(HostCheck, UnreadableReleaseIsNamed) {
   EXPECT_NE(CheckKernelRelease("linux").message().find("'linux'"), absl::string_view::npos);
 }
 
-// A /sys/module where kvm_intel has this preemption_timer; empty: it is not loaded.
-class InterruptsUnseen : public testing::Test {
+// A directory in place of /sys/module. Without SetPreemptionTimer() kvm_intel is not loaded.
+class UnseenInterruptsTest : public testing::Test {
  protected:
-  // ctest runs each test in a process of its own, two at once.
+  // ctest runs tests as processes, several at once.
   void SetUp() override {
     modules_ =
         std::filesystem::path(testing::TempDir()) / ("pvsched-module-" + std::to_string(getpid()));
@@ -48,18 +49,18 @@ class InterruptsUnseen : public testing::Test {
   std::filesystem::path modules_;
 };
 
-TEST_F(InterruptsUnseen, NothingIsSaidWhereAllAreSeen) {
+TEST_F(UnseenInterruptsTest, ReasonIsEmptyIfAllAreSeen) {
   EXPECT_EQ(WhyInterruptsAreUnseen(true, modules_), "");
   SetPreemptionTimer('N');
   EXPECT_EQ(WhyInterruptsAreUnseen(true, modules_), "");
 }
 
-TEST_F(InterruptsUnseen, PreemptionTimerIsNamedWithItsRemedy) {
+TEST_F(UnseenInterruptsTest, PreemptionTimerIsNamedWithItsCure) {
   SetPreemptionTimer('Y');
   EXPECT_THAT(WhyInterruptsAreUnseen(true, modules_), testing::HasSubstr("preemption_timer=0"));
 }
 
-TEST_F(InterruptsUnseen, KernelThatLetsNobodySeeThemIsNamed) {
+TEST_F(UnseenInterruptsTest, KernelWithoutAKickHookIsNamed) {
   EXPECT_THAT(WhyInterruptsAreUnseen(false, modules_), testing::HasSubstr("this kernel"));
 }
 

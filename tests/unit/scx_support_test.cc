@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
 #include "host-policy/loader/scx_support.h"
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,12 +11,15 @@
 #include <string>
 #include <vector>
 
+#include "host-policy/loader/bpf_variables.h"
+#include "host-policy/loader/own_objects.h"
+
 namespace pvsched {
 namespace {
 
 using ::testing::HasSubstr;
 
-// A kernel's BTF with no more in it than what is asked for.
+// The BTF of a kernel that has only what the test adds.
 class KernelBtf {
  public:
   KernelBtf() : btf_(btf__new_empty(), btf__free) {
@@ -46,11 +51,11 @@ class KernelBtf {
   int number_;
 };
 
-TEST(SchedulerSupportTest, KernelWithoutSchedExt) {
+TEST(ScxSupportTest, KernelWithoutSchedExtIsRefused) {
   EXPECT_THAT(KernelBtf().AllFunctions().Check().message(), HasSubstr("has no sched_ext"));
 }
 
-TEST(SchedulerSupportTest, FlagsOfBothWidths) {
+TEST(ScxSupportTest, FlagIsFoundInEnumsOfBothWidths) {
   for (const bool wide : {false, true}) {
     const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__new_empty(), btf__free);
     if (wide) {
@@ -67,23 +72,42 @@ TEST(SchedulerSupportTest, FlagsOfBothWidths) {
   }
 }
 
-TEST(SchedulerSupportTest, FlagOfAKernelWithoutSchedExt) {
+TEST(ScxSupportTest, FlagIsZeroWithoutSchedExt) {
   const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__new_empty(), btf__free);
   EXPECT_EQ(ScxOpsFlag(*kernel, "SCX_OPS_ENQ_LAST"), 0u);
 }
 
-TEST(SchedulerSupportTest, KernelThatHasIt) {
+TEST(ScxSupportTest, KernelWithSchedExtIsAccepted) {
   EXPECT_EQ(KernelBtf().SchedExt().AllFunctions().Check(), absl::OkStatus());
 }
 
-TEST(SchedulerSupportTest, FunctionThatIsMissingIsNamed) {
+TEST(ScxSupportTest, MissingFunctionIsNamed) {
   const absl::Status status =
       KernelBtf().SchedExt().Function("scx_bpf_create_dsq", {"dsq_id", "node"}).Check();
   EXPECT_THAT(status.message(), HasSubstr("scx_bpf_kick_cpu"));
 }
 
-// As Debian's 7.2.12 has them.
-TEST(SchedulerSupportTest, HiddenArgumentThatIsShown) {
+TEST(ScxSupportTest, OpsFlagsAreAddedToTheSchedulersOwn) {
+  const BpfObjectPtr object = OpenBpfObject(ScxObject());
+  ASSERT_NE(object, nullptr);
+  bpf_map* scheduler = bpf_object__find_map_by_name(object.get(), "pvs_scx_ops");
+  ASSERT_NE(scheduler, nullptr);
+  const btf& types = *bpf_object__btf(object.get());
+  size_t size = 0;
+  const auto* value = static_cast<const char*>(bpf_map__initial_value(scheduler, &size));
+  const std::string before(value, size);
+  ASSERT_TRUE(AddOpsFlags(*scheduler, types, uint64_t{1} << 40).ok());
+  const std::string expected(value, size);
+  // One byte differs: bit 40 is in byte 5 of the flags.
+  size_t changed = 0;
+  for (size_t i = 0; i < size; ++i) changed += before[i] != expected[i] ? 1 : 0;
+  EXPECT_EQ(changed, 1u);
+  ASSERT_TRUE(AddOpsFlags(*scheduler, types, 0).ok());
+  EXPECT_EQ(std::string(value, size), expected);
+}
+
+// Debian's 7.2.12 has this BTF.
+TEST(ScxSupportTest, VisibleHiddenArgumentIsRefused) {
   KernelBtf kernel;
   kernel.SchedExt()
       .Function("scx_bpf_create_dsq", {"dsq_id", "node", "aux"})
@@ -92,8 +116,8 @@ TEST(SchedulerSupportTest, HiddenArgumentThatIsShown) {
   EXPECT_THAT(kernel.Check().message(), HasSubstr("BTF is broken (scx_bpf_create_dsq()"));
 }
 
-// There the program calls one function and the kernel runs the other.
-TEST(SchedulerSupportTest, HiddenArgumentWithAnImplementationOfItsOwn) {
+// Programs call the function without the argument; the verifier passes it to _impl.
+TEST(ScxSupportTest, HiddenArgumentOfAnImplIsAccepted) {
   KernelBtf kernel;
   kernel.SchedExt()
       .Function("scx_bpf_create_dsq", {"dsq_id", "node", "aux"})

@@ -10,9 +10,7 @@ static __always_inline __u64 update_prev_grant(struct task_struct *prev,
 
 	if (!binding)
 		return 0;
-	/* Only the tick ends a boost, only a preemption begins a critical one. */
-	return update_grant(prev, binding,
-			    is_vcpu_urgent(binding) ? PVS_TICK : PVS_PREEMPT);
+	return update_grant(prev, binding, PVS_RESCHED);
 }
 
 /* Consumes from the urgent DSQ if its head goes before prev. */

@@ -143,5 +143,5 @@ void BPF_PROG(pvs_exit, struct scx_exit_info *info)
 	end->code = info->exit_code;
 	end->kind = info->kind;
 	end->is_detached = info->kind == PVS_SCX(scx_exit_kind, SCX_EXIT_UNREG);
-	tell(PVS_SCX_ENDED);
+	notify_pvschedd(PVS_SCX_ENDED);
 }

@@ -51,6 +51,7 @@
 
 #include "host-policy/bpf/scx/maps.bpf.c" /* maps and variables */
 #include "host-policy/bpf/scx/ctx.bpf.h" /* contexts, DSQs, urgency */
+#include "host-policy/bpf/stats.bpf.h" /* wake-up latencies */
 #include "host-policy/bpf/binding.bpf.c" /* which thread is which vCPU */
 #include "host-policy/bpf/scx/cgroup.bpf.c" /* cpu.weight and cpu.max */
 #include "host-policy/bpf/scx/account.bpf.c" /* charges CPU time */

@@ -169,8 +169,7 @@ static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 		return 0;
 	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
 	if (binding) {
-		/* No hook of the scheduler sees the injection later. */
-		on_event(p, binding, PVS_INJECT);
+		on_event(p, binding, PVS_KICK);
 		preempt_for_queued(p, binding);
 	}
 	bpf_task_release(p);

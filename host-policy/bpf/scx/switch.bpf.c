@@ -42,7 +42,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	if (binding) {
 		slot = slot_of(binding);
 		if (slot && slot->vcpu.injected)
-			pvs_enter(&slot->vcpu, bpf_ktime_get_ns());
+			pvs_restart_irq_hold(&slot->vcpu, bpf_ktime_get_ns());
 		taskc->charged_urgent_ns = urgent_ns(binding);
 		urgency = urgency_of(current_grant(binding));
 		count_wakeup(binding);
