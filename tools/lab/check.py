@@ -20,7 +20,7 @@ from settings import CHECKOUT, OUT, LabError, UsageError
 
 HELP = """\
 Checks the style and the rules of the tree. Needs no build of the tree, and takes less
-than a minute once clang-tidy has seen the files: its findings are kept in build/lab/tidy/
+than a minute once clang-tidy has seen the files: its findings are kept in the lab's cache,
 and made again only for files that changed (the first run takes some minutes).
 
 Each check prints one line, then its findings, as FILE:LINE: what is wrong:

@@ -2,10 +2,10 @@
 # Copyright (C) 2026 The pvsched authors
 """clang-tidy on the C++ that changed.
 
-clang-tidy takes 10 to 40 s for a file. So the findings for a file are kept in
-build/lab/tidy/, under a hash of what they depend on: the build root, the compiler's
-command, .clang-tidy, and the text of the file and of each header of the tree that it
-includes. Generated headers (BPF skeletons) are not part of the hash: the compiler
+clang-tidy takes 10 to 40 s for a file. So the findings for a file are kept in the
+lab's cache, for all checkouts, under a hash of what they depend on: the build root, the
+compiler's command, .clang-tidy, and the text of the file and of each header of the tree
+that it includes. Generated headers (BPF skeletons) are not part of the hash: the compiler
 checks their use.
 """
 
@@ -20,10 +20,10 @@ import subprocess
 import build
 import check_includes
 from lock import exclusive
-from settings import BUILD, OUT, LabError
+from settings import BUILD, CACHE, OUT, LabError
 
-_STAMPS = OUT / "tidy"
-_KEEP = 1000  # stamps, newest first
+_STAMPS = CACHE / "tidy"
+_KEEP = 5000  # stamps, newest first
 _DATABASE = BUILD / "compile_commands.json"
 
 
@@ -113,6 +113,10 @@ def _read(stamp):
 
 
 def _prune():
-    stamps = sorted(_STAMPS.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
-    for stamp in stamps[_KEEP:]:
-        stamp.unlink(missing_ok=True)
+    with os.scandir(_STAMPS) as entries:
+        stamps = list(entries)
+    if len(stamps) > _KEEP:
+        with exclusive(CACHE / "tidy.lock"), os.scandir(_STAMPS) as entries:
+            newest = sorted(entries, key=lambda entry: entry.stat().st_mtime, reverse=True)
+            for entry in newest[_KEEP:]:
+                os.unlink(entry.path)
