@@ -3,9 +3,9 @@
 """clang-tidy on the C++ that changed.
 
 clang-tidy takes 10 to 40 s for a file. So the findings for a file are kept in the
-lab's cache, for all checkouts, under a hash of what they depend on: the build root, the
-compiler's command, .clang-tidy, and the text of the file and of each header of the tree
-that it includes. Generated headers (BPF skeletons) are not part of the hash: the compiler
+lab's cache, for all checkouts. They are found again by a hash of what they depend on:
+the build root, the compiler's command, .clang-tidy, and the text of the file and of
+each header of the tree that it includes. Generated headers (BPF skeletons) are not part of the hash: the compiler
 checks their use.
 """
 
