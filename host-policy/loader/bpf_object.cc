@@ -233,8 +233,9 @@ absl::Status BpfObject::MapShared(const bpf_object& object) {
     const bpf_map* found = bpf_object__find_map_by_name(&object, name);
     if (found == nullptr) return absl::InternalError(absl::StrCat("no BPF map ", name));
     absl::StatusOr<MappedMap> result = MappedMap::Map(*found, prot);
-    if (result.ok()) mapped = *std::move(result);
-    return result.status();
+    if (!result.ok()) return result.status();
+    mapped = *std::move(result);
+    return absl::OkStatus();
   };
   if (absl::Status status = map(slots_, "slots", PROT_READ | PROT_WRITE); !status.ok()) {
     return status;
