@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <fstream>
-#include <regex>
-#include <string>
+#include <vector>
 
+#include "tests/unit/abi_header.h"
 #include "tests/unit/device_fixture.h"
 
 namespace pvsched {
@@ -128,17 +127,12 @@ TEST_F(DeviceBar0Test, StatusWriteClearsNoBitsAndIgnoresUnknownBits) {
 
 // The names appear in logs. The header is the only source of the values.
 TEST_F(DeviceBar0Test, ResultNamesAreTheAbiHeadersNames) {
-  std::ifstream header(PVSCHED_ABI_HEADER);
-  const std::regex enumerator(R"(\bPVSCHED_RESULT_(\w+) = (\d+),)");
-  size_t count = 0;
-  for (std::string line; std::getline(header, line);) {
-    std::smatch match;
-    if (!std::regex_search(line, match, enumerator)) continue;
-    EXPECT_EQ(ResultName(static_cast<uint32_t>(std::stoul(match[2]))), match[1].str());
-    ++count;
+  const std::vector<AbiValue> results = AbiValues("PVSCHED_RESULT_");
+  for (const AbiValue& result : results) {
+    EXPECT_EQ(ResultName(static_cast<uint32_t>(result.value)), result.name);
   }
-  EXPECT_EQ(count, device_.counters().results.size());
-  EXPECT_STREQ(ResultName(static_cast<uint32_t>(count)), "?");
+  EXPECT_EQ(results.size(), device_.counters().results.size());
+  EXPECT_STREQ(ResultName(static_cast<uint32_t>(results.size())), "?");
 }
 
 }  // namespace
