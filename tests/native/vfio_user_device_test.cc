@@ -45,6 +45,18 @@ class VfioUserDeviceTest : public ::testing::Test {
   const std::string socket_ = directory_.path() + "/vm.sock";
 };
 
+// Firmware remaps RAM below 1 MiB, and back.
+void RemapAsFirmware(VfioUserTestClient& client, int memory) {
+  EXPECT_EQ(client.DmaUnmap(0, 256 * kMiB), 0);
+  EXPECT_EQ(client.DmaMap(0, 0xc0000, 0, memory), 0);
+  EXPECT_EQ(client.DmaMap(0xc0000, 0x40000, 0, -1), 0);
+  EXPECT_EQ(client.DmaMap(0x100000, 255 * kMiB, kMiB, memory), 0);
+  EXPECT_EQ(client.DmaUnmap(0, 0xc0000), 0);
+  EXPECT_EQ(client.DmaUnmap(0xc0000, 0x40000), 0);
+  EXPECT_EQ(client.DmaUnmap(0x100000, 255 * kMiB), 0);
+  EXPECT_EQ(client.DmaMap(0, 256 * kMiB, 0, memory), 0);
+}
+
 // The requests of QEMU 11.1 when it realizes vfio-user-pci and boots firmware, in
 // QEMU's order, then those of a guest's driver.
 TEST_F(VfioUserDeviceTest, QemusRealizeSequenceSucceeds) {
@@ -87,17 +99,7 @@ TEST_F(VfioUserDeviceTest, QemusRealizeSequenceSucceeds) {
     client.Write<uint32_t>(vfio_user::kConfig, bar, 0);
   }
 
-  // Firmware remaps RAM below 1 MiB.
-  for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(client.DmaUnmap(0, 256 * kMiB), 0);
-    EXPECT_EQ(client.DmaMap(0, 0xc0000, 0, memory.get()), 0);
-    EXPECT_EQ(client.DmaMap(0xc0000, 0x40000, 0, -1), 0);
-    EXPECT_EQ(client.DmaMap(0x100000, 255 * kMiB, kMiB, memory.get()), 0);
-    EXPECT_EQ(client.DmaUnmap(0, 0xc0000), 0);
-    EXPECT_EQ(client.DmaUnmap(0xc0000, 0x40000), 0);
-    EXPECT_EQ(client.DmaUnmap(0x100000, 255 * kMiB), 0);
-    EXPECT_EQ(client.DmaMap(0, 256 * kMiB, 0, memory.get()), 0);
-  }
+  for (int i = 0; i < 10; ++i) RemapAsFirmware(client, memory.get());
 
   client.Write<uint32_t>(vfio_user::kConfig, PCI_BASE_ADDRESS_0, 0xfebff000);
   client.Write<uint16_t>(vfio_user::kConfig, PCI_COMMAND, PCI_COMMAND_MEMORY);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (C) 2026 The pvsched authors
-#include "common/unix_socket.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "common/event_loop.h"
+#include "common/unix_socket.h"
 
 namespace pvsched {
 namespace {
@@ -108,11 +107,13 @@ TEST(EventLoopTest, CallbackMayRemoveItselfAndStopTheLoop) {
   ASSERT_EQ(write(writer.get(), "x", 1), 1);
   EventLoop loop;
   int calls = 0;
-  ASSERT_TRUE(loop.Add(reader.get(), [&, kept = std::string(100, 'x')] {
-                    loop.Remove(reader.get());
-                    loop.Stop();
-                    calls += static_cast<int>(kept.size());
-                  }).ok());
+  ASSERT_TRUE(loop.Add(reader.get(),
+                       [&, kept = std::string(100, 'x')] {
+                         loop.Remove(reader.get());
+                         loop.Stop();
+                         calls += static_cast<int>(kept.size());
+                       })
+                  .ok());
   loop.Run();
   EXPECT_EQ(calls, 100);
 }
