@@ -236,8 +236,8 @@ int Main(int argc, char** argv) {
   Config config;
   CLI::App app(
       "The pvsched device of one VM.\n\n"
-      "Serves a PCI device over vfio-user to one VMM, and registers with pvschedd\n"
-      "what the guest's driver registers. Start it before the VM; it exits with the VM.\n\n"
+      "Serves a PCI device over vfio-user to one VMM, and forwards the registrations of\n"
+      "the guest's driver to pvschedd. Start it before the VM; it exits with the VM.\n\n"
       "  pvsched-device --socket /run/vm1-pvsched.sock --name vm1 &\n"
       "  qemu-system-x86_64 -object memory-backend-memfd,id=m0,size=1G,share=on \\\n"
       "    -machine q35,accel=kvm,memory-backend=m0 \\\n"
