@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (C) 2026 The pvsched authors
 //
-// The driver's names of ABI values against the header and against pvschedd.
+// Names of ABI values in the driver, in pvschedd and in the device, against the header.
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "host-policy/daemon/actuators/sched_params.h"
 #include "pvsched_abi.h"
 #include "tests/unit/abi_header.h"
+#include "vmm-device/device.h"
 
 namespace pvsched {
 namespace {
@@ -42,7 +43,7 @@ Names NamesOfHeader(const std::string& prefix) {
   return names;
 }
 
-TEST(GuestNames, CoverEveryValueOfTheHeaderByItsName) {
+TEST(AbiNames, DriverHasEveryValueOfTheHeaderByItsName) {
   const Names policies = PVSCHED_POLICY_NAMES(PVSCHED_TEST_NAMES, );
   const Names grant_flags = PVSCHED_GRANT_NAMES(PVSCHED_TEST_NAMES, );
   const Names intent_flags = PVSCHED_INTENT_NAMES(PVSCHED_TEST_NAMES, );
@@ -53,9 +54,15 @@ TEST(GuestNames, CoverEveryValueOfTheHeaderByItsName) {
   EXPECT_EQ(features, NamesOfHeader("PVSCHED_F_"));
 }
 
-TEST(GuestNames, PoliciesHaveTheSameNamesOnTheHost) {
+TEST(AbiNames, DaemonNamesPoliciesAsTheDriverDoes) {
   const Names names = PVSCHED_POLICY_NAMES(PVSCHED_TEST_NAMES, );
   for (const Name& policy : names) EXPECT_EQ(PolicyName(policy.value), policy.name);
+}
+
+TEST(AbiNames, DeviceNamesResultsAsTheHeaderDoes) {
+  const std::vector<AbiValue> results = AbiValues("PVSCHED_RESULT_");
+  EXPECT_FALSE(results.empty());
+  for (const AbiValue& result : results) EXPECT_EQ(ResultName(result.value), result.name);
 }
 
 }  // namespace
