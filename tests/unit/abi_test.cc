@@ -13,7 +13,7 @@
 #include "host-policy/core/priority_word.h"
 #include "pvsched_abi.h"
 
-extern "C" unsigned long pvsched_record_size_in_c();
+extern "C" size_t pvsched_record_size_in_c();
 
 namespace {
 
