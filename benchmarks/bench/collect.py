@@ -147,11 +147,11 @@ class Collection:
         except (KeyError, IndexError, TypeError, statistics.StatisticsError) as error:
             raise LabError(f"{path}/boot.json is not what pvsched-boot writes: {error!r}") from error
 
-    def native(self, wanted, rounds):
+    def native(self, top, wanted, rounds):
         """Adds the measurements on this machine's own kernel."""
         for n in range(1, rounds + 1):
             for part in native.parts(wanted):
-                path = self._raw / "native" / f"round-{n}" / f"{part}.json"
+                path = top / f"round-{n}" / f"{part}.json"
                 if not path.exists():
                     why = path.with_suffix(".missing")
                     self.lacks(*native.cases_of(part), native.POLICY,

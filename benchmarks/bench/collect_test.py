@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
 
+import contextlib
+import io
 import json
 import pathlib
 import tempfile
@@ -185,7 +187,7 @@ class NativeTest(unittest.TestCase):
         for part in native.parts(["overhead"])[1:]:
             raw.put(f"native/round-1/{part}.missing", "no guest runs here\n")
         found = raw.collected()
-        found.native(["overhead"], 1)
+        found.native(raw.path / "native", ["overhead"], 1)
         self.assertEqual({(s["policy"], s["metric"]): s["value"] for s in found.samples if "trip of" in s["metric"]},
                          {("eevdf", "round trip of an exit"): 1000, ("agent", "round trip of an exit"): 1200})
         self.assertEqual({m["why"] for m in found.missing}, {"no guest runs here"})
@@ -195,18 +197,35 @@ class NativeTest(unittest.TestCase):
         for part in native.parts(["scale"]):
             raw.put(f"native/round-1/{part}.json", "{}")
         found = raw.collected()
-        found.native(["scale"], 1)
+        found.native(raw.path / "native", ["scale"], 1)
         self.assertEqual((found.samples, len(found.missing)), ([], 3))
         self.assertIn("scale.json has unexpected contents", found.missing[0]["why"])
 
-    def test_files_of_a_stopped_run_are_removed(self):
-        folder = pathlib.Path(tempfile.mkdtemp())
-        for name in ("exits.json", "exits.missing"):
-            (folder / name).write_text("old")
+    def _run(self, folder, returncode):
         root = mock.Mock()
-        root.run.return_value.returncode = 0
-        native._run(root, "exits", folder)
-        self.assertEqual([p.name for p in folder.iterdir()], ["exits.log"])
+        def run(command, **_):
+            (folder / "round-1/exits.part").write_text("new")
+            return mock.Mock(returncode=returncode)
+        root.run.side_effect = run
+        with mock.patch.object(native.roots, "build_root", return_value=root), \
+                mock.patch.object(native, "parts", return_value=["exits"]), \
+                contextlib.redirect_stderr(io.StringIO()):
+            native.run(["overhead"], 1, folder)
+
+    def test_result_of_a_stopped_run_is_kept_and_its_failure_is_tried_again(self):
+        for left, kept in (("exits.json", "old"), ("exits.missing", "new")):
+            folder = pathlib.Path(tempfile.mkdtemp())
+            (folder / "round-1").mkdir()
+            (folder / "round-1" / left).write_text("old")
+            self._run(folder, 0)
+            self.assertEqual((folder / "round-1/exits.json").read_text(), kept)
+            self.assertFalse((folder / "round-1/exits.missing").exists())
+
+    def test_part_that_failed_leaves_no_result(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self._run(folder, 1)
+        self.assertFalse((folder / "round-1/exits.json").exists())
+        self.assertEqual((folder / "round-1/exits.missing").read_text(), "exit status 1")
 
     def test_highest_decision_rate_is_reported(self):
         data = {"decisions": {"rates": [

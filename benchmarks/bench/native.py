@@ -26,29 +26,34 @@ def takes_s(wanted, rounds):
     return rounds * sum(PARTS[part][1] for part in parts(wanted))
 
 
-def run(wanted, rounds, raw):
-    """Runs each part once in each round. Writes raw/native/round-N/PART.json, or PART.missing with the reason."""
+def run(wanted, rounds, top):
+    """Runs each part once in each round. Writes round-N/PART.json in `top`, or PART.missing with the reason.
+
+    A result that exists is kept: it is of a run of the same plan that was stopped.
+    """
     if not parts(wanted):
         return
     root = roots.build_root()
     with step(f"{rounds} rounds on this machine's own kernel") as shown:
         for n in range(1, rounds + 1):
-            folder = raw / "native" / f"round-{n}"
+            folder = top / f"round-{n}"
             folder.mkdir(parents=True, exist_ok=True)
             for part in parts(wanted):
                 shown.detail = f"round {n}: {part}"
-                _run(root, part, folder)
+                if not (folder / f"{part}.json").exists():
+                    _run(root, part, folder)
 
 
 def _run(root, part, folder):
     program = f"/src/{(BUILD / 'bin' / PROGRAM).relative_to(CHECKOUT)}"
-    for kind in ("json", "missing"):  # left by a run that was stopped
-        (folder / f"{part}.{kind}").unlink(missing_ok=True)
+    (folder / f"{part}.missing").unlink(missing_ok=True)
     log = folder / f"{part}.log"
     with open(log, "wb") as file:
-        done = root.run([program, "--rounds", "1", "--only", part, "--json", f"/out/{part}.json"],
+        done = root.run([program, "--rounds", "1", "--only", part, "--json", f"/out/{part}.part"],
                         binds=((folder, "/out"),), stdin=subprocess.DEVNULL, stdout=file, stderr=file)
-    if done.returncode:
+    if not done.returncode:
+        (folder / f"{part}.part").rename(folder / f"{part}.json")  # so that it is complete wherever it exists
+    else:
         said = log.read_text(errors="replace").strip().splitlines()
         (folder / f"{part}.missing").write_text(said[-1] if said else f"exit status {done.returncode}")
 

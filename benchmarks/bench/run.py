@@ -19,6 +19,7 @@ from settings import OUT, LabError, UsageError
 
 DEFAULT_OUT = OUT / "bench"
 _PLAN = "plan.json"  # exists until the run is complete
+_NATIVE = "native"  # not in raw, which each boot of a host replaces
 
 
 @dataclasses.dataclass
@@ -96,19 +97,17 @@ def page(target, source, is_asserted):
 
 
 def _measure(options, plan, seconds, tools, kept, native_suites, emulated):
-    raw = options.out / "raw"
-    measured = rounds.Measured(raw)
+    measured = rounds.Measured(options.out / "raw")
     with step("the bench", prints=True):
-        if plan:
-            measured = rounds.run(plan, seconds, raw, emulated, tools, kept)
-        if not measured.is_stopped:
-            _natively(native_suites, options.rounds, measured)
+        _natively(native_suites, options.rounds, options.out / _NATIVE, measured)
+        if plan and not measured.is_stopped:
+            measured = rounds.run(plan, seconds, measured.raw, emulated, tools, kept)
     return measured
 
 
 def _collected(options, plan, meta, chosen, unbuilt, measured, native_suites):
     collection = collect.Collection(measured.raw, plan, meta["seconds"], chosen)
-    collection.native(native_suites, options.rounds)
+    collection.native(options.out / _NATIVE, native_suites, options.rounds)
     _why_missing(collection, options, plan, unbuilt, measured)
     if not collection.samples:
         why = measured.trouble or (collection.missing[0]["why"] if collection.missing else
@@ -121,7 +120,7 @@ def _collected(options, plan, meta, chosen, unbuilt, measured, native_suites):
 
 def _report(options, results, old, measured):
     report.write(results, options.out, options.command)
-    say(f"wrote {options.out}: report.html, summary.md, results.json, raw")
+    say(f"wrote {options.out}: report.html, summary.md, results.json and raw files")
     status = 0
     if old:
         text, status = against.report(results, old, options.against)
@@ -155,7 +154,8 @@ def _begin(options, plan, meta):
 
 def _check_out(out):
     """The run replaces the contents of `out`, so these must be an earlier result."""
-    ours = _holds(out / _PLAN, "schedule", "commit") or ((out / "raw").is_dir() and _holds(
+    has_raw = any((out / name).is_dir() for name in ("raw", _NATIVE))
+    ours = _holds(out / _PLAN, "schedule", "commit") or (has_raw and _holds(
         out / "results.json", "format", "meta", "policies", "samples"))
     if out.exists() and (not out.is_dir() or any(out.iterdir()) and not ours):
         raise UsageError(f"bench: --out {out} exists, is no earlier result, and would be lost: "
@@ -185,9 +185,9 @@ def _build(chosen, natively, nested):
     return disk.kernel, tools, unbuilt
 
 
-def _natively(wanted, count, measured):
+def _natively(wanted, count, top, measured):
     try:
-        native.run(wanted, count, measured.raw)
+        native.run(wanted, count, top)
     except (KeyboardInterrupt, SystemExit):
         measured.trouble, measured.is_stopped = measured.trouble or rounds.STOPPED, True
 

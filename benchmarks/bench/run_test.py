@@ -56,10 +56,11 @@ class UsageTest(unittest.TestCase):
             self._refused("is no earlier result, and would be lost", "--out", str(folder))
 
     def test_folder_with_an_earlier_result_is_accepted(self):
-        folder = pathlib.Path(tempfile.mkdtemp())
-        (folder / "raw").mkdir()
-        results.save(synthetic.run(1, rounds=1), folder / "results.json")
-        run._check_out(folder)
+        for raw in ("raw", "native"):
+            folder = pathlib.Path(tempfile.mkdtemp())
+            (folder / raw).mkdir()
+            results.save(synthetic.run(1, rounds=1), folder / "results.json")
+            run._check_out(folder)
 
     def test_symbolic_link_is_followed(self):
         folder = pathlib.Path(tempfile.mkdtemp())
@@ -167,7 +168,7 @@ class StopTest(unittest.TestCase):
         for stop in (KeyboardInterrupt, SystemExit):
             measured = rounds.Measured(pathlib.Path())
             with mock.patch("bench.native.run", side_effect=stop):
-                run._natively(["scale"], 3, measured)
+                run._natively(["scale"], 3, pathlib.Path(), measured)
             self.assertEqual((measured.trouble, measured.is_stopped), ("it was stopped before its end", True))
 
 
