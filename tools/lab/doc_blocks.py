@@ -9,7 +9,6 @@ the build root, where the programs are:
 """
 
 import argparse
-import json
 import pathlib
 import re
 import subprocess
@@ -87,13 +86,6 @@ def _help(binaries, command):
     return f"```text\n{_output(binaries, [*command.split(), '--help'])}```\n"
 
 
-def _scx_table(text):
-    rows = [["name", "unit", "default", "range", "what it does"], ["---"] * 5]
-    rows += [[p["name"], p["unit"], str(p["default"]), f"{p['minimum']}..{p['maximum']}", p["help"]]
-             for p in json.loads(text)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
 def wanted(binaries):
     """(page, block) -> its text, from the source and the programs."""
     found = {(POLICY_PAGE, "policy-table"): policy_table(POLICY_HEADER.read_text())}
@@ -103,7 +95,7 @@ def wanted(binaries):
         found |= {(page, name): _help(binaries, name) for name in blocks(page.read_text())}
     found[TUNABLES_PAGE, "tunables"] = _output(binaries, ["pvschedctl", "tunable", "list", "--markdown"])
     for name in blocks(SCX_PAGE.read_text()):
-        found[SCX_PAGE, name] = _scx_table(_output(binaries, ["pvschedd", "--scx-param", "list", "--json"]))
+        found[SCX_PAGE, name] = _output(binaries, ["pvschedd", "--scx-param", "list", "--markdown"])
     return found
 
 
