@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
 """The two Debian 13 systems the lab lives in, as lists of packages.
 
 BUILD compiles everything and holds the emulator; HOST is what the host under
