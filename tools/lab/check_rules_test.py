@@ -2,8 +2,10 @@
 # Copyright (C) 2026 The pvsched authors
 """Tests of the rules of ./lab check that need no build root: each with a bad example."""
 
+import os
 import re
 import subprocess
+import tempfile
 import unittest
 from unittest import mock
 
@@ -188,6 +190,19 @@ class TidyTest(unittest.TestCase):
         for changed in (self.key(a_h="int z;\n"), self.key(a_cc='#include "a.h"\nint z;\n'), self.key(root="another"),
                         self.key(command="c++ -O2"), self.key(**{"_clang-tidy": "Checks: y\n"})):
             self.assertNotEqual(known, changed)
+
+    def test_findings_are_not_kept_if_a_file_was_edited_meanwhile(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = check_tree.Tree(folder, self.FILES)
+            for name, text in self.FILES.items():
+                (made.top / name).write_text(text, encoding="utf-8")
+                os.utime(made.top / name, (100, 100))
+            edges = check_includes.graph(made)
+            self.assertFalse(check_tidy.changed_since(101, made, edges, "a.cc"))
+            os.utime(made.top / "b.h", (102, 102))
+            self.assertFalse(check_tidy.changed_since(101, made, edges, "a.cc"))
+            os.utime(made.top / "a.h", (102, 102))
+            self.assertTrue(check_tidy.changed_since(101, made, edges, "a.cc"))
 
     def test_findings_have_paths_of_the_tree(self):
         said = ("/src/a.cc:3:4: error: use nullptr [modernize-use-nullptr,-warnings-as-errors]\n   3 | x\n"

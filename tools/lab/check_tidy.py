@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 
 import build
 import check_includes
@@ -36,6 +37,7 @@ def run(root, tree, progress, may_run=True):
 
     Unless `may_run`, only findings that are kept are used, and Unchecked says that some are not.
     """
+    started = time.time()
     edges = check_includes.graph(tree)
     chosen = set(tree.chosen)
     sources = [f for f in tree.files if f.endswith(".cc") and chosen & check_includes.closure(edges, f)]
@@ -52,12 +54,16 @@ def run(root, tree, progress, may_run=True):
         raise Unchecked(len(todo))
     _STAMPS.mkdir(parents=True, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(_tidy, root, f, stamps[f]) for f in todo]
+        jobs = {pool.submit(_tidy, root, f): f for f in todo}
+        made = []
         for count, job in enumerate(concurrent.futures.as_completed(jobs), 1):
-            job.result()
+            made += job.result()
+            if not changed_since(started, tree, edges, jobs[job]):
+                _keep(stamps[jobs[job]], job.result())
             progress(f"clang-tidy {count} of {len(todo)}")
     _prune()
-    found = {line for f in sources for line in _read(stamps[f])}  # a header's are found more than once
+    # A header's findings are found more than once.
+    found = {*made, *(line for f in sources if f not in todo for line in _read(stamps[f]))}
     return sorted(line for line in found if line.split(":")[0] in chosen)
 
 
@@ -90,12 +96,24 @@ def _prepare(root):
         raise LabError(f"{_DATABASE} is missing: remove build/CMakeCache.txt and run this again")
 
 
-def _tidy(root, name, stamp):
+def _tidy(root, name):
     done = root.run(["clang-tidy", "--quiet", "-p", "build", name], stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     found = findings(done.stdout)
     if done.returncode and not found:
         raise LabError(f"clang-tidy failed on {name}: {done.stdout.strip()[-2000:]}")
+    return found
+
+
+def changed_since(started, tree, edges, name):
+    """Whether a file that clang-tidy read was edited after its text had been hashed."""
+    try:
+        return any((tree.top / file).stat().st_mtime >= started for file in check_includes.closure(edges, name))
+    except FileNotFoundError:
+        return True
+
+
+def _keep(stamp, found):
     making = stamp.with_suffix(f".{os.getpid()}")
     making.write_text("".join(f"{line}\n" for line in found))
     making.rename(stamp)
