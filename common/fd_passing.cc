@@ -63,7 +63,8 @@ absl::StatusOr<std::optional<FdMessage>> ReceiveWithFds(int socket, void* data, 
   std::vector<UniqueFd> fds = TakeFds(message);
   if ((message.msg_flags & MSG_CTRUNC) || fds.size() > max_fds) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a message with more than ", max_fds, " file descriptors"));
+        absl::StrCat("a message with more than ", max_fds,
+                     " file descriptors, or with more than this process may open"));
   }
   if (n == 0) return absl::OutOfRangeError("the peer closed the connection");
   return FdMessage{.size = static_cast<size_t>(n),

@@ -196,8 +196,9 @@ static void pvsched_on_softirq_exit(void *data, unsigned int vec)
  *
  * Only prev is a candidate for `waiting`. Classes are strictly ordered, and so
  * are priorities within the RT class: the picked task is at least as urgent as
- * the queued ones. Exceptions leave prev runnable: the scheduler picks a fair
- * task before a task of lower nice, or before an RT task during RT throttling.
+ * the queued ones. There are two exceptions, and in both prev stays runnable: a
+ * fair task runs before a task of lower nice, and before an RT task that is
+ * throttled.
  */
 static void pvsched_on_sched_switch(void *data, bool preempt,
 				    struct task_struct *prev,

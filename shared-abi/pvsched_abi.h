@@ -78,7 +78,7 @@
 #define PVSCHED_STATUS_FAILED 0x80
 
 /* Feature bits. */
-#define PVSCHED_F_GRANT (1ull << 0) /* the host writes line 2 */
+#define PVSCHED_F_GRANT (1ull << 0) /* the guest may read line 2 */
 #define PVSCHED_F_PREEMPT_COUNT (1ull << 1) /* preempt_count_* are valid */
 #define PVSCHED_F_IRQ_TICKET (1ull << 2) /* irq_ticket and irq_ack are used */
 
@@ -241,7 +241,7 @@ struct pvsched_record {
 	__u32 irq_ack; /* PVSCHED_F_IRQ_TICKET: last ticket seen */
 	__u32 reserved2[11];
 
-	/* Line 2: the host writes it (PVSCHED_F_GRANT). */
+	/* Line 2: the host writes it; PVSCHED_F_GRANT: the guest reads it. */
 	__u64 grant; /* the priority in force, and the vCPU's state */
 	__u32 irq_ticket; /* counts injected interrupts, wrapping */
 	__u32 throttle_count; /* counts throttlings, wrapping */

@@ -51,12 +51,13 @@ PVSCHED_STATIC_ASSERT(sizeof(struct pvs_vcpu_binding) <= 64 - 8,
 #define PVS_BUCKETS 20
 
 /*
- * A vCPU on the host. One program at a time writes it: the one that has set
- * `busy`. pvschedd reads it, and resets it between two registrations.
+ * A vCPU on the host. The program that has set `busy` writes the decision and
+ * `vcpu`. Programs write off_cpu, lost, woken_at, wakeup_us and has_new_tid
+ * without it. pvschedd reads a slot, and resets it between two registrations.
  *
- * With many vCPUs a slot has left the cache since its last event. So an event
- * whose grant is still valid touches the first cache line only, and a decision
- * without a boost the first two.
+ * With many vCPUs a slot has left the cache since its last event. So most events
+ * whose grant is still valid touch the first cache line only, and a decision
+ * without a boost the first two. A wake-up also reads `vcpu.state`.
  */
 struct pvs_slot {
 	__u64 pending_grant; /* the grant last published to the actuator */

@@ -67,6 +67,9 @@ PVS_INLINE __u64 pvs_bandwidth_charge(struct pvs_bandwidth *b, __u64 used, __u64
 	if (!quota || !period)
 		return 0;
 	max = pvs_param_bw_debt_max / period;
+	/* A period may be longer than bw-debt-max: one period must fit. */
+	if (!max)
+		max = 1;
 	/*
 	 * More debt than that is forgotten. The bound on one charge matters if
 	 * the CPU time dates from before the cgroup had a quota.

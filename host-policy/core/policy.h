@@ -13,7 +13,8 @@
  *
  * Times are ns. `now` is any monotonic clock. `cpu_ns` is the CPU time that the
  * vCPU's thread has used so far; it never decreases.
- * Thread-safety: a pvs_vcpu belongs to one caller at a time.
+ * Thread-safety: a pvs_vcpu belongs to one caller at a time. The exception is
+ * pvs_restart_irq_hold(), whose lost update costs one hold time.
  */
 #ifndef PVSCHED_CORE_POLICY_H
 #define PVSCHED_CORE_POLICY_H
@@ -36,16 +37,16 @@ struct pvs_tunables {
 	__u32 max_policy; /* PVSCHED_POLICY_NORMAL (no real-time), _RR, _FIFO */
 	__u32 max_rt_prio; /* cap of a grant's rt_prio */
 	__s32 min_nice; /* cap of a grant's nice */
-	__u32 halt_rt_prio;
-	__u32 irq_rt_prio;
-	__u32 critical_rt_prio;
+	__u32 halt_rt_prio; /* boost ahead of a wake-up; 0: none */
+	__u32 irq_rt_prio; /* boost at an interrupt; 0: none */
+	__u32 critical_rt_prio; /* boost in a critical section; 0: none */
 	__u32 weight; /* for policies that rank VMs */
 	__u64 budget_ns; /* boosted CPU time allowed in any window */
 	__u64 critical_budget_ns; /* the same for critical sections */
-	__u64 window_ns;
+	__u64 window_ns; /* of both budgets */
 	__u64 throttle_ns; /* shortest throttle of a vCPU over budget */
-	__u64 urgent_memory_ns;
-	__u64 inject_hold_ns;
+	__u64 urgent_memory_ns; /* how long a vCPU counts as urgent lately */
+	__u64 inject_hold_ns; /* longest boost for an unacknowledged interrupt */
 };
 
 /*
@@ -107,9 +108,9 @@ PVS_INLINE int pvs_is_repetition(const struct pvs_vcpu *v, __u32 event)
 
 /*
  * Whether the input of the last decision is unchanged, so that its grant is
- * still valid. The host charges CPU time at its ticks and switches; between two
- * charges time alone changes no decision. Most events end here, before a clock
- * is read: this does not use `now`.
+ * still valid. What time alone changes, as the end of a hold, is noticed at the
+ * next charge of CPU time, that is, at the host's next tick or switch. Most
+ * events end here, before a clock is read: this does not use `now`.
  */
 PVS_INLINE int pvs_grant_still_valid(const struct pvs_vcpu *v,
 				     const struct pvs_input *in)
@@ -168,7 +169,7 @@ PVS_INLINE int pvs_update_throttle(const struct pvs_tunables *t,
 
 /*
  * Tracks the oldest interrupt that the guest has not acknowledged, by tickets.
- * Its hold time restarts when the vCPU's thread is next on a CPU.
+ * Under scx its hold time restarts when the vCPU's thread is next on a CPU.
  */
 PVS_INLINE void pvs_update_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 {
@@ -327,7 +328,7 @@ PVS_INLINE __u64 pvs_finish(const struct pvs_tunables *t, struct pvs_vcpu *v,
 					 << PVSCHED_WORD_FLAGS_SHIFT;
 		} else if (pvs_budget_is_used_up(&v->window.boost,
 						 t->budget_ns)) {
-			/* The budget is used up, and the vCPU is not boosted now. */
+			/* pvs_update_throttle() throttles only a boosted vCPU. */
 			grant = 0;
 		}
 	}

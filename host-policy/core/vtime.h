@@ -56,7 +56,7 @@ PVS_PARAM(__u32, pvs_param_lag_half_queue, 8);
 PVS_PARAM(__u32, pvs_param_burst_queue_min, 4);
 /*
  * wakeups-full-credit: wake-ups 1..1000. A task with this many wake-ups per
- * second earns all of lag-max by sleep. With 64, a task that forks and waits
+ * second of sleep earns all of lag-max by sleep. With 64, a task that forks and waits
  * for each child falls behind the fair class.
  */
 PVS_PARAM(__u32, pvs_param_wakeups_full_credit, 16);
@@ -65,7 +65,7 @@ struct pvs_vtime {
 	__u64 vruntime;
 	__u64 awake_vruntime; /* virtual time used since the last sleep */
 	__u64 slept_at; /* clock; 0: never */
-	__u32 wakeup_rate; /* per second: running mean */
+	__u32 wakeup_rate; /* per second of sleep: running mean */
 	__u32 reserved;
 };
 

@@ -60,7 +60,7 @@ absl::Status Reader::ReadTable(const toml::table& table, absl::string_view headi
 
 absl::Status Reader::ReadHost(const toml::table& table) {
   return ReadTable(table, "[host]", [this](const std::string& name, const toml::node& node) {
-    const ASSIGN_OR_RETURN(std::string text, ValueText(name, node));
+    ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
     return config_.tunables.SetUnchecked("", name, text);
   });
 }
@@ -76,7 +76,7 @@ absl::Status Reader::ReadVm(const std::string& vm, const toml::table& table) {
                        config_.tunables.SetOwner(vm, static_cast<uid_t>(*uid));
                        return absl::OkStatus();
                      }
-                     const ASSIGN_OR_RETURN(std::string text, ValueText(name, node));
+                     ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
                      return config_.tunables.SetUnchecked(vm, name, text);
                    });
 }
@@ -84,7 +84,8 @@ absl::Status Reader::ReadVm(const std::string& vm, const toml::table& table) {
 absl::Status Reader::ReadVms(const toml::table& table) {
   for (const auto& [name, vm] : table) {
     const toml::table* vm_table = vm.as_table();
-    if (vm_table == nullptr) return Error(name, "a VM's table is [vm.NAME]");
+    // An empty name would mean the host.
+    if (vm_table == nullptr || name.str().empty()) return Error(name, "a VM's table is [vm.NAME]");
     RETURN_IF_ERROR(ReadVm(std::string(name.str()), *vm_table));
   }
   return absl::OkStatus();
@@ -92,7 +93,7 @@ absl::Status Reader::ReadVms(const toml::table& table) {
 
 absl::Status Reader::ReadScx(const toml::table& table) {
   return ReadTable(table, "[scx]", [this](const std::string& name, const toml::node& node) {
-    const ASSIGN_OR_RETURN(std::string text, ValueText(name, node));
+    ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
     return SetScxParam(config_.scx_params, name, text);
   });
 }

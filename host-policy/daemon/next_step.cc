@@ -16,8 +16,13 @@ NextStep DecideNextStep(const absl::StatusOr<RunResult>& result, absl::string_vi
   if (!HasScx(actuators)) return {.exit_status = 1, .command_line = {}};
   const std::string rest = ActuatorsWithoutScx(actuators);
   CHECK(!rest.empty() && !HasScx(rest));
-  NextStep next = {.exit_status = 0, .command_line = command_line};
-  // The last --actuator of a command line counts.
+  NextStep next = {.exit_status = 0, .command_line = {}};
+  // The last --actuator of a command line counts. After a bare "--" it would be
+  // no option; pvschedd takes no other arguments there.
+  for (const std::string& argument : command_line) {
+    if (argument == "--") break;
+    next.command_line.push_back(argument);
+  }
   next.command_line.insert(next.command_line.end(), {"--actuator", rest});
   return next;
 }

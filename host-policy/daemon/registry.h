@@ -25,7 +25,7 @@
 namespace pvsched {
 
 // Where guest memory is, in a file that the VMM shares.
-struct GuestRange {
+struct OwnedGuestRange {
   UniqueFd memory;  // none: not given
   uint64_t offset = 0;
 };
@@ -33,7 +33,7 @@ struct GuestRange {
 // The preempt count of a vCPU, in its guest's per-CPU memory.
 struct PreemptCount {
   uint32_t vcpu_id = 0;
-  GuestRange range;
+  OwnedGuestRange range;
   uint32_t mask = 0;  // bits that forbid preemption
 };
 
@@ -41,7 +41,7 @@ struct PreemptCount {
 struct Vcpu {
   uint32_t id = 0;    // APIC id
   uint32_t slot = 0;  // in BpfObject and in the actuator
-  GuestRange record;
+  OwnedGuestRange record;
   PreemptCount preempt_count;
   bool acknowledges_irqs = false;
   pid_t tid = 0;  // 0: unbound

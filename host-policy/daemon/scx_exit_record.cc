@@ -97,7 +97,10 @@ std::optional<ScxExit> ScxExitRecord::Load() const {
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
   ScxExit exit;
+  // A record without fields is of a pvschedd that kept the summary alone.
+  exit.message = line;
   while (std::getline(file, line) && !line.empty()) {
+    if (exit.time.empty() && absl::StartsWith(line, "time: ")) exit.message.clear();
     absl::string_view value = line;
     if (absl::ConsumePrefix(&value, "time: ")) exit.time = std::string(value);
     if (absl::ConsumePrefix(&value, "reason: ")) exit.reason = std::string(value);

@@ -13,7 +13,7 @@ __u64 pvs_policy(const struct pvs_view *view)
 
 	if (!view)
 		return pvs_propose_keep();
-	if (pvsched_urgency(view->demand & 0xffffff) <= PVSCHED_URGENCY_RT &&
+	if (pvsched_urgency(pvs_without_flags(view->demand)) <= PVSCHED_URGENCY_RT &&
 	    !(view->event == PVS_HALT && pvs_urgent_lately(view)))
 		return view->event == PVS_EXIT || view->event == PVS_TICK ||
 				       view->event == PVS_HALT ||

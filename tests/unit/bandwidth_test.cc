@@ -72,6 +72,12 @@ TEST(Bandwidth, ThrottlingEndsWithinTheLargestDebt) {
   }
 }
 
+// The largest debt must never be less than one period, or the quota would not hold.
+TEST(Bandwidth, QuotaHoldsForAPeriodAsLongAsTheLargestDebt) {
+  const uint64_t period = 2 * pvs_param_bw_debt_max;
+  EXPECT_NEAR(Share(period / 5, period, 10 * kMs), 20, 2);
+}
+
 // As with a task that ran alone before the cgroup had a quota.
 TEST(Bandwidth, OneLargeChargeIsPaidWithinTwiceTheLargestDebt) {
   pvs_bandwidth bandwidth = Bandwidth(10 * kMs, 100 * kMs);

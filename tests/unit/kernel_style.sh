@@ -24,6 +24,7 @@ kernel_files() {
 if [ $# -eq 0 ] || [ "$1" = --list ]; then
     list=$(kernel_files | sort -u)
     [ $# -eq 0 ] || { echo "$list" && exit; }
+    [ -n "$list" ] || { echo "kernel_style: git lists no file" && exit 1; }
     # shellcheck disable=SC2086 # names without blanks
     set -- $list
 fi

@@ -40,6 +40,13 @@ TEST(NextStep, EjectedSchedulerThatWasTheOnlyActuatorRestartsWithAllOthers) {
   EXPECT_EQ(next.command_line.back(), "kfunc,agent");
 }
 
+TEST(NextStep, RestartKeepsTheOptionBeforeABareDoubleDash) {
+  const NextStep next = DecideNextStep(RunResult::kScxEjected, "scx,agent",
+                                       {"pvschedd", "--state-dir", "/run/x", "--"});
+  EXPECT_THAT(next.command_line,
+              ElementsAre("pvschedd", "--state-dir", "/run/x", "--actuator", "agent"));
+}
+
 TEST(NextStep, RestartCannotRestartAgain) {
   const NextStep first = DecideNextStep(RunResult::kScxEjected, kAllActuators, kCommandLine);
   const NextStep second =

@@ -2,6 +2,7 @@
 # Copyright (C) 2026 The pvsched authors
 """./lab check: the style and the rules of the tree, without a build of it."""
 
+import contextlib
 import concurrent.futures
 import dataclasses
 import time
@@ -137,12 +138,18 @@ def run(tree, root, checks=CHECKS, may_tidy=True, fail_fast=False):
             if result == "fail" and fail_fast:
                 pool.shutdown(cancel_futures=True)
                 break
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "check.txt").write_text("".join(f"{line}\n" for line in log))
+    _keep_log(log)
     failed = [name for result, name in results if result == "fail"]
     print(f"check: {len(results) - len(failed)} of {len(results)} checks passed or skipped, {len(log)} findings, "
           f"{time.monotonic() - started:.0f} s", flush=True)
     return results
+
+
+def _keep_log(log):
+    """Keeps all findings in a file, unless the folder belongs to root, as after sudo ./lab."""
+    with contextlib.suppress(OSError):
+        OUT.mkdir(parents=True, exist_ok=True)
+        (OUT / "check.txt").write_text("".join(f"{line}\n" for line in log))
 
 
 def _one(check, tree, root):

@@ -57,7 +57,11 @@ def run(root, tree, progress, may_run=True):
         jobs = {pool.submit(_tidy, root, f): f for f in todo}
         made = []
         for count, job in enumerate(concurrent.futures.as_completed(jobs), 1):
-            made += job.result()
+            try:
+                made += job.result()
+            except LabError:
+                pool.shutdown(cancel_futures=True)
+                raise
             if not changed_since(started, tree, edges, jobs[job]):
                 _keep(stamps[jobs[job]], job.result())
             progress(f"clang-tidy {count} of {len(todo)}")

@@ -21,6 +21,8 @@ def clang_format(root, tree):
 
 
 def checkpatch(root, tree):
+    if not tree.kernel():
+        return []
     kernel_source.install_checkpatch(root)
     return _run(root, ["sh", "tests/unit/kernel_style.sh", "."], tree.kernel(), r"^(\S+:\d+): (?:ERROR|WARNING):(.*)")
 

@@ -75,7 +75,8 @@ class Tree:
 
 def of_checkout(top, names=(), staged=False):
     """The Tree of a checkout: all files, those named (folders too), or those of the next commit."""
-    files = [f for f in _git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    kinds = ["--cached"] if staged else ["--cached", "--others", "--exclude-standard"]
+    files = [f for f in _git(top, "ls-files", "-z", *kinds)
              if (top / f).is_file() and not (top / f).is_symlink()]
     if staged:
         coming = set(_git(top, "diff", "-z", "--cached", "--name-only", "--diff-filter=ACMR"))
@@ -100,8 +101,11 @@ def partly_staged(top):
 
 def _git(top, *command):
     # The checkout may belong to another user than the one that runs the lab.
-    done = subprocess.run(["git", "-c", "safe.directory=*", "-C", str(top), *command],
-                          capture_output=True, check=False)
+    try:
+        done = subprocess.run(["git", "-c", "safe.directory=*", "-C", str(top), *command],
+                              capture_output=True, check=False)
+    except OSError as error:
+        raise LabError(f"check: cannot run git, which lists the files of {top}: {error}") from error
     if done.returncode:
         raise LabError(f"check: git cannot list the files of {top}: {done.stderr.decode().strip()}")
     return [name for name in done.stdout.decode(errors="surrogateescape").split("\0") if name]

@@ -32,7 +32,8 @@ static __always_inline __u32 effective_weight(struct task_struct *p,
 		taskc->weight_generation = pvs_weight_generation;
 		taskc->group_weight = weight_of_cgroups(p);
 	}
-	return weight * taskc->group_weight / PVS_WEIGHT;
+	/* In 64 bits: nice -20, a boot boost and heavy cgroups exceed 32. */
+	return (__u64)weight * taskc->group_weight / PVS_WEIGHT;
 }
 
 /*

@@ -73,10 +73,10 @@ static __noinline __u64 charge_cgroups(struct task_struct *p, __u64 used)
 }
 
 /*
- * When the task may run by its cgroups' quotas; 0: now. Only for the task of
- * the callback, as charge().
+ * Refills the quotas of the task's cgroups. Returns when the task may run; 0: now.
+ * Only for the task of the callback, as charge().
  */
-static __always_inline __u64 throttled_until(struct task_struct *p)
+static __always_inline __u64 refill_bandwidth(struct task_struct *p)
 {
 	if (!pvs_nr_limited_cgroups || !bpf_ksym_exists(scx_bpf_task_cgroup))
 		return 0;

@@ -107,7 +107,6 @@ struct sched_ext_ops {
 	void (*exit)(struct scx_exit_info *info);
 	__u64 flags;
 	__u32 timeout_ms;
-	__u32 exit_dump_len;
 	char name[128];
 };
 

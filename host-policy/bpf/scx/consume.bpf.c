@@ -2,12 +2,12 @@
 /* Copyright (C) 2026 The pvsched authors */
 /*
  * Consumes one task of a DSQ: moves it to this CPU's local DSQ. Every search
- * from the head is consume_first().
+ * for one task to run is consume_first().
  */
 
 /* Which tasks of a DSQ are eligible. */
 enum pvs_eligible {
-	PVS_ELIGIBLE_UNTHROTTLED, /* every task */
+	PVS_ELIGIBLE_UNTHROTTLED, /* every task up to the key */
 	PVS_ELIGIBLE_PID, /* the task `arg` */
 	PVS_ELIGIBLE_URGENT, /* a vCPU more urgent than `arg` */
 	PVS_ELIGIBLE_COSCHED, /* a vCPU whose VM runs elsewhere; ends at other tasks */

@@ -68,8 +68,8 @@ static __always_inline __u32 cpus_per_node(void)
 
 /*
  * The virtual time of the tasks that this task is queued with. Pinned tasks
- * have their CPU's own: many of them fall behind the node's virtual time, and
- * a waking task placed by the node's would wait until they have caught up.
+ * have their CPU's own: where they are many, it advances more slowly than the
+ * node's. A waking task placed by the node's would wait for the difference.
  */
 static __always_inline __u64 *vtime_of(struct task_struct *p, __s32 cpu)
 {
@@ -107,7 +107,7 @@ static __noinline __u64 update_grant(struct task_struct *p,
 	return current_grant(binding);
 }
 
-/* A grant of 0 means the thread's own parameters: urgency of nice 0. */
+/* A grant of 0 is the thread's own parameters, whatever they are: urgency of nice 0. */
 static __always_inline __u32 urgency_of(__u64 grant)
 {
 	return pvsched_urgency(pvs_without_flags(grant));

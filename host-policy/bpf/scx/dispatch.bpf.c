@@ -54,7 +54,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	if (!cpuc)
 		return;
 	if (prev && cpuc->urgent_since)
-		count_uncharged_ordinary(prev);
+		end_period_by_uncharged(prev);
 	/* prev sleeps or exits. */
 	if (prev && !is_on_rq(prev))
 		prev = NULL;
@@ -72,7 +72,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	if (dispatch_pulled(cpuc, cpu, urgency) || dispatch_starving(cpuc, cpu, now) ||
 	    dispatch_urgent(cpuc, cpu, urgency, is_critical))
 		return;
-	/* If prev continues: the vCPU that claimed this CPU has found another. */
+	/* A vCPU that claimed this CPU runs elsewhere, or is less urgent than prev. */
 	cpuc->curr_urgency = urgency;
 	if (prev && is_bw_throttled(taskc, now)) {
 		prev = NULL;

@@ -11,7 +11,8 @@
 		static char line_format[] = format;				\
 		unsigned long long values[] = { args };				\
 										\
-		scx_bpf_dump_bstr(line_format, values, sizeof(values));		\
+		if (bpf_ksym_exists(scx_bpf_dump_bstr))				\
+			scx_bpf_dump_bstr(line_format, values, sizeof(values));	\
 	})
 
 SEC("struct_ops/pvs_dump")

@@ -6,7 +6,7 @@
  * The task wakes up, or is new. Its vruntime and, for a vCPU, its grant are
  * updated before it gets a CPU or a DSQ.
  */
-static __noinline int wake_up(struct task_struct *p, struct pvs_task_ctx *taskc)
+static __noinline int prepare_wakeup(struct task_struct *p, struct pvs_task_ctx *taskc)
 {
 	struct pvs_vcpu_binding *binding;
 	struct pvs_cpu_ctx *cpuc;
@@ -55,11 +55,11 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 	bool is_idle = false;
 	__s32 cpu;
 
-	wake_up(p, task_ctx(p));
+	prepare_wakeup(p, task_ctx(p));
 	if (!any_cpu_idle())
 		return prev_cpu;
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
-	if (!is_idle || throttled_until(p))
+	if (!is_idle || refill_bandwidth(p))
 		return cpu;
 	dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_max, 0);
 	cpuc = cpu_ctx(cpu);
@@ -90,9 +90,9 @@ static __always_inline bool enqueue_kthread(struct task_struct *p, bool is_wakeu
 }
 
 /*
- * Enqueues an urgent vCPU. If this CPU is its own and the victim, as when its
- * timer expires here, it preempts at once, without a queue. Else it goes into
- * the urgent DSQ, and one CPU is kicked: should an RT task or a hypervisor hold
+ * Enqueues an urgent vCPU. If the CPU that runs this is the vCPU's last CPU and
+ * the victim, as when the vCPU's timer expires here, the vCPU preempts at once.
+ * Else it goes into the urgent DSQ, and one CPU is kicked: should an RT task or a hypervisor hold
  * up that CPU, another CPU that dispatches takes the vCPU.
  */
 static __noinline int enqueue_urgent(struct task_struct *p, struct pvs_task_ctx *taskc,
@@ -186,8 +186,8 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 
 	/* A task with one CPU skips select_cpu(). */
 	if (is_wakeup)
-		wake_up(p, taskc);
-	until = throttled_until(p);
+		prepare_wakeup(p, taskc);
+	until = refill_bandwidth(p);
 	if (until) {
 		throttle_task(p, until, enq_flags);
 		return;

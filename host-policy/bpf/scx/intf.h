@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The pvsched authors */
 /*
  * What the scheduler's programs share with the loader: its counters and the
- * record of its exit. The maps' other values are in ctx.bpf.h.
+ * record of its exit. maps.bpf.c has the other values of the maps.
  */
 #ifndef PVSCHED_SCX_INTF_H
 #define PVSCHED_SCX_INTF_H
@@ -12,7 +12,7 @@
 /* CPUs that a host may have; a host with more is refused at start. */
 #define PVS_MAX_CPUS 1024
 
-/* The size that sched_ext gives a dump unless the scheduler asks for another. */
+/* The size of sched_ext's exit dump by default. */
 #define PVS_SCX_DUMP_MAX 32768
 
 /* The exit of the scheduler, in the kernel's words. Strings end with a zero. */
@@ -40,9 +40,10 @@ struct pvs_scx_counts {
 };
 
 /*
- * The context of a CPU. Its own CPU writes it; other CPUs write curr_urgency,
- * curr_deadline and preempted_at when they claim it as a victim, and
- * pull_from. A lost update costs one late or one needless reschedule.
+ * The context of a CPU, written under the lock of its run queue. Without that
+ * lock other CPUs write curr_urgency, curr_deadline and preempted_at when they
+ * claim it as a victim, and pull_from and counts atomically. A lost update costs
+ * one late or one needless reschedule.
  */
 struct pvs_cpu_ctx {
 	__u32 curr_urgency; /* pvsched_urgency() of what runs, or claimed the CPU */

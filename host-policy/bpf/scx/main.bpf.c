@@ -6,11 +6,11 @@
  *
  * Urgent vCPUs. A vCPU is urgent if its grant is SCHED_RR or SCHED_FIFO. The
  * grant is updated from the guest's record at a wake-up, a tick, the end of a
- * slice, a sleep and an interrupt. No VM exit is hooked, no thread's parameters
- * are set. An urgent vCPU that wakes up goes to an idle CPU. If there is none,
+ * slice, a sleep and an interrupt. VM exits are hooked only while a registered
+ * vCPU has no known thread. No thread's parameters are set. An urgent vCPU that wakes up goes to an idle CPU. If there is none,
  * it goes into the urgent DSQ, ordered by priority, then deadline, and the CPU
  * with the least urgent task is claimed and preempted. Every CPU looks into the
- * urgent DSQ first, so the vCPU does not depend on that victim.
+ * urgent DSQ when it dispatches, so the vCPU does not depend on that victim.
  *
  * Ordinary tasks. A task waits in its node's DSQ, or, if it is pinned, in its
  * CPU's. Both are ordered by virtual deadline: vruntime plus the virtual time
@@ -30,12 +30,12 @@
  *      co-scheduling of vCPUs and the stale tail as exceptions;
  *   8. another node's DSQ.
  *
- * RT and DL tasks preempt everything here. cpu.max and cpu.weight of cgroups
- * hold, for urgent vCPUs too.
+ * RT and DL tasks preempt everything here. cpu.max holds for urgent vCPUs too,
+ * from kernel 6.17 on. cpu.weight does not: urgent time has no vruntime.
  *
- * Locks: a callback runs under the run queue's lock of its CPU. A CPU context
- * may be read and claimed by other CPUs without a lock; struct pvs_cpu_ctx says
- * which fields. docs/explanation/scheduler.md explains the reasons.
+ * Locks: enqueue, dispatch, running, stopping, tick and yield run under the lock
+ * of the CPU's run queue; select_cpu holds only the task's pi_lock. A CPU context
+ * may be read and claimed by other CPUs without a lock: see struct pvs_cpu_ctx. docs/explanation/scheduler.md explains the reasons.
  *
  * The parts below share one translation unit: in separately linked objects each
  * helper would be a global function, which loses the trust of its pointers.
@@ -101,6 +101,5 @@ struct sched_ext_ops pvs_scx_ops = {
 	 */
 	.flags = PVS_SCX_OPS_ENQ_LAST | PVS_SCX_OPS_ENQ_EXITING,
 	.timeout_ms = 10000,
-	.exit_dump_len = PVS_SCX_DUMP_MAX,
 	.name = "pvsched",
 };

@@ -14,8 +14,8 @@ static __always_inline __s32 balance_weight(__s32 nr_queued)
 
 /*
  * Whether it is the turn of the pinned tasks; passes the turn on. They and the
- * node's tasks have clocks of their own, so keys do not compare: both get as
- * many slices as they have tasks for this CPU.
+ * node's tasks have virtual times of their own, so keys do not compare: both get
+ * as many slices as they have tasks for this CPU.
  */
 static __noinline bool pick_pinned_turn(struct pvs_cpu_ctx *cpuc, __s32 cpu)
 {
@@ -51,8 +51,8 @@ static __noinline bool consume_other_nodes(__u64 own_node_dsq)
 }
 
 /*
- * Consumes the tail of the node's queue if its key is far behind. It was queued
- * while the queue was short; later wake-ups could pass it for ever.
+ * Consumes the tail of the node's queue if its key is far in the future. It was
+ * queued while the queue was short; later wake-ups could pass it for ever.
  */
 static __noinline bool consume_stale_tail(struct pvs_cpu_ctx *cpuc, __s32 cpu)
 {

@@ -66,8 +66,8 @@ PVS_PARAM(__u32, pvs_param_kthread_reenq_max, 64);
  */
 PVS_PARAM(__u64, pvs_param_tail_interval, 100 * PVS_MS);
 /*
- * tail-lags: lags 1..64. The tail is dispatched out of order if it is behind
- * the virtual time by this many times the largest debt.
+ * tail-lags: lags 1..64. The tail is dispatched out of order if its key is later
+ * than the virtual time by this many times the largest debt.
  */
 PVS_PARAM(__u32, pvs_param_tail_lags, 4);
 /*

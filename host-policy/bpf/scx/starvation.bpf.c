@@ -16,7 +16,7 @@ static __always_inline void start_urgent_period(struct pvs_cpu_ctx *cpuc, __u64 
  * Ends the period if prev, which still has the CPU and is not charged yet, has
  * completed the share of ordinary tasks.
  */
-static __noinline int count_uncharged_ordinary(struct task_struct *prev)
+static __noinline int end_period_by_uncharged(struct task_struct *prev)
 {
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(task_cpu(prev));
 	struct pvs_task_ctx *taskc = task_ctx(prev);
@@ -34,7 +34,7 @@ static __noinline int count_uncharged_ordinary(struct task_struct *prev)
  * Whether the guard acts: urgent vCPUs have held the CPU for starvation-time and
  * other tasks are queued. Restarts the period if no task is queued.
  */
-static __always_inline bool check_starvation(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 now)
+static __always_inline bool claim_starvation_turn(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 now)
 {
 	if (!cpuc->urgent_since || now - cpuc->urgent_since < pvs_param_starvation_time)
 		return false;
@@ -68,7 +68,7 @@ static __noinline bool consume_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u
 /* Lets a starving task run, if there is one, guarded from urgent vCPUs. */
 static __noinline bool dispatch_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 now)
 {
-	if (!check_starvation(cpuc, cpu, now) || !consume_starving(cpuc, cpu, now))
+	if (!claim_starvation_turn(cpuc, cpu, now) || !consume_starving(cpuc, cpu, now))
 		return false;
 	/* If it was the tail of the urgent DSQ, the next turn is as far away. */
 	start_urgent_period(cpuc, now);

@@ -58,7 +58,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	if (cpuc->rt_preempted_at)
 		end_rt_preemption(cpuc, cpu, urgency);
 	/* Other tasks of its cgroup may have used up the quota meanwhile. */
-	taskc->bw_throttled_until = throttled_until(p);
+	taskc->bw_throttled_until = refill_bandwidth(p);
 	if (taskc->bw_throttled_until)
 		kick_to_preempt(cpu);
 	if (is_urgent(urgency)) {
@@ -103,7 +103,7 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 		/* The vCPU may have become urgent at this tick. */
 		if (!cpuc->urgent_since)
 			start_urgent_period(cpuc, now);
-		if (check_starvation(cpuc, cpu, now))
+		if (claim_starvation_turn(cpuc, cpu, now))
 			set_slice(p, 0);
 		return;
 	}
