@@ -46,8 +46,14 @@ class Verdict:
     def answer(self):
         if not self.ratio:
             return f"{self.title} was not measured in this run."
-        return self.promise.answer.format(value=quantity(self.value, self.unit), ratio=words.ratio(self.ratio.median),
-                                          peer=self.peer, peer_value=quantity(self.peer_value, self.unit))
+        values = self.promise.answer.format(value=quantity(self.value, self.unit), peer=self.peer,
+                                            peer_value=quantity(self.peer_value, self.unit))
+        return f"{values} {self._compared()}"
+
+    def _compared(self):
+        """The ratio, apart from the values: the median of ratios is not the ratio of the medians."""
+        unclear = ", no clear difference" if self.ratio.includes_one else ""
+        return f"Median ratio of the rounds: {words.ratio(self.ratio.median)}{unclear}."
 
 
 def quantity(value, unit):
@@ -85,7 +91,7 @@ def page(results, source):
     """The whole page; `source`: the file of the results, as the page names it."""
     found = verdicts(results)
     lines = ["# Performance", "", *_head(results["meta"], source), "", *_legend(), "",
-             _line(["Question", "Answer", "Measured", "Peer", "Ratio to the peer", "Promise", "Command"]),
+             _line(["Question", "Answer", "Measured", "Peer", "Median ratio of the rounds", "Promise", "Command"]),
              _line(["---"] * 7)]
     for question in promises.QUESTIONS:
         lines.append(_row(question, [v for v in found if v.question is question], results["meta"]))
@@ -113,9 +119,11 @@ def _head(meta, source):
 def _legend():
     return [
         "Values are medians of the rounds.",
-        "A ratio divides two values of the same round; shown is the median of the rounds, "
+        "A ratio divides two values of the same round; shown is the median ratio of the rounds, "
         "and in brackets their minimum and maximum "
         "(from nine rounds on: a 95 % interval of the median by order statistics).",
+        "So it differs from the ratio of the two medians shown.",
+        "Where the brackets include 1 there is no clear difference.",
         "\"n = 3\" marks a ratio of fewer rounds than the run has.",
         "A promise limits the median ratio, and [promises.py](../benchmarks/bench/promises.py) declares it.",
         "Two runs of the same code differ by up to a third on an emulated host.",
@@ -167,7 +175,7 @@ def judge(results, red=False):
     for v in found:
         if not v.state:
             continue
-        shown = f"ratio to {v.peer} {words.ratio(v.ratio.median)}" if v.ratio else "no ratio"
+        shown = f"median ratio of the rounds to {v.peer} {words.ratio(v.ratio.median)}" if v.ratio else "no ratio"
         state = f"\033[31m{v.state}\033[0m" if red and v.state != KEPT else v.state
         lines.append(f"  {state}: {v.question.text} {v.title}: {shown}, promised {v.limit}")
     return "\n".join([summary(found), *lines]), 0 if all(v.state in ("", KEPT) for v in found) else 1

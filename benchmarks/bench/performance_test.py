@@ -10,7 +10,7 @@ import unittest
 from unittest import mock
 
 import payload
-from bench import performance, policies, promises, results, run, suites, synthetic, workload
+from bench import performance, policies, promises, results, run, stats, suites, synthetic, words, workload
 from bench.synthetic import sample
 from settings import CASES, CHECKOUT, LabError
 
@@ -38,6 +38,18 @@ class CommittedPageTest(unittest.TestCase):
         performance.write(target)
         self.assertEqual(performance.PAGE.read_text(), target.read_text(),
                          "run ./lab bench --page docs/performance.md")
+
+    def test_ratios_in_the_readme_are_those_of_the_newest_results(self):
+        rows = {(r.case, r.metric): r for c in stats.cases(results.load(performance.newest())) for r in c.rows}
+        text = (CHECKOUT / "README.md").read_text()
+        block = re.search(r"<!-- performance:begin -->\n(.*)<!-- performance:end -->", text, re.S)[1]
+        shown = re.findall(r"\b\d\.\d\d\b", block)
+        expected = []
+        for metric, names in (("guest p99", ("scx", "agent")), ("host p99", ("scx", "agent")), ("guest p99", ("rr",))):
+            rounds = rows[_LATE.case, metric].rounds
+            expected += [words.ratio(stats.Estimate.of(rounds[name][n] / rounds["eevdf"][n] for n in rounds[name]).median)
+                         for name in names]
+        self.assertEqual(shown, expected)
 
     def test_all_kept_results_can_be_loaded_and_are_named_by_date_and_commit(self):
         for file in performance.RESULTS.glob("*.json"):
@@ -98,6 +110,13 @@ class VerdictTest(unittest.TestCase):
         self.assertEqual(verdict.answer(), "pvsched, scx was not measured in this run.")
 
 
+    def test_answer_says_no_clear_difference_where_the_interval_includes_1(self):
+        for values, end in (((90, 95, 110), "Median ratio of the rounds: 0.95, no clear difference."),
+                            ((90, 95, 99), "Median ratio of the rounds: 0.95.")):
+            measured = _measured(_samples(_LATE, "eevdf", [100, 100, 100]), _samples(_LATE, "scx", values))
+            self.assertTrue(_verdict(measured, _LATE, "scx").answer().endswith(end))
+
+
 class PageTest(unittest.TestCase):
     def _page(self, **meta):
         measured = _measured(_samples(_LATE, "eevdf", [20000, 30000, 40000]), _samples(_LATE, "scx", [5000, 6000, 8000]),
@@ -106,7 +125,7 @@ class PageTest(unittest.TestCase):
 
     def test_row_has_answer_values_peer_ratio_interval_verdict_and_command(self):
         row = next(line for line in self._page().splitlines() if line.startswith(f"| {_LATE.text}"))
-        self.assertIn("at most 6 ms late under scx: 0.20 times as late as under EEVDF (30 ms).", row)
+        self.assertIn("at most 6 ms late under scx, 30 ms under EEVDF. Median ratio of the rounds: 0.20. |", row)
         self.assertIn("| scx: 6 ms<br>agent: 24 ms<br>kfunc: - | EEVDF: 30 ms |", row)
         self.assertIn("| 0.20 (0.20 .. 0.25)<br>0.96 (0.95 .. 0.97; n = 2)<br>- |", row)
         self.assertRegex(row, r"kept<br>[^|]*🔴 \*\*MISSED\*\*<br>[^|]*not measured \| `\./lab bench")
@@ -153,7 +172,7 @@ class JudgeTest(unittest.TestCase):
     def test_missed_promise_is_red_and_exit_status_1(self):
         text, status = self._only(60)
         self.assertEqual(status, 1)
-        self.assertIn("\033[31mMISSED\033[0m: How late? pvsched, scx: ratio to EEVDF 0.60, promised <= 0.50", text)
+        self.assertIn("\033[31mMISSED\033[0m: How late? pvsched, scx: median ratio of the rounds to EEVDF 0.60, promised <= 0.50", text)
 
     def test_unmeasured_promise_has_exit_status_1(self):
         self.assertEqual(self._only(0)[1], 1)

@@ -23,7 +23,7 @@ _BOOT = f"./lab bench --suite boot --policies scx,{NO_BOOST}"
 class Promise:
     policy: str
     limit: float = 0  # 0: the policy is measured, but has no promise
-    answer: str = ""  # a sentence; its fields are value, ratio, peer (the name) and peer_value
+    answer: str = ""  # a sentence on the values: value, peer (the name), peer_value; the ratio's sentence follows it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,46 +41,42 @@ class Question:
 
 QUESTIONS = (
     Question("How late does a guest's urgent task run on a busy host (p99)?", "latency", _BUSY, "guest p99", (
-        Promise("scx", 0.5, "99 % of its wake-ups are at most {value} late under scx: {ratio} times as late as under "
-                            "{peer} ({peer_value})."),
+        Promise("scx", 0.5, "99 % of its wake-ups are at most {value} late under scx, {peer_value} under {peer}."),
         Promise("agent", 0.5),
         Promise("kfunc", 0.5)), _LATENCY),
     Question("How late is the worst wake-up of a thousand (p99.9)?", "latency", _BUSY, "guest p99.9", (
-        Promise("scx", 0.6, "It is {value} late under scx: {ratio} times as late as under {peer} ({peer_value})."),
+        Promise("scx", 0.6, "It is {value} late under scx, {peer_value} under {peer}."),
         Promise("agent", 0.6),
         Promise("kfunc", 0.7)), f"{_LATENCY} --seconds 14"),
     Question("Is a permanent real-time priority for the vCPUs better (p99)?", "latency", _BUSY, "guest p99", (
-        Promise("scx", 1.5, "The guest's p99 under scx is {ratio} times that of {peer} ({peer_value}), and "
-                            "the guest's ordinary tasks get no priority."),
+        Promise("scx", 1.5, "The guest's p99 is {value} under scx, where its ordinary tasks get no priority, "
+                            "{peer_value} under {peer}."),
         Promise("agent", 1.5),
         Promise("kfunc", 1.5)), _LATENCY, peer="rr"),
     Question("How late do the host's own real-time tasks run then (p99)?", "latency", _BUSY, "host p99", (
-        Promise("scx", 1.5, "99 % of their wake-ups are at most {value} late under scx: {ratio} times as late as "
-                            "under {peer} ({peer_value})."),
+        Promise("scx", 1.5, "99 % of their wake-ups are at most {value} late under scx, {peer_value} under {peer}."),
         Promise("agent", 1.75),
         Promise("kfunc", 1.75)), _LATENCY),
     Question("How much work do the host's own tasks lose then?", "latency", _BUSY, "load's work", (
-        Promise("scx", 0.8, "The host's load does {ratio} times the work under scx that it does under {peer}."),
+        Promise("scx", 0.8, "The host's load does {value} under scx, {peer_value} under {peer}."),
         Promise("agent", 0.7),
         Promise("kfunc", 0.7)), _LATENCY),
     Question("What does a VM exit cost?", "overhead", _EXITS, "round trip of an exit", (
-        Promise("agent", 1.25, "An exit to the VMM and back takes {value} when pvschedd serves the vCPU: {ratio} "
-                               "times as long as on {peer} ({peer_value})."),),
+        Promise("agent", 1.25, "An exit to the VMM and back takes {value} when pvschedd serves the vCPU, "
+                               "{peer_value} on {peer}."),),
              "./lab bench --suite overhead --policies agent", peer_title="a host without pvschedd"),
     Question("What does a guest on an idle host cost?", "overhead", _IDLE, "CPU time a wake-up", (
-        Promise("scx", 1.4, "A wake-up of its vCPU takes {value} of CPU time under scx: {ratio} times that under "
-                            "{peer} ({peer_value})."),
+        Promise("scx", 1.4, "A wake-up of its vCPU takes {value} of CPU time under scx, {peer_value} under {peer}."),
         Promise("agent", 1.4)), "./lab bench --suite overhead --policies scx,agent"),
     Question("How long does a VM boot on an idle host?", "boot", "idle host", "exec to the end", (
-        Promise("scx", 1.35, "From exec of the VMM to its end, a small VM takes {value} under scx: {ratio} times as "
-                             "long as under {peer} ({peer_value})."),), _BOOT),
+        Promise("scx", 1.35, "From exec of the VMM to its end, a small VM takes {value} under scx, {peer_value} under "
+                             "{peer}."),), _BOOT),
     Question("How long does a VM boot on a busy host?", "boot", "busy host", "exec to the end", (
-        Promise("scx", 0.6, "With a boot boost of 60 s (boot-time=60000) it takes {value} under scx: {ratio} times as "
-                            "long as under {peer} ({peer_value})."),
-        Promise(NO_BOOST, 1.75, "Without the boot boost (boot-time=0) it takes {value}, {ratio} times as long as "
-                                "under {peer}.")), _BOOT),
+        Promise("scx", 0.6, "With a boot boost of 60 s (boot-time=60000) it takes {value} under scx, {peer_value} "
+                            "under {peer}."),
+        Promise(NO_BOOST, 1.75, "Without the boot boost (boot-time=0) it takes {value}.")), _BOOT),
     Question("How does the cost grow with the number of vCPUs?", "scale", "1000 vCPUs", "program at an exit", (
-        Promise("agent", 1.35, "With 1000 vCPUs the BPF program at an exit takes {value}, {ratio} times as "
-                               "long as with one vCPU ({peer_value})."),),
+        Promise("agent", 1.35, "With 1000 vCPUs the BPF program at an exit takes {value}, with one vCPU "
+                               "{peer_value}."),),
              "./lab bench --suite scale --policies agent", peer_case="1 vCPU"),
 )

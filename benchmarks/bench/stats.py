@@ -27,6 +27,11 @@ class Estimate:
         """Whether a ratio is clearly more than 1."""
         return self.low > 1 and len(self.values) >= _ENOUGH
 
+    @property
+    def includes_one(self):
+        """Whether the interval of a ratio includes 1: no clear difference."""
+        return self.low <= 1 <= self.high
+
     @classmethod
     def of(cls, values):
         values = tuple(values)
