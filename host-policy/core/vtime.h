@@ -56,8 +56,8 @@ PVS_PARAM(__u32, pvs_param_lag_half_queue, 8);
 PVS_PARAM(__u32, pvs_param_burst_queue_min, 4);
 /*
  * wakeups-full-credit: wake-ups 1..1000. A task with this many wake-ups per
- * second of sleep earns all of lag-max by sleep. With 64, a task that forks and waits
- * for each child falls behind the fair class.
+ * second earns all of lag-max by sleep. The rate counts time asleep only. With
+ * 64, a task that forks and waits for each child falls behind the fair class.
  */
 PVS_PARAM(__u32, pvs_param_wakeups_full_credit, 16);
 

@@ -58,8 +58,8 @@ constexpr Row kRows[] = {
     {"tail-interval", "us", 1000, 10000000,
      "The interval between two checks of the tail of a node's queue."},
     {"tail-lags", "lags", 1, 64,
-     "The tail is dispatched out of order if it is behind the virtual time by this many times the "
-     "largest debt."},
+     "The tail is dispatched out of order if its key is later than the virtual time by this many "
+     "times the largest debt."},
     {"balance-max", "tasks", 1, 1024,
      "A CPU's pinned tasks and its node's queue take turns by their lengths."},
     {"bw-max-scan", "tasks", 1, 1024,
