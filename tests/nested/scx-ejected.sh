@@ -26,10 +26,11 @@ scx_healthy " after the dump"
 
 echo S >/proc/sysrq-trigger
 eventually 10 "the scheduler is disabled" scx_is disabled
-actuator_is_not_scx() { [ "$(pvschedctl --json stats | jq -r .actuator.name)" != scx ]; }
-eventually 60 "pvschedd runs with another actuator" actuator_is_not_scx
+# The restarted pvschedd first verifies its programs, which takes 10 s under emulation.
+runs_agent() { [ "$(pvschedctl --json stats | jq -r .actuator.name)" = agent ]; }
+eventually 90 "pvschedd continues with the agent" runs_agent
 kill -0 "$pid" || fail "pvschedd is another process"
-eventually 10 "pvschedd binds both vCPUs again" has_bound pair 2
+eventually 30 "pvschedd binds both vCPUs again" has_bound pair 2
 reason=$(pvschedctl --json scheduler status | jq -r .last_exit.reason)
 echo "reason: $reason"
 echo "$reason" | grep -qi sysrq || fail "the exit record has the reason '$reason'"
@@ -37,3 +38,30 @@ eventually 5 "vCPU 1 is boosted without the scheduler" has_state pair 1 boosted
 unspin pair
 expect_guest_computes pair
 stop_pvschedd || fail "pvschedd ended with status $?"
+
+# A stall: an RT task keeps an ordinary task from its CPU for longer than the watchdog's
+# 10 s, while nothing reserves CPU time for ordinary tasks. This error has a dump.
+mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+servers=$(ls /sys/kernel/debug/sched/*_server/cpu1/runtime 2>/dev/null)
+[ -n "$servers" ] || skip "the kernel has no debugfs entry for the reserve of ordinary tasks"
+runtime=$(cat /proc/sys/kernel/sched_rt_runtime_us)
+restore_reserve() {
+  echo "$runtime" >/proc/sys/kernel/sched_rt_runtime_us
+  for server in $servers; do echo 50000000 >"$server"; done
+}
+
+start_scx
+for server in $servers; do echo 0 >"$server"; done
+echo -1 >/proc/sys/kernel/sched_rt_runtime_us
+host_spin 1 "-f 20"
+rt_hog=$hog
+host_spin 1
+trap 'kill -KILL $hogs 2>/dev/null; restore_reserve' EXIT
+eventually 60 "the scheduler is disabled by the stall" scx_is disabled
+kill -KILL "$rt_hog"
+restore_reserve
+eventually 90 "pvschedd continues with the agent after the stall" runs_agent
+pvschedctl --json scheduler status | jq -r '.last_exit | "\(.reason): \(.message)"' | tee "$OUT/reason"
+grep -q stall "$OUT/reason" || fail "the exit record has another reason"
+pvschedctl scheduler dump >"$OUT/dump" || fail "pvschedctl scheduler dump ended with $?"
+grep -q 'pvsched: bindings=' "$OUT/dump" || fail "the exit's dump has no line of the scheduler"
