@@ -27,7 +27,7 @@ class ScxExitRecordTest : public testing::Test {
  protected:
   void TearDown() override { unlink(record_.path().c_str()); }
 
-  ScxExitRecord record_{testing::TempDir() + "scheduler-end"};
+  ScxExitRecord record_{testing::TempDir() + "scheduler-end-" + std::to_string(getpid())};
 };
 
 TEST_F(ScxExitRecordTest, NoFileIsNoExit) { EXPECT_FALSE(record_.Load().has_value()); }
@@ -87,7 +87,7 @@ TEST_F(ScxExitRecordTest, FileIsForTheOwnerOnly) {
 }
 
 TEST(ScxEvents, FileOfTheKernelIsRead) {
-  const std::string path = testing::TempDir() + "events";
+  const std::string path = testing::TempDir() + "events-" + std::to_string(getpid());
   std::ofstream(path) << "SCX_EV_SELECT_CPU_FALLBACK 0\nSCX_EV_DISPATCH_KEEP_LAST 4711\n";
   EXPECT_THAT(ReadScxEvents(path),
               testing::ElementsAre(testing::Pair("SCX_EV_SELECT_CPU_FALLBACK", 0),

@@ -2,6 +2,8 @@
 // Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/tunables.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -20,7 +22,7 @@ using ::testing::HasSubstr;
 
 // The configuration in a file with this text.
 absl::StatusOr<Config> Load(const std::string& text) {
-  const std::string path = testing::TempDir() + "tunables.toml";
+  const std::string path = testing::TempDir() + std::to_string(getpid()) + "-tunables.toml";
   std::ofstream(path) << text;
   absl::StatusOr<Config> config = LoadConfig(path);
   remove(path.c_str());
