@@ -2,6 +2,7 @@
 // Copyright (C) 2026 The pvsched authors
 #include "host-policy/loader/own_objects.h"
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a symbol and a path in assembly take none.
 // The paths come from the build, which also rebuilds this file when an object changes.
 #define PVSCHED_EMBED(symbol, path)       \
   asm(".pushsection .rodata\n"            \
@@ -21,6 +22,7 @@
 
 PVSCHED_EMBED(pvsched_hooks_object, PVSCHED_HOOKS_OBJECT);
 PVSCHED_EMBED(pvsched_scx_object, PVSCHED_SCX_OBJECT);
+// NOLINTEND(bugprone-macro-parentheses)
 
 namespace pvsched {
 

@@ -207,7 +207,7 @@ std::vector<std::string> DropUnknownCallbacks(bpf_map& scheduler, const btf& obj
     const size_t offset = members[i].offset / 8;
     void* callback = nullptr;
     if (is_known || offset + sizeof(callback) > size) continue;
-    memcpy(&callback, value + offset, sizeof(callback));
+    memcpy(static_cast<void*>(&callback), value + offset, sizeof(callback));
     if (callback == nullptr) continue;
     memset(value + offset, 0, sizeof(callback));
     dropped.emplace_back(name);

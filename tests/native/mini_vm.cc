@@ -49,8 +49,9 @@ uint32_t& MiniVm::preempt_count(int vcpu) {
 }
 
 void MiniVm::SetIntent(int vcpu, uint64_t word) {
-  __atomic_store_n(reinterpret_cast<uint32_t*>(ram_ + kMailboxes + vcpu * 16),
-                   static_cast<uint32_t>(word), __ATOMIC_RELAXED);
+  __atomic_store_n(
+      reinterpret_cast<uint32_t*>(ram_ + kMailboxes + static_cast<ptrdiff_t>(vcpu) * 16),
+      static_cast<uint32_t>(word), __ATOMIC_RELAXED);
 }
 
 absl::StatusOr<std::unique_ptr<MiniVm>> MiniVm::Create(int vcpus) {

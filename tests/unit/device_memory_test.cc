@@ -78,7 +78,7 @@ TEST_F(DeviceMemoryTest, RandomAccessesKeepRegisteredCountEqualToTheSinks) {
     offsets.clear();
     return absl::OkStatus();
   });
-  for (uint32_t id = 0; id < 4; ++id) PutRecord(kBase + id * PVSCHED_RECORD_SIZE, id);
+  for (uint32_t id = 0; id < 4; ++id) PutRecord(kBase + uint64_t{id} * PVSCHED_RECORD_SIZE, id);
 
   std::mt19937_64 random(1);
   const uint64_t values[] = {0,           1,       2,           3,

@@ -50,7 +50,7 @@ TEST(GuestPage, MovedPageIsMappedOnce) {
   void* address = page->address();
   const MappedGuestPage moved = *std::move(page);
   EXPECT_EQ(moved.address(), address);
-  EXPECT_EQ(page->address(), nullptr);
+  EXPECT_EQ(page->address(), nullptr);  // NOLINT(bugprone-use-after-move): the moved-from state
 }
 
 TEST(GuestPage, DescriptorThatIsNoFileIsRefused) {

@@ -123,6 +123,7 @@ TEST(ConfigFile, ErrorNamesTheLine) {
       {"[vm.a]\nlog-level = \"error\"\n", "tunables.toml:2: [vm.a] log-level is for the host only"},
       {"budget = 1\n", "tunables.toml:1: 'budget' is none of [host], [vm.NAME] and [scx]"},
       {"[vm]\na = 1\n", "tunables.toml:2: a VM's table is [vm.NAME]"},
+      {"[vm.\"\"]\nbudget = 1\n", "tunables.toml:1: a VM's table is [vm.NAME]"},
       {"[host\n", "tunables.toml:1"},
       {"[host]\nwindow = 100\n", "must not exceed window"},
   };

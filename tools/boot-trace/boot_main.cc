@@ -94,10 +94,12 @@ int WrongUsage(const std::string& problem) {
 
 int Run(CommandLine& line) {
   uint32_t port = 0;
-  absl::SimpleHexAtoi(line.port, &port);  // the validator has accepted both
-  line.measure.port = static_cast<uint16_t>(port);
   line.measure.value = PVS_BOOT_ANY_VALUE;
-  if (line.value != "any") absl::SimpleHexAtoi(line.value, &line.measure.value);
+  if (!absl::SimpleHexAtoi(line.port, &port) ||
+      (line.value != "any" && !absl::SimpleHexAtoi(line.value, &line.measure.value))) {
+    return WrongUsage("the port and the value are hexadecimal numbers");
+  }
+  line.measure.port = static_cast<uint16_t>(port);
   const absl::StatusOr<Json> report = Measure(line.measure);
   if (!report.ok()) {
     fprintf(stderr, "pvsched-boot: %s\n", std::string(report.status().message()).c_str());

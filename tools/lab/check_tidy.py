@@ -48,6 +48,8 @@ def run(root, tree, progress, may_run=True):
     elif not _DATABASE.exists():
         raise Unchecked(len(sources))
     commands = _commands(json.loads(_DATABASE.read_text()))
+    # The example VMM has a build of its own, against the installed headers.
+    sources = [f for f in sources if f in commands]
     stamps = {f: _STAMPS / key(root.path.name, tree, edges, f, commands.get(f, "")) for f in sources}
     todo = [f for f in sources if not stamps[f].exists()]
     if todo and not may_run:
