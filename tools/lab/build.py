@@ -66,13 +66,13 @@ def module_path(name, kernel):
     return BUILD / "modules" / kernel / name / f"{name}.ko"
 
 
-def modules(root, kernel):
+def modules(root, kernel, names=tuple(MODULES)):
     """Builds the modules for `kernel`."""
     with exclusive(_LOCK):
-        for name, folder in MODULES.items():
+        for name in names:
             out = f"/src/{module_path(name, kernel).parent.relative_to(CHECKOUT)}"
             logged(root, f"building {name}.ko for {kernel}",
-                   ["make", "-C", folder, f"KDIR=/usr/src/linux-headers-{kernel}", f"OUT={out}"])
+                   ["make", "-C", MODULES[name], f"KDIR=/usr/src/linux-headers-{kernel}", f"OUT={out}"])
 
 
 def everything():
@@ -80,6 +80,14 @@ def everything():
     root = roots.build_root()
     cmake(root)
     modules(root, root.kernel)
+    return root
+
+
+def host_alone(programs=()):
+    """Builds only what the host under test runs when it has no guest, and more programs."""
+    root = roots.build_root()
+    cmake(root, targets=(*DAEMONS, *programs))
+    modules(root, root.kernel, HOST_MODULES)
     return root
 
 

@@ -29,6 +29,7 @@ CONSOLE = OUT / "host-console.log"
 RETRIES = 2
 _BOOT_MAX_S = 180
 _SILENCE_MAX_S = 90  # host-init writes "beat" every 5 s
+_COUNTED_IS = 8  # times slower than other emulated hosts, at most
 _STALE_S = 24 * 3600  # folders of killed labs
 _RESULTS_BYTES = 1 << 30  # sparse
 _DEATHS = re.compile(r"Kernel panic.*|BUG: .*|Oops: .*|.*shutdown_interception.*|watchdog: .*lockup.*")
@@ -60,7 +61,7 @@ def run(job, out, write=None, retries=RETRIES):
     it had saved (LAB_RESULTS). `retries` limits the deaths in a row without a new file.
     """
     disk = image.host_image()
-    reason = machine.why_no_kvm()
+    reason = "only emulation counts instructions" if job.is_counted else machine.why_no_kvm()
     if reason:
         say(f"the host under test is emulated: {reason}")
     kept, attempt = {}, 0
@@ -85,7 +86,7 @@ def _boot(disk, emulated, job, out, write, kept):
         (folder / "status").touch()
         with open(folder / "results.tar", "wb") as file:
             file.truncate(_RESULTS_BYTES)
-        watch = _Watch(folder)
+        watch = _Watch(folder, _COUNTED_IS if job.is_counted else 1)
         try:
             status = _run_qemu(disk, emulated, folder, watch, job, write)
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -116,11 +117,12 @@ def _job_folder():
 def _run_qemu(disk, emulated, folder, watch, job, write):
     """The job's exit status, or None if the host died first."""
     program = emulator.program(roots.build_root()) if emulated else "qemu-system-x86_64"
-    prefix = machine.real_time_prefix() if emulated else []
-    if emulated and not prefix:
+    is_timed = emulated and not job.is_counted
+    prefix = machine.real_time_prefix() if is_timed else []
+    if is_timed and not prefix:
         say("the emulated host's timers expire late: this machine allows the emulator no real-time priority (chrt)")
-    argv = prefix + machine.qemu(program, disk, emulated, job.interactive)
-    with machine.no_idle_states() if emulated else contextlib.nullcontext(True) as is_held:
+    argv = prefix + machine.qemu(program, disk, emulated, job)
+    with machine.no_idle_states() if is_timed else contextlib.nullcontext(True) as is_held:
         if not is_held:
             say("the emulated host may stall at times: /dev/cpu_dma_latency does not open on this machine")
         return _attend(argv, disk, folder, watch, job, write)
@@ -193,7 +195,8 @@ def _to_stdout(data):
 class _Watch:
     """Follows the messages of host-init on the status port."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, slowness=1):
+        self._slowness = slowness  # factor of the time limits
         self._file = open(folder / "status", "r", encoding="ascii", errors="replace") \
             if (folder / "status").exists() else None
         self._console = folder / "console.log"
@@ -222,7 +225,7 @@ class _Watch:
 
     def is_silent(self):
         limit = _SILENCE_MAX_S if self.boot_s is not None else _BOOT_MAX_S
-        return time.monotonic() - self._heard > limit
+        return time.monotonic() - self._heard > limit * self._slowness
 
     def death(self):
         """Why the host ended, in one line."""

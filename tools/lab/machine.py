@@ -43,7 +43,11 @@ def why_no_kvm():
     return "KVM does not nest here: load kvm_amd or kvm_intel with nested=1"
 
 
-def accelerator(emulated):
+def accelerator(emulated, is_counted=False):
+    if is_counted:
+        # One ns of the host's clock for each instruction. An idle CPU waits in real time, so
+        # that the timeouts of its disks hold.
+        return ["-accel", "tcg", "-icount", "shift=0,sleep=on", "-cpu", "EPYC-Milan,+svm"]
     if not emulated:
         return ["-accel", "kvm", "-cpu", "host"]
     # QEMU emulates AMD's SVM with nested paging, so KVM works in the emulated host.
@@ -80,26 +84,29 @@ def no_idle_states():
         yield True
 
 
-def qemu(program, image, emulated, interactive):
+def qemu(program, image, emulated, job):
     """QEMU's command line in the build root, where /images and /run/lab-job are mounted."""
     append = ("root=/dev/nvme0n1 rootwait rw init=/usr/local/sbin/lab-init console=ttyS0 "
               "quiet loglevel=4 nowatchdog panic=-1 oops=panic "
               # Skip work that is slow under emulation: 255 absent PCI buses, self-tests, ...
               "pci=lastbus=0 cryptomgr.notests=1 mitigations=off nokaslr init_on_alloc=0")
-    job = "/run/lab-job"
-    return [program, "-M", "q35,sata=off,smbus=off,vmport=off", *accelerator(emulated), "-smp", "2", "-m", "3G",
+    if job.is_counted:
+        append += " tsc=reliable"  # the watchdog would replace it by the HPET, whose reads cost far more
+    folder = "/run/lab-job"
+    return [program, "-M", "q35,sata=off,smbus=off,vmport=off", *accelerator(emulated, job.is_counted),
+            *job.topology.qemu(),
             "-nodefaults", "-display", "none", "-no-reboot", "-name", "pvsched-host",
             "-kernel", f"/images/{image.vmlinux.name}", "-append", append,
-            "-serial", f"file:{job}/console.log",
+            "-serial", f"file:{folder}/console.log",
             # Only one NVMe disk, so its name is fixed. The others are found by serial number.
             "-drive", f"file=/images/{image.disk.name},if=none,id=root,format=raw,snapshot=on",
             "-device", "nvme,drive=root,serial=lab-root",
-            "-drive", f"file={job}/payload.tar,if=none,id=payload,format=raw,read-only=on",
+            "-drive", f"file={folder}/payload.tar,if=none,id=payload,format=raw,read-only=on",
             "-device", "virtio-blk-pci,drive=payload,serial=lab-payload",
-            "-drive", f"file={job}/results.tar,if=none,id=results,format=raw",
+            "-drive", f"file={folder}/results.tar,if=none,id=results,format=raw",
             "-device", "virtio-blk-pci,drive=results,serial=lab-results",
             "-device", "virtio-serial-pci",
-            "-chardev", f"stdio,id=job,signal={'off' if interactive else 'on'}",
+            "-chardev", f"stdio,id=job,signal={'off' if job.interactive else 'on'}",
             "-device", "virtconsole,chardev=job",
-            "-chardev", f"file,id=status,path={job}/status",
+            "-chardev", f"file,id=status,path={folder}/status",
             "-device", "virtserialport,chardev=status,name=lab.status"]

@@ -22,6 +22,7 @@ import payload
 import roots
 import settings
 import suite
+import topology
 from bench import command as bench
 from progress import say
 from settings import LabError, UsageError
@@ -68,6 +69,13 @@ def _names(kind, allowed):
                 raise argparse.ArgumentTypeError(f"'{name}' is no {kind}: choose from {', '.join(allowed)}")
         return list(dict.fromkeys(names))
     return parse
+
+
+def _topology(text):
+    try:
+        return topology.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _tier(text):
@@ -153,6 +161,7 @@ def _add_exec(verb):
     sub.add_argument("--out", default=str(_DEFAULT_OUT), metavar="DIR",
                      help="a new or empty folder for the files that the script writes to $OUT "
                      "(default: build/lab/out, emptied first)")
+    sub.add_argument("--topology", default=topology.DEFAULT, metavar="TOPOLOGY", type=_topology, help=topology.HELP)
     sub.add_argument("script", metavar="SCRIPT", help="a script on this machine, copied with a lib.sh beside it; "
                      "- for stdin. It starts guests with lab-guest (see lab-guest --help)")
     sub.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")
@@ -176,21 +185,23 @@ def _exec(args):
     library = pathlib.Path(args.script).parent / "lib.sh"
     if args.script != "-" and library.is_file():
         files["/lab/job/lib.sh"] = library.read_bytes()
-    job = payload.Job([*runner, inside, *args.args], files)
+    job = payload.Job([*runner, inside, *args.args], files, topology=args.topology)
     return host.run(job, out).status
 
 
 def _add_shell(verb):
-    verb("shell", _shell, "boot the host under test like exec, with a shell on this terminal")
+    sub = verb("shell", _shell, "boot the host under test like exec, with a shell on this terminal")
+    sub.add_argument("--topology", default=topology.DEFAULT, metavar="TOPOLOGY", type=_topology, help=topology.HELP)
 
 
-def _shell(_args):
+def _shell(args):
     if not sys.stdin.isatty():
         raise UsageError("shell needs a terminal: use ./lab exec SCRIPT to run a script on the host")
     build.host_and_guest()
     size = os.get_terminal_size()
     say("starting the host's shell; the host powers off when the shell exits")
-    job = payload.Job([], interactive=True, terminal=f"sane rows {size.lines} cols {size.columns}")
+    job = payload.Job([], interactive=True, terminal=f"sane rows {size.lines} cols {size.columns}",
+                      topology=args.topology)
     return host.run(job, _DEFAULT_OUT).status
 
 

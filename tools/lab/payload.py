@@ -11,6 +11,7 @@ import build
 import initramfs
 import roots
 from settings import BUILD, CASES, CHECKOUT, INSIDE, LabError
+from topology import DEFAULT as DEFAULT_TOPOLOGY, Topology
 
 _TOOLS = ("lab-guest", "run-tests")
 _BENCH_TOOLS = ("bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-boot.sh", "workload.sh", "measuring.sh",
@@ -21,9 +22,12 @@ _BENCH_TOOLS = ("bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-
 class Job:
     command: list  # run as root; programs in /usr/local/bin
     files: dict = dataclasses.field(default_factory=dict)  # path in the host -> bytes
-    programs: dict = dataclasses.field(default_factory=dict)  # of tools/sched_ext: name -> path in the checkout
+    programs: dict = dataclasses.field(default_factory=dict)  # other schedulers: name -> path in the checkout
+    tools: tuple = ()  # names of programs in build/bin for the host's PATH
     interactive: bool = False
     terminal: str = ""  # stty's settings for an interactive job
+    topology: Topology = DEFAULT_TOPOLOGY
+    is_counted: bool = False  # the host's clock counts instructions: emulated, one CPU, far too slow for guests
 
 
 def write(job, path, kept):
@@ -36,7 +40,7 @@ def write(job, path, kept):
             archive.addfile(entry, io.BytesIO(data))
 
         _add_programs(add, root, job)
-        _add_guest(add, root)
+        _add_modules(add, root, job)
         if job.interactive:
             add("lab/interactive", job.terminal.encode())
         else:
@@ -49,7 +53,7 @@ def write(job, path, kept):
 
 def _add_programs(add, root, job):
     host = roots.host_root().path
-    for name in build.DAEMONS:
+    for name in (*build.DAEMONS, *job.tools):
         program = BUILD / "bin" / name
         if not program.exists():
             raise LabError(f"{program} is not built: run ./lab build first")
@@ -60,7 +64,7 @@ def _add_programs(add, root, job):
         # These programs read CONFIG_HZ from it.
         add(f"boot/config-{root.kernel}",
             (root.path / f"usr/src/linux-headers-{root.kernel}/.config").read_bytes(), 0o644)
-    programs = [BUILD / "bin" / name for name in build.DAEMONS] + list(job.programs.values())
+    programs = [BUILD / "bin" / name for name in (*build.DAEMONS, *job.tools)] + list(job.programs.values())
     # Host and build root are of the same release, so missing libraries can be copied.
     for library in root.libraries([f"/src/{path.relative_to(CHECKOUT)}" for path in programs]):
         if not (host / library).exists():
@@ -70,9 +74,15 @@ def _add_programs(add, root, job):
             add(f"usr/local/bin/{name}", (folder / name).read_bytes())
 
 
-def _add_guest(add, root):
-    modules = {name: initramfs.stripped(root, build.module_path(name, root.kernel)) for name in build.MODULES}
+def _add_modules(add, root, job):
+    """The host's modules, and the guest with its own."""
+    def module(name):
+        return initramfs.stripped(root, build.module_path(name, root.kernel))
+
     for name in build.HOST_MODULES:
-        add(f"lab/{name}.ko", modules.pop(name), 0o644)
+        add(f"lab/{name}.ko", module(name), 0o644)
+    if job.is_counted:
+        return
+    modules = {name: module(name) for name in build.MODULES if name not in build.HOST_MODULES}
     add("lab/guest/initramfs", initramfs.make(
         root, modules, [BUILD / "bin" / name for name in build.GUEST_PROGRAMS]), 0o644)
