@@ -5,6 +5,7 @@
 import argparse
 import pathlib
 
+import switch_cost
 from bench import performance, run as bench, suites
 from bench.policies import BASE, POLICIES
 from settings import UsageError
@@ -56,6 +57,11 @@ def add_options(parser):
                         "benchmarks/results, or from that of --from")
     parser.add_argument("--from", metavar="RESULTS", dest="source",
                         help="with --page: generate the page from this file")
+    parser.add_argument("--switch-cost", action="store_true",
+                        help="count the instructions of context switches and wake-ups on an emulated host of one CPU "
+                        f"without a VM, under {', '.join(switch_cost.DEFAULT)} or --policies; takes some minutes. "
+                        "--assert fails above the limits in benchmarks/switch_cost.py")
+    parser.add_argument("--json", metavar="FILE", help="with --switch-cost: write the figures here")
 
 
 def run(args, command):
@@ -63,6 +69,10 @@ def run(args, command):
     out = pathlib.Path(args.out).resolve()
     if args.source and not args.page:
         raise UsageError("bench: --from is for --page: give both")
+    if args.json and not args.switch_cost:
+        raise UsageError("bench: --json is for --switch-cost: the other figures are in results.json of --out")
+    if args.switch_cost:
+        return switch_cost.run(args.policies, pathlib.Path(args.json) if args.json else None, args.is_asserted)
     if args.page:
         return bench.page(pathlib.Path(args.page), pathlib.Path(args.source) if args.source else None, args.is_asserted)
     if args.merge:

@@ -2,6 +2,7 @@
 # Copyright (C) 2026 The pvsched authors
 """./lab test: every tier and one summary line."""
 
+import fnmatch
 import os
 import re
 import subprocess
@@ -13,10 +14,12 @@ import check_tree
 import driver_cost
 import nested
 import roots
+import switch_cost
 from progress import step
 from settings import BENCHMARKS, BUILD, CHECKOUT, LAB, LabError
 
 TIERS = ("unit", "native", "nested")
+_SWITCH_COST = "switch-cost"  # its name for --only
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
 
 
@@ -64,11 +67,20 @@ def run(tiers, nested_pattern, nested_seed=None):
                         [f"{tier}_tests"])
             _ctest(root, folder, tier, tally)
     if "nested" in tiers:
-        nested.run(tally, root, nested_pattern, nested_seed)
+        _nested(tally, root, nested_pattern, nested_seed)
     for name in tally.failures:
         print(f"failed: {name}")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
     return 1 if tally.failed or not tally.passed else 0
+
+
+def _nested(tally, root, pattern, seed):
+    """The scripts in tests/nested, and the cost of a switch, which boots a host of its own."""
+    is_counted = fnmatch.fnmatch(_SWITCH_COST, pattern)
+    if nested.names(pattern) or not is_counted:
+        nested.run(tally, root, pattern, seed)
+    if is_counted:
+        tally.check(f"nested: {_SWITCH_COST}", switch_cost.check)
 
 
 def _check(tally):
