@@ -203,7 +203,8 @@ reset_host() {
     while read -r pid; do echo "$pid" >/sys/fs/cgroup/cgroup.procs; done <"$group/cgroup.procs"
     rmdir "$group"
   done
-  echo -cpu >/sys/fs/cgroup/cgroup.subtree_control
+  echo "-cpu -cpuset" >/sys/fs/cgroup/cgroup.subtree_control
+  echo 0 >/sys/kernel/tracing/events/enable
   echo '!hist:keys=exit_reason' >/sys/kernel/tracing/events/kvm/kvm_exit/trigger
   (unload_host_module)
 } >/dev/null 2>&1

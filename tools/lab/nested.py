@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
-"""The nested tests: shell scripts that run on the host under test, many in one boot."""
+"""The nested tests: shell scripts that run on the host under test, many in one boot.
+
+A test that needs another host than the default has a line in its header, such as
+"# topology: sockets=2,cores=2,threads=2,numa". Tests of one topology share their boots.
+"""
 
 import collections
 import fnmatch
@@ -13,12 +17,14 @@ import host
 import image
 import machine
 import payload
+import topology
 from progress import clear_line, say, step
 from settings import BUILD, CHECKOUT, NESTED, OUT, LabError
 
 POLICIES = ("apply_locked", "critical_only")  # BPF policies that the tests load
 _LIBRARY = "lib.sh"
 _LAST_OF_BOOT = re.compile(r"^# lab: last test of a boot\b", re.M)
+_TOPOLOGY = re.compile(r"^# topology: (\S+)$", re.M)
 _ENVIRONMENT = ("LAB_STRESS_SECONDS",)  # passed from the lab to the tests
 _TRIES_MAX = 3  # of a test on emulated hosts
 _RETRIED_MAX = 5  # if more tests than this fail, none is retried
@@ -35,12 +41,29 @@ def is_last_of_boot(name):
     return _LAST_OF_BOOT.search((NESTED / f"{name}.sh").read_text()) is not None
 
 
-def boots(tests, seed=None, is_last=is_last_of_boot):
+def topology_of(name):
+    """The topology of the host that a test needs."""
+    found = _TOPOLOGY.findall((NESTED / f"{name}.sh").read_text())
+    try:
+        return topology.parse(found[0]) if found else topology.DEFAULT
+    except ValueError as error:
+        raise LabError(f"{NESTED}/{name}.sh: {error}") from error
+
+
+def boots(tests, seed=None, is_last=is_last_of_boot, needs=topology_of):
     """The tests of each boot in their order: by name, or shuffled by `seed`.
 
-    Tests do not depend on each other. A boot ends after a test that changes the host
-    permanently. Such tests come last, so that there are few boots.
+    Tests do not depend on each other, but on the topology of their host. A boot ends after
+    a test that changes the host permanently. Such tests come last, so that there are few boots.
     """
+    groups = {}
+    for test in tests:
+        groups.setdefault(needs(test), []).append(test)
+    return [boot for group in groups.values() for boot in _boots_of_one(group, seed, is_last)]
+
+
+def _boots_of_one(tests, seed, is_last):
+    """The boots for tests of one topology."""
     shared = [t for t in tests if not is_last(t)]
     last = [t for t in tests if is_last(t)]
     if seed is not None:
@@ -130,8 +153,9 @@ class _Jobs:
         """The results of one host, (result, name) each, and the error that ended it, or None."""
         output, trouble = _Output(), None
         environment = [f"{name}={os.environ[name]}" for name in _ENVIRONMENT if name in os.environ]
-        job = payload.Job(["env", *environment, "run-tests", *tests], self._files)
-        with step(f"running {len(tests)} nested tests", prints=True):
+        needed = topology_of(tests[0])
+        job = payload.Job(["env", *environment, "run-tests", *tests], self._files, topology=needed)
+        with step(f"running {len(tests)} nested tests on {needed.title()}", prints=True):
             try:
                 host.run(job, OUT / "nested", output, retries=0)
             except LabError as error:

@@ -3,9 +3,11 @@
 
 import re
 import unittest
+from unittest import mock
 
 import nested
-from settings import NESTED
+import topology
+from settings import NESTED, LabError
 
 _TESTS = ["a", "b", "c", "d", "e", "f"]
 
@@ -14,22 +16,32 @@ def _only(*last):
     return lambda name: name in last
 
 
+def _boots(tests, seed, is_last, large=()):
+    """The boots for tests, of which those in `large` need another host than the default."""
+    other = topology.parse("sockets=2,numa")
+    return nested.boots(tests, seed, is_last, lambda name: other if name in large else topology.DEFAULT)
+
+
 class BootsTest(unittest.TestCase):
     def test_without_a_seed_the_order_is_by_name_in_one_boot(self):
-        self.assertEqual(nested.boots(_TESTS, None, _only()), [_TESTS])
+        self.assertEqual(_boots(_TESTS, None, _only()), [_TESTS])
 
     def test_a_test_that_changes_the_host_permanently_is_last(self):
-        self.assertEqual(nested.boots(["a", "b", "c"], None, _only("b")), [["a", "c", "b"]])
+        self.assertEqual(_boots(["a", "b", "c"], None, _only("b")), [["a", "c", "b"]])
 
     def test_no_test_follows_one_that_changes_the_host_permanently(self):
-        self.assertEqual(nested.boots(["a", "b", "c"], None, _only("a", "b")), [["c", "a"], ["b"]])
+        self.assertEqual(_boots(["a", "b", "c"], None, _only("a", "b")), [["c", "a"], ["b"]])
 
     def test_a_seed_gives_an_order_of_its_own_and_the_same_each_time(self):
-        first, second = nested.boots(_TESTS, 1, _only("a")), nested.boots(_TESTS, 2, _only("a"))
+        first, second = _boots(_TESTS, 1, _only("a")), _boots(_TESTS, 2, _only("a"))
         self.assertNotEqual(first, second)
-        self.assertEqual(first, nested.boots(_TESTS, 1, _only("a")))
+        self.assertEqual(first, _boots(_TESTS, 1, _only("a")))
         self.assertEqual(sorted(first[0]), _TESTS)
         self.assertEqual(first[0][-1], "a")
+
+    def test_tests_of_another_topology_have_boots_of_their_own(self):
+        self.assertEqual(_boots(["a", "b", "c", "d"], None, _only("b"), large=("b", "c")), [["a", "d"], ["c", "b"]])
+        self.assertEqual(_boots(["a"], None, _only(), large=("a",)), [["a"]])
 
 
 class ScriptsTest(unittest.TestCase):
@@ -55,6 +67,20 @@ class ScriptsTest(unittest.TestCase):
 
     def test_the_declaration_in_the_header_is_found(self):
         self.assertEqual([n for n in nested.names() if nested.is_last_of_boot(n)], ["pvsched-boot"])
+
+    def test_topology_in_the_header_is_found(self):
+        self.assertEqual(nested.topology_of("scx-urgency"), topology.DEFAULT)
+        self.assertEqual(str(nested.topology_of("scx-numa")), "sockets=2,cores=2,threads=2,numa")
+
+    def test_each_topology_in_a_header_is_valid(self):
+        for name in nested.names():
+            lines = re.findall(r"^# topology.*$", (NESTED / f"{name}.sh").read_text(), re.M)
+            self.assertEqual(lines, [f"# topology: {nested.topology_of(name)}"] if lines else [], name)
+
+    def test_bad_topology_names_the_script(self):
+        with mock.patch.object(nested, "_TOPOLOGY", re.compile(r"^(#!)")), \
+             self.assertRaisesRegex(LabError, "scx-numa.sh: '#!' is no part of a topology"):
+            nested.topology_of("scx-numa")
 
 
 class OutputTest(unittest.TestCase):

@@ -13,7 +13,7 @@ import roots
 from settings import BUILD, CASES, CHECKOUT, INSIDE, LabError
 from topology import DEFAULT as DEFAULT_TOPOLOGY, Topology
 
-_TOOLS = ("lab-guest", "run-tests")
+_TOOLS = ("lab-guest", "lab-switches", "run-tests")
 _BENCH_TOOLS = ("bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-boot.sh", "workload.sh", "measuring.sh",
                 "policies.sh")
 
