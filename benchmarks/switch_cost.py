@@ -16,7 +16,7 @@ import build
 import host
 import payload
 import topology
-from bench import about, policies, sched_ext
+from bench import about, peers as peer_programs, policies, sched_ext
 from bench.policies import BASE, POLICIES
 from progress import say, step
 from settings import CASES, OUT, LabError, UsageError
@@ -47,11 +47,13 @@ _PROGRAMS = ("ping-pong", "counted-vm")
 _TRIPS, _REPEATS = 1000, 7
 
 
-def run(names, json_path, is_asserted):
+def run(names, peers, json_path, is_asserted):
     """Counts, and prints the table. Returns the exit status."""
-    wanted = chosen(names or DEFAULT)
+    peer_programs.add(peers)
+    wanted = chosen([*(names or DEFAULT), *(name for name, _ in peers)])
     root = build.host_alone(_PROGRAMS)
-    tools, unbuilt = sched_ext.programs(policies.of_kind(wanted, "sched_ext"))
+    tools, unbuilt = sched_ext.programs(policies.of_kernel(wanted))
+    tools |= peer_programs.programs(peers, root)
     counted, missing = _count(wanted, tools, unbuilt)
     print(table(counted, missing, root.kernel), flush=True)
     if json_path:

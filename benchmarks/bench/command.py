@@ -6,7 +6,7 @@ import argparse
 import pathlib
 
 import switch_cost
-from bench import performance, run as bench, suites
+from bench import peers, performance, run as bench, suites
 from bench.policies import BASE, POLICIES
 from settings import UsageError
 
@@ -33,6 +33,8 @@ def add_options(parser):
                         help=f"{', '.join(suites.SUITES)}, or all (default: all)")
     parser.add_argument("--policies", default=[], metavar="NAME[,NAME]", type=lambda text: text.split(","),
                         help=f"policies to compare with {BASE}: {', '.join(list(POLICIES)[1:])} (default: all)")
+    parser.add_argument("--peer", default=[], action="append", metavar="NAME=PROGRAM", type=peers.parse, dest="peers",
+                        help=peers.HELP)
     parser.add_argument("--rounds", type=positive, default=3, metavar="N",
                         help="interleaved rounds of all measurements (default: %(default)s)")
     parser.add_argument("--seconds", type=positive, default=0, metavar="S",
@@ -72,7 +74,8 @@ def run(args, command):
     if args.json and not args.switch_cost:
         raise UsageError("bench: --json is for --switch-cost: the other figures are in results.json of --out")
     if args.switch_cost:
-        return switch_cost.run(args.policies, pathlib.Path(args.json) if args.json else None, args.is_asserted)
+        return switch_cost.run(args.policies, args.peers, pathlib.Path(args.json) if args.json else None,
+                               args.is_asserted)
     if args.page:
         return bench.page(pathlib.Path(args.page), pathlib.Path(args.source) if args.source else None, args.is_asserted)
     if args.merge:
@@ -81,4 +84,5 @@ def run(args, command):
     return bench.run(bench.Options(
         suites=[s for s in suites.SUITES if s in wanted], policies=args.policies, rounds=args.rounds,
         seconds=args.seconds, seed=args.seed, out=out, against=pathlib.Path(args.against) if args.against else None,
-        command=command, preset=args.preset, is_published=args.publish, is_asserted=args.is_asserted))
+        command=command, preset=args.preset, is_published=args.publish, is_asserted=args.is_asserted,
+        peers=tuple(args.peers)))

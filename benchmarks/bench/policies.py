@@ -14,6 +14,7 @@ NO_BOOST = "scx-noboost"
 class Policy:
     title: str
     kind: str  # base, thread, pvsched or sched_ext
+    is_peer: bool = False  # of the user: --peer
 
 
 POLICIES = {
@@ -44,3 +45,8 @@ def chosen(names):
 
 def of_kind(names, kind):
     return [name for name in names if POLICIES[name].kind == kind]
+
+
+def of_kernel(names):
+    """The schedulers of the kernel's tools/sched_ext."""
+    return [name for name in of_kind(names, "sched_ext") if not POLICIES[name].is_peer]

@@ -12,8 +12,8 @@ import shutil
 import build
 import image
 import machine
-from bench import (about, against, collect, native, performance, policies, report, results as results_file, rounds,
-                   sched_ext, schedule, suites)
+from bench import (about, against, collect, native, peers, performance, policies, report, results as results_file,
+                   rounds, sched_ext, schedule, suites)
 from progress import say, step
 from settings import OUT, LabError, UsageError
 
@@ -35,6 +35,11 @@ class Options:
     preset: str = ""  # replaces suites, policies, rounds and seconds
     is_published: bool = False
     is_asserted: bool = False
+    peers: tuple = ()  # (name, path) each
+
+    def names(self):
+        """The policies named, with the peers; empty: all."""
+        return [*self.policies, *(name for name, _ in self.peers)] if self.policies else []
 
     def cases(self):
         return list(suites.PRESETS[self.preset].cases) if self.preset else suites.cases(self.suites)
@@ -51,7 +56,8 @@ def of_preset(options):
 
 def run(options):
     options = of_preset(options)
-    chosen = policies.chosen(options.policies)
+    peers.add(options.peers)
+    chosen = policies.chosen(options.names())
     _check_out(options.out)
     old = results_file.load(options.against) if options.against else None
     emulated = machine.why_no_kvm() is not None
@@ -62,7 +68,7 @@ def run(options):
     commit = about.commit()  # before the build, while which the checkout may change
     if options.is_published and (not commit or "+" in commit):
         raise UsageError("bench: --publish needs a clean git checkout, as the page names the commit: commit first")
-    kernel, tools, unbuilt = _build(chosen, bool(native_suites), bool(plan))
+    kernel, tools, unbuilt = _build(chosen, bool(native_suites), bool(plan), options.peers)
     plan = [b.without({(b.case.suite, b.case.name, p) for p in unbuilt}) for b in plan]
     _announce(plan, seconds, native_s, emulated, options)
 
@@ -171,15 +177,16 @@ def _holds(file, *keys):
     return isinstance(found, dict) and set(keys) <= set(found)
 
 
-def _build(chosen, natively, nested):
-    """(kernel under test, the kernel's own schedulers that compiled, why the others did not)"""
+def _build(chosen, natively, nested, own):
+    """(kernel under test, the peers and the kernel's own schedulers that compiled, why the others did not)"""
     root = build.host_and_guest()
     if natively:
         native.build_program(root)
     if not nested:
         return os.uname().release, {}, {}
     disk = image.host_image()
-    tools, unbuilt = sched_ext.programs(policies.of_kind(chosen, "sched_ext"))
+    tools, unbuilt = sched_ext.programs(policies.of_kernel(chosen))
+    tools |= peers.programs(own, root)
     for name, why in unbuilt.items():
         say(f"{name} is not measured: {why}")
     return disk.kernel, tools, unbuilt

@@ -33,7 +33,9 @@ class Case:
     rounds: int = 0  # at most; 0: as many as the run has
 
     def measures(self, policy):
-        return policy in self.names
+        """Whether the case compares the policy. A peer is compared where schedulers beside pvsched's are."""
+        return policy in self.names or (POLICIES[policy].is_peer and any(
+            POLICIES[name].kind in ("thread", "sched_ext") for name in self.names))
 
     def policies(self, policies):
         """The policies to measure; none if the base would be alone in a comparison."""
