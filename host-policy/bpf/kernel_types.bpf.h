@@ -36,9 +36,12 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int __state;
 	int pid;
 	int tgid;
 	int prio;
+	int static_prio;
+	unsigned int policy;
 	unsigned int flags;
 	struct pid *thread_pid;
 	int nr_cpus_allowed;

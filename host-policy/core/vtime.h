@@ -76,6 +76,8 @@ PVS_INLINE int pvs_before(__u64 a, __u64 b)
 
 PVS_INLINE __u64 pvs_scale_by_weight(__u64 ns, __u32 weight)
 {
+	if (weight == PVS_WEIGHT)
+		return ns;
 	return ns * PVS_WEIGHT / (weight ? weight : 1);
 }
 
@@ -158,10 +160,9 @@ PVS_INLINE void pvs_vtime_wake(struct pvs_vtime *v, __u32 weight, __u64 vtime_no
 	pvs_vtime_clamp(v, vtime_now, nr_queued);
 }
 
-PVS_INLINE void pvs_vtime_charge(struct pvs_vtime *v, __u64 used, __u32 weight)
+/* Charges CPU time, scaled by pvs_scale_by_weight(). */
+PVS_INLINE void pvs_vtime_charge(struct pvs_vtime *v, __u64 scaled)
 {
-	__u64 scaled = pvs_scale_by_weight(used, weight);
-
 	v->vruntime += scaled;
 	v->awake_vruntime += scaled;
 	if (v->awake_vruntime > pvs_param_lag_max)

@@ -10,7 +10,7 @@ const std::vector<ScxCounterInfo>& ScxCounterInfos() {
   static const auto* const infos = new std::vector<ScxCounterInfo>{
       {"idle", &pvs_scx_counts::idle, "wake-ups onto an idle CPU"},
       {"queued", &pvs_scx_counts::queued, "tasks enqueued to wait for a CPU"},
-      {"urgent_idle", &pvs_scx_counts::urgent_idle, "urgent vCPUs dispatched to an idle CPU"},
+      {"urgent_idle", &pvs_scx_counts::urgent_idle, "urgent vCPUs sent to an idle CPU"},
       {"preempted", &pvs_scx_counts::preempted, "vCPUs that preempted a task on a victim CPU"},
       {"urgent_queued", &pvs_scx_counts::urgent_queued,
        "urgent vCPUs enqueued for want of a victim CPU"},
@@ -19,6 +19,7 @@ const std::vector<ScxCounterInfo>& ScxCounterInfos() {
       {"starved", &pvs_scx_counts::starved,
        "tasks that the starvation guard dispatched before an urgent vCPU"},
       {"pulled", &pvs_scx_counts::pulled, "vCPUs that became urgent while enqueued"},
+      {"stolen", &pvs_scx_counts::stolen, "tasks that a CPU took from another LLC's queue"},
       {"boot_boosted", &pvs_scx_counts::boot_boosted, "wake-ups with a boot boost"},
   };
   return *infos;

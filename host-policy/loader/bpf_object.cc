@@ -12,16 +12,19 @@
 
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "common/errno_status.h"
 #include "common/libbpf_log.h"
 #include "host-policy/loader/host_check.h"
 #include "host-policy/loader/own_objects.h"
 #include "host-policy/loader/policy_linker.h"
 #include "host-policy/loader/scx_support.h"
+#include "host-policy/loader/topology.h"
 
 namespace pvsched {
 namespace {
@@ -161,13 +164,13 @@ absl::Status BpfObject::ConfigureScx(const bpf_object& object, bool has_kick_hoo
       !status.ok()) {
     return status;
   }
-  if (absl::Status status = SetInitialValue(object, "pvs_nr_cpus", PossibleCpus()); !status.ok()) {
-    return status;
+  // An idle mask for each node: a mask for the whole host is written by all its CPUs.
+  if (const uint64_t per_node = ScxOpsFlag("SCX_OPS_BUILTIN_IDLE_PER_NODE"); per_node != 0) {
+    RETURN_IF_ERROR(AddOpsFlags(*scheduler, *bpf_object__btf(&object), per_node));
+    RETURN_IF_ERROR(SetInitialValue(object, "pvs_has_idle_nodes", 1));
   }
-  if (absl::Status status = SetInitialValue(object, "pvs_nr_nodes", PossibleNodes());
-      !status.ok()) {
-    return status;
-  }
+  ASSIGN_OR_RETURN(const pvs_topology topology, ReadTopology("/sys"));
+  RETURN_IF_ERROR(SetInitialBytes(object, "pvs_topology", std::as_bytes(std::span(&topology, 1))));
   return ApplyScxParams(scx_params_, object);
 }
 

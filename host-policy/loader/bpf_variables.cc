@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <span>
 
 #include "absl/strings/str_cat.h"
 
@@ -101,6 +100,20 @@ absl::Status SetInitialValue(const bpf_object& object, absl::string_view name, i
   absl::StatusOr<void*> bytes = InitialBytes(*variable);
   if (!bytes.ok()) return bytes.status();
   memcpy(*bytes, &value, variable->size);
+  return absl::OkStatus();
+}
+
+absl::Status SetInitialBytes(const bpf_object& object, absl::string_view name,
+                             std::span<const std::byte> bytes) {
+  absl::StatusOr<BpfVariable> variable = FindBpfVariable(object, name);
+  if (!variable.ok()) return variable.status();
+  size_t size = 0;
+  auto* data = static_cast<char*>(bpf_map__initial_value(variable->map, &size));
+  if (data == nullptr || variable->size != bytes.size() || variable->offset + bytes.size() > size) {
+    return absl::InternalError(
+        absl::StrCat("the BPF variable ", name, " does not have ", bytes.size(), " bytes"));
+  }
+  memcpy(data + variable->offset, bytes.data(), bytes.size());
   return absl::OkStatus();
 }
 

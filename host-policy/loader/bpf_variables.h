@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +50,9 @@ absl::StatusOr<BpfVariable> FindBpfVariable(const bpf_object& object, absl::stri
 // An integer's value before the object is loaded. A constant changes in no other way.
 absl::StatusOr<int64_t> InitialValue(const bpf_object& object, absl::string_view name);
 absl::Status SetInitialValue(const bpf_object& object, absl::string_view name, int64_t value);
+// The same for a variable of any type, of the size of `bytes`.
+absl::Status SetInitialBytes(const bpf_object& object, absl::string_view name,
+                             std::span<const std::byte> bytes);
 
 // The value of a map that user space may map (BPF_F_MMAPABLE), shared with the programs.
 class MappedMap {

@@ -37,31 +37,40 @@ constexpr Row kRows[] = {
      "A task with this many wake-ups per second earns all of lag-max by sleep."},
     {"bw-debt-max", "ms", 100, 5000, "The longest throttling for one debt."},
     {"urgent-slice", "us", 500, 100000, "The slice of an urgent vCPU."},
+    {"short-burst", "us", 0, 1000,
+     "Two tasks that use the CPU for less than this at a time and wake each other on one CPU share "
+     "a slice-min there, without a queue."},
     {"critical-slice", "us", 100, 100000,
      "How long a vCPU in a critical section keeps its CPU before the policy is asked again."},
     {"preempt-gap", "us", 0, 100000, "vCPUs preempt one CPU at most once in this time."},
     {"victim-max-scan", "CPUs", 1, 1024,
-     "The victim search compares this many CPUs, starting at the vCPU's last CPU."},
-    {"pull-max-scan", "tasks", 1, 1024,
-     "The depth to which a queue is searched for a vCPU that became urgent while queued, or that "
-     "another vCPU yielded to."},
+     "The victim search compares this many CPUs of the LLC, then of the node, then of all."},
+    {"balance-interval", "us", 1000, 1000000,
+     "One CPU of each LLC compares the lengths of the LLCs' queues once in this time, and takes "
+     "one task from a longer queue."},
+    {"node-delay", "us", 0, 1000000,
+     "Tasks wait at least this long in their own node before an idle CPU of another node takes "
+     "one."},
+    {"idle-recheck", "us", 0, 1000,
+     "A CPU that goes idle looks once more for tasks if one was queued within this time: it may "
+     "have arrived during the first look."},
     {"starvation-time", "us", 1000, 1000000,
      "The starvation guard acts when urgent vCPUs have left ordinary tasks less than "
      "starvation-share of a CPU for this long."},
     {"starvation-share", "us", 100, 1000000,
      "The CPU time that ordinary tasks get in each starvation-time."},
     {"starvation-tail-every", "turns", 1, 1024,
-     "Each time that the guard has acted this often, it dispatches the tail of the node's queue, "
+     "Each time that the guard has acted this often, it dispatches the tail of the LLC's queue, "
      "not the head."},
     {"kthread-reenq-max", "times", 1, 200,
      "A pinned kernel thread that RT preempts is re-enqueued on its CPU at most this often."},
     {"tail-interval", "us", 1000, 10000000,
-     "The interval between two checks of the tail of a node's queue."},
+     "The interval between two checks of the tail of an LLC's queue."},
     {"tail-lags", "lags", 1, 64,
      "The tail is dispatched out of order if its key is later than the virtual time by this many "
      "times the largest debt."},
     {"balance-max", "tasks", 1, 1024,
-     "A CPU's pinned tasks and its node's queue take turns by their lengths."},
+     "A CPU's pinned tasks and its LLC's queue take turns by their lengths."},
     {"bw-max-scan", "tasks", 1, 1024,
      "The depth to which the queue of throttled tasks is searched for a task whose period has "
      "ended."},
@@ -80,6 +89,11 @@ constexpr Row kRows[] = {
      "The factor on the weight of a VM's threads during the boot boost."},
     {"offline-max-scan", "tasks", 1, 1000000,
      "The number of tasks that are moved off a CPU that goes offline."},
+    {"cpuperf-interval", "us", 1000, 1000000,
+     "A CPU's use is measured over this time for cpufreq's governor schedutil, which then chooses "
+     "the frequency."},
+    {"cpuperf-min", "percent", 0, 100,
+     "The least performance that is asked of schedutil, in percent of a CPU's highest."},
 };
 
 const Row* FindRow(absl::string_view name) {

@@ -19,8 +19,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "host-policy/bpf/scx/intf.h"
+#include "common/errno_status.h"
+#include "host-policy/loader/topology.h"
 
 #ifndef PR_SCHED_CORE
 #define PR_SCHED_CORE 62
@@ -50,17 +50,6 @@ const btf_type* FindFunctionProto(const btf& b, const char* name) {
   return btf__type_by_id(&b, btf__type_by_id(&b, static_cast<__u32>(id))->type);
 }
 
-// "0-3,8" -> 9.
-uint32_t OneMoreThanLast(const std::string& list) {
-  uint32_t last = 0;
-  for (absl::string_view range : absl::StrSplit(list, ',')) {
-    const std::vector<absl::string_view> ends = absl::StrSplit(range, '-');
-    uint32_t end = 0;
-    if (absl::SimpleAtoi(ends.back(), &end) && end > last) last = end;
-  }
-  return last + 1;
-}
-
 // A thread of the host that has a cookie; 0: none.
 pid_t ThreadWithCookie() {
   std::error_code error;
@@ -87,9 +76,6 @@ bool HasCoreCookie(pid_t tid) {
              0 &&
          cookie != 0;
 }
-
-uint32_t PossibleCpus() { return OneMoreThanLast(ReadLine("/sys/devices/system/cpu/possible")); }
-uint32_t PossibleNodes() { return OneMoreThanLast(ReadLine("/sys/devices/system/node/possible")); }
 
 absl::Status CheckScxBtf(const btf& kernel) {
   if (btf__find_by_name_kind(&kernel, "sched_ext_ops", BTF_KIND_STRUCT) < 0) {
@@ -126,10 +112,7 @@ absl::Status CheckScxSupport() {
                                                       ReadLine("/sys/kernel/sched_ext/root/ops"),
                                                       "): stop it first"));
   }
-  if (PossibleCpus() > PVS_MAX_CPUS) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this host may have ", PossibleCpus(), " CPUs; the scheduler supports ", PVS_MAX_CPUS));
-  }
+  RETURN_IF_ERROR(ReadTopology("/sys").status());
   if (!HasSmt()) return absl::OkStatus();
   if (const pid_t tid = ThreadWithCookie(); tid != 0) {
     return absl::FailedPreconditionError(absl::StrCat(

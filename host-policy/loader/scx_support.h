@@ -41,10 +41,6 @@ absl::Status AddOpsFlags(bpf_map& scheduler, const btf& object, uint64_t flags);
 uint64_t ScxOpsFlag(const btf& kernel, std::string_view name);
 uint64_t ScxOpsFlag(std::string_view name);  // of this host's kernel
 
-// One more than the highest CPU id and node id that the host may have.
-uint32_t PossibleCpus();
-uint32_t PossibleNodes();
-
 }  // namespace pvsched
 
 #endif  // PVSCHED_HOST_POLICY_LOADER_SCX_SUPPORT_H_

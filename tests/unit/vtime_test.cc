@@ -24,7 +24,7 @@ std::array<uint64_t, kTasks> Share(const std::array<uint32_t, kTasks>& weights, 
       if (pvs_before(pvs_vtime_deadline(&tasks[i]), pvs_vtime_deadline(&tasks[next]))) next = i;
     }
     const uint64_t slice = pvs_slice_for(kTasks - 1);
-    pvs_vtime_charge(&tasks[next], slice, weights[next]);
+    pvs_vtime_charge(&tasks[next], pvs_scale_by_weight(slice, weights[next]));
     used[next] += slice;
     now += slice;
   }
@@ -59,11 +59,11 @@ TEST(Vtime, SleeperRunsBeforeATaskThatNeverSleeps) {
   pvs_vtime sleeper = {};
   uint64_t now = 1000 * kMs;
   for (int i = 0; i < 100; ++i, now += 10 * kMs) {
-    pvs_vtime_charge(&hog, 9 * kMs, PVS_WEIGHT);
-    pvs_vtime_sleep(&sleeper, now);
+    pvs_vtime_charge(&hog, 9 * kMs);
+    pvs_vtime_sleep(&sleeper, now));
     pvs_vtime_wake(&sleeper, PVS_WEIGHT, hog.vruntime, now + 9 * kMs, 1);
     EXPECT_TRUE(pvs_before(pvs_vtime_deadline(&sleeper), pvs_vtime_deadline(&hog)));
-    pvs_vtime_charge(&sleeper, kMs, PVS_WEIGHT);
+    pvs_vtime_charge(&sleeper, kMs);
   }
 }
 
@@ -89,8 +89,8 @@ TEST(Vtime, CreditShrinksAsTheQueueGrows) {
 
 TEST(Vtime, SleepKeepsDebt) {
   pvs_vtime task = {};
-  pvs_vtime_charge(&task, 100 * kMs, PVS_WEIGHT);
-  pvs_vtime_sleep(&task, 100 * kMs);
+  pvs_vtime_charge(&task, 100 * kMs);
+  pvs_vtime_sleep(&task, 100 * kMs));
   pvs_vtime_wake(&task, PVS_WEIGHT, 80 * kMs, 101 * kMs, 0);
   EXPECT_EQ(task.vruntime, 100 * kMs);
 }
@@ -99,8 +99,8 @@ TEST(Vtime, SleepKeepsDebt) {
 // task that moves between them starves no task and is not starved.
 TEST(Vtime, ClampBoundsAdvanceAndDebtInANewQueue) {
   pvs_vtime task = {};
-  pvs_vtime_charge(&task, 5000 * kMs, PVS_WEIGHT);
-  pvs_vtime_clamp(&task, 1000 * kMs, 0);
+  pvs_vtime_charge(&task, 5000 * kMs);
+  pvs_vtime_clamp(&task, 1000 * kMs, 0));
   EXPECT_EQ(task.vruntime, 1000 * kMs + pvs_param_lag_max);
   pvs_vtime_clamp(&task, 9000 * kMs, 0);
   EXPECT_EQ(task.vruntime, 9000 * kMs - pvs_param_lag_max);
@@ -109,8 +109,8 @@ TEST(Vtime, ClampBoundsAdvanceAndDebtInANewQueue) {
 // With hundreds of queued tasks, 40 ms of virtual time take more than ten seconds.
 TEST(Vtime, DebtAndBurstsCountLessAsTheQueueGrows) {
   pvs_vtime task = {};
-  pvs_vtime_charge(&task, 5000 * kMs, PVS_WEIGHT);
-  pvs_vtime_clamp(&task, 1000 * kMs, 500);
+  pvs_vtime_charge(&task, 5000 * kMs);
+  pvs_vtime_clamp(&task, 1000 * kMs, 500));
   EXPECT_LT(task.vruntime, 1001 * kMs);
   EXPECT_LT(pvs_vtime_dsq_key(&task, 500), 1002 * kMs);
   EXPECT_EQ(pvs_vtime_dsq_key(&task, 0), task.vruntime + pvs_param_lag_max);
@@ -119,7 +119,7 @@ TEST(Vtime, DebtAndBurstsCountLessAsTheQueueGrows) {
 // Else tasks that exchange messages are switched for each message.
 TEST(Vtime, BurstsDecideTheOrderInShortQueuesOnly) {
   pvs_vtime task = {};
-  pvs_vtime_charge(&task, 5000 * kMs, PVS_WEIGHT);
+  pvs_vtime_charge(&task, 5000 * kMs);
   const auto burst = [&task](uint32_t nr_queued) {
     return pvs_vtime_dsq_key(&task, nr_queued) - task.vruntime;
   };
@@ -132,9 +132,9 @@ TEST(Vtime, ChildContinuesAtItsParentsPosition) {
   pvs_vtime parent = {};
   parent.wakeup_rate = pvs_param_wakeups_full_credit;
   parent.slept_at = 90 * kMs;
-  pvs_vtime_charge(&parent, 100 * kMs, PVS_WEIGHT);
+  pvs_vtime_charge(&parent, 100 * kMs);
   pvs_vtime child = {};
-  pvs_vtime_fork(&child, &parent);
+  pvs_vtime_fork(&child, &parent));
   pvs_vtime_wake(&child, PVS_WEIGHT, 80 * kMs, 200 * kMs, 0);
   // A fork removes neither debt nor burst, and does not count as a wake-up.
   EXPECT_EQ(pvs_vtime_deadline(&child), pvs_vtime_deadline(&parent));
@@ -171,7 +171,7 @@ TEST(Vtime, VirtualTimeAdvancesByWeight) {
     const size_t next =
         pvs_before(pvs_vtime_dsq_key(&tasks[1], 1), pvs_vtime_dsq_key(&tasks[0], 1)) ? 1 : 0;
     if (pvs_before(vtime_now, tasks[next].vruntime)) vtime_now = tasks[next].vruntime;
-    pvs_vtime_charge(&tasks[next], kMs, weights[next]);
+    pvs_vtime_charge(&tasks[next], pvs_scale_by_weight(kMs, weights[next]));
     used[next] += kMs;
     vtime_now = pvs_vtime_advance(vtime_now, pvs_scale_by_weight(kMs, weights[next]), 2);
     pvs_vtime_clamp(&tasks[next], vtime_now, 1);
@@ -182,7 +182,7 @@ TEST(Vtime, VirtualTimeAdvancesByWeight) {
 // Each new task starts at the virtual time and ends before its slice does.
 TEST(Vtime, ShortTasksDoNotStarveAnOlderTask) {
   pvs_vtime hog = {};
-  pvs_vtime_charge(&hog, 20 * kMs, PVS_WEIGHT);
+  pvs_vtime_charge(&hog, 20 * kMs);
   uint64_t vtime_now = 0;
   uint64_t waited = 0;
   for (; waited < 1000 * kMs; waited += kMs) {
@@ -209,7 +209,7 @@ TEST(Vtime, VirtualTimeWraps) {
 
 TEST(Vtime, WeightZeroCountsAsOne) {
   pvs_vtime task = {};
-  pvs_vtime_charge(&task, kMs, 0);
+  pvs_vtime_charge(&task, pvs_scale_by_weight(kMs, 0));
   EXPECT_EQ(task.vruntime, kMs * PVS_WEIGHT);
 }
 

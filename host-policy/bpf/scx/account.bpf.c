@@ -12,7 +12,7 @@ static __always_inline __u32 effective_weight(struct task_struct *p,
 	__u32 flags = pvsched_word_flags(grant);
 	__u32 weight = p->scx.weight, granted;
 
-	if (flags & (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_LOWERED)) {
+	if (grant && flags & (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_LOWERED)) {
 		granted = pvsched_word_policy(grant) == PVSCHED_POLICY_IDLE ?
 				  1 :
 				  pvs_weight_of_nice(pvsched_word_nice(grant));
@@ -37,41 +37,45 @@ static __always_inline __u32 effective_weight(struct task_struct *p,
 }
 
 /*
- * Advances the virtual time of the task's queue. A CPU publishes in steps of
- * slice-min, because the step needs the length of a queue.
+ * Advances the virtual time of the task's queue by what the CPU has used. The step
+ * needs the length of the queue, so a CPU publishes slice-min at a time.
  */
-static __always_inline void advance_vtime(struct task_struct *p, __u64 scaled)
+static __noinline int publish_vtime(struct pvs_task_ctx *taskc, struct pvs_cpu_ctx *cpuc)
 {
-	__s32 cpu = task_cpu(p);
-	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
-	__u64 *vtime_now;
+	__u64 *vtime_now, started_at;
+	struct pvs_llc_ctx *llcc;
+	__u32 runnable;
 
-	if (!cpuc)
-		return;
-	cpuc->unpublished_vtime += scaled;
-	if (cpuc->unpublished_vtime < pvs_param_slice_min)
-		return;
-	vtime_now = vtime_of(p, cpu);
-	/* CPUs of a node race here: a lost update makes the time a little late. */
-	if (vtime_now && p->nr_cpus_allowed > 1)
-		*vtime_now = pvs_vtime_advance(*vtime_now, cpuc->unpublished_vtime,
-					       (nr_queued_per_cpu(cpu) + 1) *
-						       cpus_per_node());
-	else if (vtime_now)
-		*vtime_now = pvs_vtime_advance(*vtime_now, cpuc->unpublished_vtime,
-					       scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) + 1);
+	if (!taskc || !cpuc)
+		return 0;
+	if (taskc->clock < PVS_CLOCK_CPU) {
+		llcc = llc_ctx(taskc->clock);
+		runnable = scx_bpf_dsq_nr_queued(PVS_LLC_DSQ(taskc->clock)) +
+			   (llcc ? busy_cpus(llcc) : 1);
+	} else {
+		runnable = scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(taskc->clock - PVS_CLOCK_CPU)) + 1;
+	}
+	vtime_now = vtime_of(taskc->clock);
+	/* CPUs of an LLC race here: a lost update makes the time a little late. */
+	if (vtime_now) {
+		*vtime_now = pvs_vtime_advance(*vtime_now, cpuc->unpublished_vtime, runnable);
+		/* It is never behind what runs. */
+		started_at = taskc->vt.vruntime - cpuc->unpublished_vtime;
+		if (pvs_before(*vtime_now, started_at))
+			*vtime_now = started_at;
+	}
 	cpuc->unpublished_vtime = 0;
+	return 0;
 }
 
 /*
  * Ends the starvation guard's period once ordinary tasks have had their share.
  * A pinned kernel thread does not count: urgent vCPUs cannot starve it.
  */
-static __always_inline void count_ordinary_time(struct task_struct *p, __u64 ordinary)
+static __always_inline void count_ordinary_time(struct task_struct *p, struct pvs_cpu_ctx *cpuc,
+						__u64 ordinary)
 {
-	struct pvs_cpu_ctx *cpuc = cpu_ctx(task_cpu(p));
-
-	if (!cpuc || !cpuc->urgent_since || is_pinned_kthread(p))
+	if (!cpuc->urgent_since || is_pinned_kthread(p))
 		return;
 	cpuc->ordinary_ns += ordinary;
 	if (cpuc->ordinary_ns >= pvs_param_starvation_share)
@@ -107,32 +111,38 @@ static __always_inline __u64 uncharged_ns(struct task_struct *p,
  * when the task's cgroups are throttled. Only for the task of the callback: the
  * kernel ends a scheduler that asks for another task's cgroup.
  */
-static __noinline __u64 charge(struct task_struct *p, struct pvs_task_ctx *taskc,
-			       struct pvs_vcpu_binding *binding, __u64 grant)
+static __always_inline __u64 charge(struct task_struct *p, struct pvs_task_ctx *taskc,
+				    struct pvs_vcpu_binding *binding, __u64 grant)
 {
-	__u64 used, ordinary, scaled;
+	__u64 used = p->se.sum_exec_runtime - taskc->charged_exec_ns;
+	__u64 ordinary = binding ? uncharged_ns(p, taskc, binding) : used, scaled;
+	struct pvs_cpu_ctx *cpuc = cpu_ctx(task_cpu(p));
 
-	if (!taskc)
+	if (!cpuc)
 		return 0;
-	used = p->se.sum_exec_runtime - taskc->charged_exec_ns;
-	ordinary = uncharged_ns(p, taskc, binding);
-	taskc->charged_exec_ns = p->se.sum_exec_runtime;
-	taskc->charged_urgent_ns = urgent_ns(binding);
+	cpuc->used_ns += used;
+	taskc->charged_exec_ns += used;
+	if (binding)
+		taskc->charged_urgent_ns = urgent_ns(binding);
 	if (ordinary) {
 		taskc->weight = effective_weight(p, taskc,
-						 is_urgent(urgency_of(grant)) ? 0 : grant);
-		pvs_vtime_charge(&taskc->vt, ordinary, taskc->weight);
+						 is_grant_urgent(grant) ? 0 : grant);
+		scaled = pvs_scale_by_weight(ordinary, taskc->weight);
+		pvs_vtime_charge(&taskc->vt, scaled);
 		/*
 		 * At most real time: a light task that runs alone would advance
 		 * the virtual time far ahead of all tasks queued elsewhere.
 		 */
-		scaled = pvs_scale_by_weight(ordinary, taskc->weight);
-		advance_vtime(p, scaled < ordinary ? scaled : ordinary);
-		if (!is_urgent(urgency_of(grant)))
-			count_ordinary_time(p, ordinary);
+		cpuc->unpublished_vtime += scaled < ordinary ? scaled : ordinary;
+		if (cpuc->unpublished_vtime >= pvs_param_slice_min)
+			publish_vtime(taskc, cpuc);
+		if (!is_grant_urgent(grant))
+			count_ordinary_time(p, cpuc, ordinary);
 	}
-	taskc->bw_throttled_until = 0;
-	if (pvs_nr_limited_cgroups && bpf_ksym_exists(scx_bpf_task_cgroup))
-		taskc->bw_throttled_until = charge_cgroups(p, used);
+	if (!has_quota(p, taskc)) {
+		taskc->bw_throttled_until = 0;
+		return 0;
+	}
+	taskc->bw_throttled_until = charge_cgroups(p, used);
 	return taskc->bw_throttled_until;
 }

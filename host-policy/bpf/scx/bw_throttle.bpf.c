@@ -6,10 +6,12 @@
  * there when it dispatches; a timer wakes idle CPUs.
  */
 
-/* Tasks throttled so far, counted before the timer is read. 0 spares lookups. */
+/* Tasks throttled so far, counted before the timer is read. */
 __u64 pvs_bw_throttles;
 /* Its value when the timer last fired; only the timer uses it. */
 __u64 pvs_bw_throttles_seen;
+/* Its value when the timer last found the DSQ empty, and no task on its way there. */
+__u64 pvs_bw_throttles_ended;
 /* When the timer fires; 0: it is not armed. */
 __u64 pvs_bw_timer_at;
 
@@ -52,6 +54,7 @@ static int bw_timer_fired(void *map, int *key, struct pvs_bw_timer *timer)
 	__u64 now = bpf_ktime_get_ns(), due = 0, throttles;
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
+	bool is_empty;
 	__s32 cpu;
 	__u32 i;
 
@@ -64,18 +67,21 @@ static int bw_timer_fired(void *map, int *key, struct pvs_bw_timer *timer)
 	/* Before 6.18.2 the verifier takes a callback for sleepable if its starter is. */
 	bpf_rcu_read_lock();
 	throttles = PVS_LOAD(pvs_bw_throttles);
+	is_empty = !dsq_head_key_by_iter(PVS_BW_DSQ, &due);
 	/* A timer of the scheduler before this one may fire before the DSQ exists. */
-	if (dsq_head_key_by_iter(PVS_BW_DSQ, &due))
+	if (!is_empty)
 		arm_bw_timer(timer, due > now ? due : now + pvs_param_bw_retry);
 	if (throttles != pvs_bw_throttles_seen)
 		arm_bw_timer(timer, now + pvs_param_bw_retry);
+	else if (is_empty)
+		PVS_STORE(pvs_bw_throttles_ended, throttles);
 	pvs_bw_throttles_seen = throttles;
 	bpf_iter_scx_dsq_new(&it, PVS_BW_DSQ, 0);
 	bpf_for(i, 0, pvs_param_bw_max_scan) {
 		p = bpf_iter_scx_dsq_next(&it);
 		if (!p || p->scx.dsq_vtime > now)
 			break;
-		cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+		cpu = claim_idle_cpu(p, node_of(task_cpu(p)));
 		if (cpu >= 0)
 			kick_idle(cpu);
 	}
@@ -97,19 +103,26 @@ static __noinline int throttle_task(struct task_struct *p, __u64 until, __u64 en
 	return 0;
 }
 
+/* Whether a task is throttled. On most hosts none is. */
+static __always_inline bool is_any_throttled(void)
+{
+	return PVS_LOAD(pvs_bw_throttles) != PVS_LOAD(pvs_bw_throttles_ended);
+}
+
 /* Whether the throttling of a task has ended. */
-static __always_inline bool is_unthrottle_due(__u64 now)
+static __always_inline bool is_unthrottle_due(void)
 {
 	__u64 due;
 
-	return PVS_LOAD(pvs_bw_throttles) && dsq_head_key(PVS_BW_DSQ, &due) && due <= now;
+	return is_any_throttled() && dsq_head_key(PVS_BW_DSQ, &due) &&
+	       due <= bpf_ktime_get_ns();
 }
 
 /* Consumes a task whose throttling has ended. */
-static __noinline bool consume_unthrottled(__s32 cpu, __u64 now)
+static __noinline bool consume_unthrottled(__s32 cpu)
 {
-	return is_unthrottle_due(now) &&
-	       consume_first(cpu, PVS_BW_DSQ, now, PVS_ELIGIBLE_UNTHROTTLED, 0);
+	return is_unthrottle_due() &&
+	       consume_first(cpu, PVS_BW_DSQ, bpf_ktime_get_ns(), PVS_ELIGIBLE_UP_TO_KEY, 0);
 }
 
 static __always_inline __s32 init_bw_throttle(void)
@@ -125,5 +138,6 @@ static __always_inline __s32 init_bw_throttle(void)
 	bpf_timer_set_callback(&timer->timer, bw_timer_fired);
 	pvs_bw_timer_at = 0;
 	pvs_bw_throttles = 0;
+	pvs_bw_throttles_ended = 0;
 	return scx_bpf_create_dsq(PVS_BW_DSQ, -1);
 }

@@ -24,13 +24,10 @@ static __always_inline void set_cgroup_quota(struct pvs_cgroup_ctx *cgc,
 	/* "max" is a number of microseconds that no quota has. */
 	__u64 quota = quota_us >> 40 ? 0 : quota_us * 1000, old;
 
-	/* Of two concurrent writers of one file, one changes the count. */
 	old = pvs_bandwidth_set(&cgc->bandwidth, quota, period_us * 1000,
 				bpf_ktime_get_ns());
-	if (quota && !old)
-		__sync_fetch_and_add(&pvs_nr_limited_cgroups, 1);
-	if (!quota && old)
-		__sync_fetch_and_sub(&pvs_nr_limited_cgroups, 1);
+	if (!quota != !old)
+		__sync_fetch_and_add(&pvs_quota_generation, 1);
 }
 
 static __always_inline void set_cgroup_weight(struct pvs_cgroup_ctx *cgc, __u32 weight)
@@ -72,15 +69,53 @@ static __noinline __u64 charge_cgroups(struct task_struct *p, __u64 used)
 	return until;
 }
 
+/* Whether one of the task's cgroups has a quota. */
+static __noinline bool read_has_quota(struct task_struct *p)
+{
+	struct cgroup *own = scx_bpf_task_cgroup(p), *cgroup;
+	struct pvs_cgroup_ctx *cgc;
+	bool has_quota = false;
+	int level;
+
+	if (!own)
+		return false;
+	bpf_for(level, 1, PVS_CGROUP_DEPTH_MAX) {
+		cgroup = bpf_cgroup_ancestor(own, level);
+		if (!cgroup)
+			break;
+		cgc = cgroup_ctx(cgroup);
+		has_quota |= cgc && cgc->bandwidth.quota_ns;
+		bpf_cgroup_release(cgroup);
+	}
+	bpf_cgroup_release(own);
+	return has_quota;
+}
+
+/*
+ * Whether a quota binds the task. Its cgroups are read again only after a quota
+ * began or ended, or the task moved. Only for the task of the callback: the kernel
+ * ends a scheduler that asks for another task's cgroup.
+ */
+static __always_inline bool has_quota(struct task_struct *p, struct pvs_task_ctx *taskc)
+{
+	__u32 generation = PVS_LOAD(pvs_quota_generation);
+
+	if (!generation || !bpf_ksym_exists(scx_bpf_task_cgroup))
+		return false;
+	if (taskc->quota_generation != generation) {
+		taskc->quota_generation = generation;
+		taskc->has_quota = read_has_quota(p);
+	}
+	return taskc->has_quota;
+}
+
 /*
  * Refills the quotas of the task's cgroups. Returns when the task may run; 0: now.
- * Only for the task of the callback, as charge().
+ * Only for the task of the callback.
  */
-static __always_inline __u64 refill_bandwidth(struct task_struct *p)
+static __always_inline __u64 refill_bandwidth(struct task_struct *p, struct pvs_task_ctx *taskc)
 {
-	if (!pvs_nr_limited_cgroups || !bpf_ksym_exists(scx_bpf_task_cgroup))
-		return 0;
-	return charge_cgroups(p, 0);
+	return taskc && has_quota(p, taskc) ? charge_cgroups(p, 0) : 0;
 }
 
 /* The product of the weights of the task's cgroup and its ancestors. */
@@ -157,13 +192,15 @@ void BPF_PROG(pvs_cgroup_set_bandwidth, struct cgroup *cgroup,
 		set_cgroup_quota(cgc, period_us, quota_us);
 }
 
-/* The next charge reads the weights of the new cgroups. */
+/* The next charge reads the weights and quotas of the new cgroups. */
 SEC("struct_ops/pvs_cgroup_move")
 void BPF_PROG(pvs_cgroup_move, struct task_struct *p, struct cgroup *from,
 	      struct cgroup *to)
 {
 	struct pvs_task_ctx *taskc = task_ctx(p);
 
-	if (taskc)
+	if (taskc) {
 		taskc->weight_generation = 0;
+		taskc->quota_generation = 0;
+	}
 }

@@ -23,12 +23,21 @@ enum scx_dsq_id_flags {
 enum scx_enq_flags {
 	SCX_ENQ_WAKEUP = 0x1ull,
 	SCX_ENQ_PREEMPT = 0x100000000ull,
+	SCX_ENQ_IMMED = 0x200000000ull,
 	SCX_ENQ_REENQ = 0x10000000000ull,
 	SCX_ENQ_LAST = 0x20000000000ull,
 };
 
 enum scx_dsq_iter_flags {
 	SCX_DSQ_ITER_REV = 0x10000,
+};
+
+enum scx_pick_idle_cpu_flags {
+	SCX_PICK_IDLE_IN_NODE = 2,
+};
+
+enum scx_wake_flags {
+	SCX_WAKE_FORK = 4,
 };
 
 enum scx_kick_flags {
@@ -41,6 +50,7 @@ enum scx_ent_flags {
 };
 
 /* Flags of sched_ext_ops, which a static initialiser needs as constants. */
+#define PVS_SCX_OPS_KEEP_BUILTIN_IDLE 1
 #define PVS_SCX_OPS_ENQ_LAST 2
 #define PVS_SCX_OPS_ENQ_EXITING 4
 
@@ -100,6 +110,7 @@ struct sched_ext_ops {
 	void (*cpu_online)(__s32 cpu);
 	void (*cpu_offline)(__s32 cpu);
 	void (*cpu_release)(__s32 cpu, struct scx_cpu_release_args *args);
+	void (*update_idle)(__s32 cpu, bool is_idle);
 	void (*dump)(struct scx_dump_ctx *ctx);
 	void (*dump_cpu)(struct scx_dump_ctx *ctx, __s32 cpu, bool idle);
 	void (*dump_task)(struct scx_dump_ctx *ctx, struct task_struct *p);
@@ -114,6 +125,12 @@ struct bpf_iter_scx_dsq {
 	__u64 opaque[6];
 } __attribute__((aligned(8)));
 
+struct scx_bpf_select_cpu_and_args {
+	__s32 prev_cpu;
+	__u64 wake_flags;
+	__u64 flags;
+} __attribute__((preserve_access_index));
+
 struct scx_bpf_dsq_insert_vtime_args {
 	__u64 dsq_id;
 	__u64 slice;
@@ -123,16 +140,23 @@ struct scx_bpf_dsq_insert_vtime_args {
 
 extern void bpf_rcu_read_lock(void) __ksym __weak;
 extern void bpf_rcu_read_unlock(void) __ksym __weak;
-extern bool bpf_cpumask_empty(const struct cpumask *mask) __ksym __weak;
+extern bool bpf_cpumask_intersects(const struct cpumask *a, const struct cpumask *b) __ksym __weak;
 extern bool bpf_cpumask_test_cpu(__u32 cpu, const struct cpumask *mask) __ksym __weak;
 extern const struct cpumask *scx_bpf_get_online_cpumask(void) __ksym __weak;
 extern const struct cpumask *scx_bpf_get_idle_cpumask(void) __ksym __weak;
+extern const struct cpumask *scx_bpf_get_idle_cpumask_node(int node) __ksym __weak;
 extern void scx_bpf_put_idle_cpumask(const struct cpumask *mask) __ksym __weak;
 extern void scx_bpf_put_cpumask(const struct cpumask *mask) __ksym __weak;
 extern __s32 scx_bpf_create_dsq(__u64 dsq, __s32 node) __ksym __weak;
 extern __s32 scx_bpf_select_cpu_dfl(struct task_struct *p, __s32 prev_cpu,
 				    __u64 wake_flags, bool *is_idle) __ksym __weak;
+extern __s32 __scx_bpf_select_cpu_and(struct task_struct *p, const struct cpumask *allowed,
+				      struct scx_bpf_select_cpu_and_args *args) __ksym __weak;
 extern __s32 scx_bpf_pick_idle_cpu(const struct cpumask *allowed, __u64 flags) __ksym __weak;
+extern __s32 scx_bpf_pick_idle_cpu_node(const struct cpumask *allowed, int node,
+					__u64 flags) __ksym __weak;
+extern void scx_bpf_cpuperf_set(__s32 cpu, __u32 perf) __ksym __weak;
+extern __u64 scx_bpf_now(void) __ksym __weak;
 extern bool scx_bpf_test_and_clear_cpu_idle(__s32 cpu) __ksym __weak;
 extern void scx_bpf_kick_cpu(__s32 cpu, __u64 flags) __ksym __weak;
 extern __s32 scx_bpf_dsq_nr_queued(__u64 dsq) __ksym __weak;
@@ -140,7 +164,6 @@ extern struct cgroup *scx_bpf_task_cgroup(struct task_struct *p) __ksym __weak;
 extern struct cgroup *bpf_cgroup_ancestor(struct cgroup *cgroup, int level) __ksym __weak;
 extern void bpf_cgroup_release(struct cgroup *cgroup) __ksym __weak;
 extern bool scx_bpf_task_running(const struct task_struct *p) __ksym __weak;
-extern int scx_bpf_cpu_node(__s32 cpu) __ksym __weak;
 
 extern struct task_struct *scx_bpf_dsq_peek(__u64 dsq) __ksym __weak;
 extern int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, __u64 dsq, __u64 flags) __ksym __weak;
@@ -258,6 +281,12 @@ static __always_inline bool dsq_head_key(__u64 dsq, __u64 *key)
 	return p;
 }
 
+/* Whether a task waits in the CPU's local DSQ. */
+static __always_inline bool is_local_queued(__s32 cpu)
+{
+	return scx_bpf_dsq_nr_queued(PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (__u32)cpu) > 0;
+}
+
 static __always_inline void kick_to_preempt(__s32 cpu)
 {
 	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_PREEMPT));
@@ -268,19 +297,54 @@ static __always_inline void kick_idle(__s32 cpu)
 	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
 }
 
-static __always_inline bool any_cpu_idle(void)
+/* Whether the task may run on a CPU of the node that is idle. */
+static __always_inline bool has_idle_cpu(struct task_struct *p, __s32 node)
 {
-	const struct cpumask *idle = scx_bpf_get_idle_cpumask();
-	bool none = bpf_cpumask_empty(idle);
+	const struct cpumask *idle = pvs_has_idle_nodes && bpf_ksym_exists(scx_bpf_get_idle_cpumask_node) ?
+					     scx_bpf_get_idle_cpumask_node(node) :
+					     scx_bpf_get_idle_cpumask();
+	bool is_any = bpf_cpumask_intersects(idle, p->cpus_ptr);
 
 	scx_bpf_put_idle_cpumask(idle);
-	return !none;
+	return is_any;
 }
 
-/* Claims an idle CPU for the task: it no longer counts as idle. -1: none. */
-static __always_inline __s32 claim_idle_cpu(struct task_struct *p)
+/*
+ * Claims an idle CPU of the node for the task: it no longer counts as idle. -1:
+ * none. Kernels before 6.15 have one idle mask for all nodes.
+ */
+static __always_inline __s32 claim_idle_cpu(struct task_struct *p, __s32 node)
 {
-	return p && any_cpu_idle() ? scx_bpf_pick_idle_cpu(p->cpus_ptr, 0) : -1;
+	if (!p)
+		return -1;
+	if (pvs_has_idle_nodes && bpf_ksym_exists(scx_bpf_pick_idle_cpu_node))
+		return scx_bpf_pick_idle_cpu_node(p->cpus_ptr, node,
+						  PVS_SCX(scx_pick_idle_cpu_flags,
+							  SCX_PICK_IDLE_IN_NODE));
+	return scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+}
+
+/*
+ * The same with the kernel's order for a wake-up: the last CPU if its core is
+ * idle, an idle core of its LLC, of its node; then its sibling, the LLC, the node.
+ */
+static __always_inline __s32 claim_idle_cpu_near(struct task_struct *p, __s32 prev_cpu,
+						 __u64 wake_flags, bool is_in_node)
+{
+	bool is_idle = false;
+	__s32 cpu;
+
+	if (bpf_core_type_exists(struct scx_bpf_select_cpu_and_args)) {
+		struct scx_bpf_select_cpu_and_args args = {};
+
+		args.prev_cpu = prev_cpu;
+		args.wake_flags = wake_flags;
+		args.flags = is_in_node && pvs_has_idle_nodes ?
+				     PVS_SCX(scx_pick_idle_cpu_flags, SCX_PICK_IDLE_IN_NODE) : 0;
+		return __scx_bpf_select_cpu_and(p, p->cpus_ptr, &args);
+	}
+	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
+	return is_idle ? cpu : -1;
 }
 
 #endif /* PVSCHED_SCX_COMPAT_BPF_H */

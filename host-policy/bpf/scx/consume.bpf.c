@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 The pvsched authors */
-/*
- * Consumes one task of a DSQ: moves it to this CPU's local DSQ. Every search
- * for one task to run is consume_first().
- */
+/* Consumes one task of a DSQ: moves it to this CPU's local DSQ. */
 
 /* Which tasks of a DSQ are eligible. */
 enum pvs_eligible {
-	PVS_ELIGIBLE_UNTHROTTLED, /* every task up to the key */
-	PVS_ELIGIBLE_PID, /* the task `arg` */
-	PVS_ELIGIBLE_URGENT, /* a vCPU more urgent than `arg` */
+	PVS_ELIGIBLE_UP_TO_KEY, /* every task */
 	PVS_ELIGIBLE_COSCHED, /* a vCPU whose VM runs elsewhere; ends at other tasks */
 };
 
@@ -21,65 +16,59 @@ static __always_inline bool is_vm_running(__u32 vm, __u32 own_vm)
 	return running && running->nr > (own_vm == vm + 1);
 }
 
-static __always_inline bool is_eligible(struct task_struct *p,
-					struct pvs_vcpu_binding *binding,
-					__u32 eligible, __u32 arg)
-{
-	switch (eligible) {
-	case PVS_ELIGIBLE_PID:
-		return (__u32)p->pid == arg;
-	case PVS_ELIGIBLE_URGENT:
-		return binding && urgency_of(current_grant(binding)) > arg;
-	case PVS_ELIGIBLE_COSCHED:
-		return is_vm_running(binding->vm, arg);
-	default:
-		return true;
-	}
-}
-
-static __always_inline __u32 max_scan_of(__u32 eligible)
-{
-	switch (eligible) {
-	case PVS_ELIGIBLE_UNTHROTTLED:
-		return pvs_param_bw_max_scan;
-	case PVS_ELIGIBLE_COSCHED:
-		return pvs_param_cosched_max_scan;
-	default:
-		return pvs_param_pull_max_scan;
-	}
-}
-
 /*
  * Consumes the first eligible task that may run on `cpu`, this CPU. The search
- * ends at a key later than `key_max`, except for urgent vCPUs.
+ * ends at a key later than `key_max`. `own_vm` is for co-scheduling.
  */
 static __noinline bool consume_first(__s32 cpu, __u64 dsq, __u64 key_max,
-				     __u32 eligible, __u32 arg)
+				     __u32 eligible, __u32 own_vm)
 {
-	struct pvs_vcpu_binding *binding = NULL;
+	__u32 i, max_scan = eligible == PVS_ELIGIBLE_COSCHED ? pvs_param_cosched_max_scan :
+							       pvs_param_bw_max_scan;
+	struct pvs_vcpu_binding *binding;
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
 	bool is_moved = false;
-	__u32 i;
 
 	bpf_iter_scx_dsq_new(&it, dsq, 0);
-	bpf_for(i, 0, max_scan_of(eligible)) {
+	bpf_for(i, 0, max_scan) {
 		p = bpf_iter_scx_dsq_next(&it);
-		if (!p)
+		if (!p || pvs_before(key_max, p->scx.dsq_vtime))
 			break;
-		/* By a constant, not by key_max == 0: else the verifier follows both. */
-		if (eligible != PVS_ELIGIBLE_URGENT && pvs_before(key_max, p->scx.dsq_vtime))
-			break;
-		if (eligible >= PVS_ELIGIBLE_URGENT)
+		if (eligible == PVS_ELIGIBLE_COSCHED) {
 			binding = vcpu_binding(p, task_ctx(p));
-		if (eligible == PVS_ELIGIBLE_COSCHED && !binding)
-			break;
-		if (!is_eligible(p, binding, eligible, arg) || !may_run_on(p, cpu))
+			if (!binding)
+				break;
+			if (!is_vm_running(binding->vm, own_vm))
+				continue;
+		}
+		if (!may_run_on(p, cpu))
 			continue;
 		is_moved = scx_bpf_dsq_move(&it, p, PVS_DSQ_LOCAL, 0);
 		if (is_moved)
 			break;
 	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return is_moved;
+}
+
+/*
+ * Consumes this task, wherever it is in its DSQ. The kernel checks that it is
+ * there. `p` may come from anywhere, as the iterator only locks the DSQ.
+ */
+static __noinline bool consume_task(struct task_struct *p, __s32 cpu)
+{
+	struct pvs_task_ctx *taskc = task_ctx(p);
+	struct bpf_iter_scx_dsq it;
+	bool is_moved;
+	__u64 dsq;
+
+	if (!taskc || !is_on_rq(p) || scx_bpf_task_running(p) || !may_run_on(p, cpu))
+		return false;
+	dsq = taskc->clock >= PVS_CLOCK_CPU ? PVS_CPU_DSQ(taskc->clock - PVS_CLOCK_CPU) :
+					      PVS_LLC_DSQ(taskc->clock);
+	bpf_iter_scx_dsq_new(&it, dsq, 0);
+	is_moved = scx_bpf_dsq_move(&it, p, PVS_DSQ_LOCAL, 0);
 	bpf_iter_scx_dsq_destroy(&it);
 	return is_moved;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Copyright (C) 2026 The pvsched authors */
 /*
- * Contexts of tasks and CPUs, DSQ ids, virtual time, and the urgency of a vCPU
- * by its grant.
+ * Contexts of tasks, CPUs, LLCs and nodes, DSQ ids, virtual time, and the urgency
+ * of a task.
  */
 #ifndef PVSCHED_SCX_CTX_BPF_H
 #define PVSCHED_SCX_CTX_BPF_H
@@ -11,12 +11,14 @@
 #include "host-policy/bpf/scx/compat.bpf.h"
 
 #define PVS_PF_KTHREAD 0x00200000
+#define PVS_SCHED_IDLE 5 /* task_struct's policy */
+#define PVS_STATIC_PRIO_NICE_0 120
 
-/* DSQs: each CPU's pinned tasks, each node's tasks, urgent vCPUs, throttled tasks. */
+/* DSQs: each CPU's pinned tasks, each LLC's tasks, its urgent vCPUs, throttled tasks. */
 #define PVS_CPU_DSQ(cpu) ((__u64)(cpu))
-#define PVS_NODE_DSQ(node) (0x10000ull + (__u64)(node))
-#define PVS_URGENT_DSQ 0x20000ull
-#define PVS_BW_DSQ 0x20001ull
+#define PVS_LLC_DSQ(llc) (0x10000ull + (__u64)(llc))
+#define PVS_URGENT_DSQ(llc) (0x20000ull + (__u64)(llc))
+#define PVS_BW_DSQ 0x30000ull
 
 static __always_inline struct pvs_cpu_ctx *cpu_ctx(__s32 cpu)
 {
@@ -25,9 +27,46 @@ static __always_inline struct pvs_cpu_ctx *cpu_ctx(__s32 cpu)
 	return bpf_map_lookup_elem(&cpu_ctxs, &key);
 }
 
+static __always_inline struct pvs_llc_ctx *llc_ctx(__u32 llc)
+{
+	return bpf_map_lookup_elem(&llc_ctxs, &llc);
+}
+
+static __always_inline struct pvs_node_ctx *node_ctx(__u32 node)
+{
+	return bpf_map_lookup_elem(&node_ctxs, &node);
+}
+
 static __always_inline struct pvs_task_ctx *task_ctx(struct task_struct *p)
 {
 	return bpf_task_storage_get(&task_ctxs, p, 0, 0);
+}
+
+/* The bounds by a mask are for the verifier: the ids are valid. */
+static __always_inline __u32 llc_of(__s32 cpu)
+{
+	return pvs_topology.llc_of[(__u32)cpu & (PVS_MAX_CPUS - 1)];
+}
+
+static __always_inline __u32 node_of_llc(__u32 llc)
+{
+	return pvs_topology.node_of_llc[llc & (PVS_MAX_LLCS - 1)];
+}
+
+static __always_inline __u32 node_of(__s32 cpu)
+{
+	return node_of_llc(llc_of(cpu));
+}
+
+/*
+ * The clock of the scheduler's own intervals. It is not CLOCK_MONOTONIC, which
+ * the policy, the boot boost and the bandwidth timer use.
+ */
+static __always_inline __u64 sched_now(void)
+{
+	if (bpf_ksym_exists(scx_bpf_now))
+		return scx_bpf_now();
+	return bpf_ktime_get_ns();
 }
 
 /*
@@ -49,45 +88,101 @@ static __always_inline struct pvs_vcpu_binding *vcpu_binding(struct task_struct 
 	return binding;
 }
 
-static __always_inline __u32 node_of(__s32 cpu)
+/*
+ * Whether the task waits in its CPU's DSQ. On a host of one CPU every task may use
+ * one CPU only, and the LLC's DSQ serves all.
+ */
+static __always_inline bool is_pinned(struct task_struct *p)
 {
-	__u32 node = 0;
-
-	if (bpf_ksym_exists(scx_bpf_cpu_node) && pvs_nr_nodes > 1)
-		node = scx_bpf_cpu_node(cpu);
-	return node < PVS_MAX_NODES ? node : 0;
+	return p->nr_cpus_allowed == 1 && pvs_topology.nr_cpus > 1;
 }
 
-static __always_inline __u32 cpus_per_node(void)
+/* Counts the CPU among the idle ones of its LLC and node, or no longer. */
+static __always_inline void set_idle(struct pvs_cpu_ctx *cpuc, __s32 cpu, bool is_idle)
 {
-	__u32 nodes = PVS_LOAD(pvs_online_nodes);
-	__u32 cpus = PVS_LOAD(pvs_online_cpus);
+	struct pvs_llc_ctx *llcc = llc_ctx(llc_of(cpu));
+	struct pvs_node_ctx *node = node_ctx(node_of(cpu));
 
-	return nodes && cpus > nodes ? cpus / nodes : 1;
+	if (cpuc->is_idle == is_idle || cpuc->is_offline || !llcc || !node)
+		return;
+	cpuc->is_idle = is_idle;
+	__sync_fetch_and_add(&llcc->nr_idle, is_idle ? 1 : -1);
+	__sync_fetch_and_add(&node->nr_idle, is_idle ? 1 : -1);
+}
+
+/* Whether an idle CPU of the LLC's node may be had. */
+static __always_inline bool any_cpu_idle(__u32 llc)
+{
+	struct pvs_node_ctx *node = node_ctx(node_of_llc(llc));
+
+	return node && PVS_LOAD(node->nr_idle);
 }
 
 /*
- * The virtual time of the tasks that this task is queued with. Pinned tasks
- * have their CPU's own: where they are many, it advances more slowly than the
- * node's. A waking task placed by the node's would wait for the difference.
+ * CPUs of the LLC that are not idle. Where tasks wait, the idle CPUs are those
+ * that the tasks may not use.
  */
-static __always_inline __u64 *vtime_of(struct task_struct *p, __s32 cpu)
+static __always_inline __u32 busy_cpus(const struct pvs_llc_ctx *llcc)
 {
-	struct pvs_node_vtime *node_vtime;
-	struct pvs_cpu_ctx *cpuc;
-	__u32 node;
+	__u32 cpus = PVS_LOAD(llcc->nr_cpus), idle = PVS_LOAD(llcc->nr_idle);
 
-	if (p->nr_cpus_allowed == 1) {
-		cpuc = cpu_ctx(cpu);
+	return cpus > idle ? cpus - idle : 1;
+}
+
+/* Tasks in the LLC's DSQ, per busy CPU. */
+static __always_inline __u32 nr_queued_per_cpu(__u32 llc)
+{
+	__s32 queued = scx_bpf_dsq_nr_queued(PVS_LLC_DSQ(llc));
+	struct pvs_llc_ctx *llcc = llc_ctx(llc);
+
+	return llcc && queued > 0 ? (__u32)queued / busy_cpus(llcc) : 0;
+}
+
+/* Clocks below this value are those of LLCs. */
+#define PVS_CLOCK_CPU 0x10000u
+
+/* The virtual time of a clock: of a CPU's pinned tasks, or of an LLC's tasks. */
+static __always_inline __u64 *vtime_of(__u32 clock)
+{
+	struct pvs_cpu_ctx *cpuc;
+	struct pvs_llc_ctx *llcc;
+
+	if (clock >= PVS_CLOCK_CPU) {
+		cpuc = cpu_ctx(clock - PVS_CLOCK_CPU);
 		if (!cpuc)
 			return NULL;
 		/* Keeps clang from adding the offset before the check. */
 		barrier_var(cpuc);
 		return &cpuc->vtime_now;
 	}
-	node = node_of(cpu);
-	node_vtime = bpf_map_lookup_elem(&node_vtimes, &node);
-	return node_vtime ? &node_vtime->vtime_now : NULL;
+	llcc = llc_ctx(clock);
+	return llcc ? &llcc->vtime_now : NULL;
+}
+
+static __always_inline __u32 clock_of(struct task_struct *p, __s32 cpu)
+{
+	return is_pinned(p) ? PVS_CLOCK_CPU + (__u32)cpu : llc_of(cpu);
+}
+
+/*
+ * Moves the task to the clock of the tasks that it is queued with on `cpu`, and
+ * returns the virtual time there. Clocks advance at different rates, so the task
+ * keeps its distance from the virtual time, not its vruntime. Pinned tasks have
+ * their CPU's clock: where they are many it advances more slowly than the LLC's.
+ */
+static __always_inline __u64 *join_clock(struct task_struct *p, struct pvs_task_ctx *taskc,
+					 __s32 cpu)
+{
+	__u32 clock = clock_of(p, cpu);
+	__u64 *vtime_now = vtime_of(clock), *before;
+
+	if (taskc->clock != clock) {
+		before = vtime_of(taskc->clock);
+		if (before && vtime_now)
+			taskc->vt.vruntime += *vtime_now - *before;
+		taskc->clock = clock;
+	}
+	return vtime_now;
 }
 
 static __always_inline __u64 current_grant(struct pvs_vcpu_binding *binding)
@@ -107,10 +202,19 @@ static __noinline __u64 update_grant(struct task_struct *p,
 	return current_grant(binding);
 }
 
-/* A grant of 0 is the thread's own parameters, whatever they are: urgency of nice 0. */
-static __always_inline __u32 urgency_of(__u64 grant)
+/* The urgency of a task by its own parameters on the host. */
+static __always_inline __u32 own_urgency(struct task_struct *p)
 {
-	return pvsched_urgency(pvs_without_flags(grant));
+	if (p->policy == PVS_SCHED_IDLE)
+		return PVSCHED_URGENCY_IDLE;
+	return PVSCHED_URGENCY_NICE_0 + PVS_STATIC_PRIO_NICE_0 - (__u32)p->static_prio;
+}
+
+/* The urgency of a task: its grant's; without a grant its own. */
+static __always_inline __u32 urgency_of(struct task_struct *p, __u64 grant)
+{
+	return pvs_without_flags(grant) ? pvsched_urgency(pvs_without_flags(grant)) :
+					  own_urgency(p);
 }
 
 static __always_inline bool is_urgent(__u32 urgency)
@@ -118,9 +222,9 @@ static __always_inline bool is_urgent(__u32 urgency)
 	return urgency > PVSCHED_URGENCY_RT;
 }
 
-static __always_inline bool is_vcpu_urgent(struct pvs_vcpu_binding *binding)
+static __always_inline bool is_grant_urgent(__u64 grant)
 {
-	return binding && is_urgent(urgency_of(current_grant(binding)));
+	return is_urgent(pvsched_urgency(pvs_without_flags(grant)));
 }
 
 /* The task runs or is queued. */
@@ -136,20 +240,61 @@ static __always_inline bool is_pinned_kthread(struct task_struct *p)
 
 static __always_inline bool is_bw_throttled(const struct pvs_task_ctx *taskc, __u64 now)
 {
-	return pvs_nr_limited_cgroups && taskc && taskc->bw_throttled_until > now;
+	return taskc && taskc->has_quota && taskc->bw_throttled_until > now;
 }
 
-/* Tasks in the node's queue, per online CPU. */
-static __always_inline __u32 nr_queued_per_cpu(__s32 cpu)
+/* Which counter of its LLC counts a waiting vCPU. */
+enum pvs_waiting {
+	PVS_WAITING_ORDINARY = 0,
+	PVS_WAITING_URGENT = PVS_MAX_LLCS,
+};
+
+/*
+ * Counts a vCPU in its LLC from before the kernel queues it until it runs, so
+ * that CPUs without such vCPUs skip the search for them. Other tasks are not
+ * counted.
+ */
+static __always_inline void uncount_waiting(struct pvs_task_ctx *taskc)
 {
-	__s32 queued = scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu)));
+	__u32 in = taskc->counted_in - 1;
+	struct pvs_llc_ctx *llcc;
 
-	return queued > 0 ? (__u32)queued / cpus_per_node() : 0;
+	if (!taskc->counted_in)
+		return;
+	taskc->counted_in = 0;
+	llcc = llc_ctx(in & (PVS_MAX_LLCS - 1));
+	if (llcc)
+		__sync_fetch_and_sub(in & PVS_WAITING_URGENT ? &llcc->nr_urgent :
+							      &llcc->nr_vcpus, 1);
 }
 
-static __always_inline void count(__u64 *counter)
+static __always_inline void count_waiting(struct pvs_task_ctx *taskc, __u32 llc,
+					  enum pvs_waiting waiting)
 {
-	__sync_fetch_and_add(counter, 1);
+	struct pvs_llc_ctx *llcc = llc_ctx(llc);
+
+	uncount_waiting(taskc);
+	if (!llcc)
+		return;
+	__sync_fetch_and_add(waiting == PVS_WAITING_URGENT ? &llcc->nr_urgent :
+							    &llcc->nr_vcpus, 1);
+	taskc->counted_in = 1 + llc + waiting;
 }
+
+static __always_inline bool has_urgent_queued(__u32 llc)
+{
+	struct pvs_llc_ctx *llcc = llc_ctx(llc);
+
+	return llcc && PVS_LOAD(llcc->nr_urgent);
+}
+
+/* Counts an event on the CPU that runs this, which holds a lock with interrupts off. */
+#define count(event)								\
+	({									\
+		struct pvs_cpu_ctx *this_cpuc = cpu_ctx(bpf_get_smp_processor_id()); \
+										\
+		if (this_cpuc)							\
+			this_cpuc->counts.event++;				\
+	})
 
 #endif /* PVSCHED_SCX_CTX_BPF_H */

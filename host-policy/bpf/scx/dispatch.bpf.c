@@ -13,30 +13,37 @@ static __always_inline __u64 update_prev_grant(struct task_struct *prev,
 	return update_grant(prev, binding, PVS_RESCHED);
 }
 
-/* Consumes from the urgent DSQ if its head goes before prev. */
-static __always_inline bool dispatch_urgent(struct pvs_cpu_ctx *cpuc, __s32 cpu,
-					    __u32 prev_urgency, bool is_prev_critical)
+/* Consumes from the LLC's urgent DSQ if its head goes before prev. */
+static __noinline bool dispatch_urgent(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u32 prev_urgency,
+				       bool is_prev_critical)
 {
 	__u64 key = 0;
 	__u32 urgency;
 
-	if (!pvs_binds || !dsq_head_key(PVS_URGENT_DSQ, &key))
+	if (!cpuc || !dsq_head_key(PVS_URGENT_DSQ(llc_of(cpu)), &key))
 		return false;
 	/* An equal goes before prev at the end of its slice, except for a critical section. */
 	urgency = urgency_of_key(key);
 	if (is_prev_critical ? urgency <= prev_urgency : urgency < prev_urgency)
 		return false;
-	return consume_urgent(cpuc, cpu);
+	return consume_urgent(cpuc, cpu, prev_urgency + is_prev_critical);
 }
 
 /* Consumes the next ordinary task, by yield, throttling and key. */
-static __always_inline bool dispatch_ordinary(__s32 cpu, struct task_struct *prev,
-					      __s32 yield_to, __u64 now)
+static __always_inline bool dispatch_ordinary(struct pvs_cpu_ctx *cpuc, struct pvs_llc_ctx *llcc,
+					      __s32 cpu, struct task_struct *prev, __s32 yield_to)
 {
-	if (consume_unthrottled(cpu, now))
+	if (cpuc->steal_from && consume_marked(cpuc))
 		return true;
-	if (yield_to && ((yield_to > 0 && consume_yielded_to(cpu, yield_to)) ||
+	if (is_any_throttled() && consume_unthrottled(cpu))
+		return true;
+	if (yield_to && ((yield_to > 0 && prev &&
+			  consume_yielded_to(cpu, yield_to, prev->tgid)) ||
 			 consume_ordinary(cpu, NULL)))
+		return true;
+	/* Most often prev sleeps and only the LLC has tasks: their keys do not matter. */
+	if (!prev && !cpuc->has_pinned && !cpuc->is_tail_due && !PVS_LOAD(llcc->nr_vcpus) &&
+	    consume_head(PVS_LLC_DSQ(llc_of(cpu))))
 		return true;
 	return consume_ordinary(cpu, prev);
 }
@@ -44,14 +51,15 @@ static __always_inline bool dispatch_ordinary(__s32 cpu, struct task_struct *pre
 SEC("struct_ops/pvs_dispatch")
 void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 {
+	struct pvs_llc_ctx *llcc = llc_ctx(llc_of(cpu));
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
 	struct pvs_task_ctx *taskc = NULL;
-	__u64 now = 0, grant = 0;
-	bool is_critical;
+	bool is_critical = false;
+	__u32 urgency = 0;
 	__s32 yield_to;
-	__u32 urgency;
+	__u64 grant;
 
-	if (!cpuc)
+	if (!cpuc || !llcc)
 		return;
 	if (prev && cpuc->urgent_since)
 		end_period_by_uncharged(prev);
@@ -61,28 +69,33 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	if (prev) {
 		taskc = task_ctx(prev);
 		grant = update_prev_grant(prev, taskc);
+		urgency = urgency_of(prev, grant);
+		is_critical = pvsched_word_flags(grant) & PVSCHED_GRANT_CRITICAL;
 	}
-	/* On most hosts no check needs the time. */
-	if (cpuc->urgent_since || pvs_nr_limited_cgroups || PVS_LOAD(pvs_bw_throttles))
-		now = bpf_ktime_get_ns();
-	urgency = urgency_of(grant);
-	is_critical = pvsched_word_flags(grant) & PVSCHED_GRANT_CRITICAL;
 	yield_to = cpuc->yield_to;
 	cpuc->yield_to = 0;
-	if (dispatch_pulled(cpuc, cpu, urgency) || dispatch_starving(cpuc, cpu, now) ||
-	    dispatch_urgent(cpuc, cpu, urgency, is_critical))
+	cpuc->shared_since = 0;
+	if (cpuc->pull_pid && dispatch_pulled(cpuc, cpu, urgency))
+		return;
+	if (cpuc->urgent_since && dispatch_starving(cpuc, cpu))
+		return;
+	if (PVS_LOAD(llcc->nr_urgent) && dispatch_urgent(cpuc, cpu, urgency, is_critical))
 		return;
 	/* A vCPU that claimed this CPU runs elsewhere, or is less urgent than prev. */
 	cpuc->curr_urgency = urgency;
-	if (prev && is_bw_throttled(taskc, now)) {
+	if (prev && taskc && taskc->bw_throttled_until &&
+	    is_bw_throttled(taskc, bpf_ktime_get_ns())) {
 		prev = NULL;
 	} else if (prev && is_urgent(urgency) && !yield_to) {
-		count(is_critical ? &cpuc->counts.critical_kept : &cpuc->counts.kept);
+		if (is_critical)
+			cpuc->counts.critical_kept++;
+		else
+			cpuc->counts.kept++;
 		set_slice(prev, is_critical ? pvs_param_critical_slice :
 					      pvs_param_urgent_slice);
 		return;
 	}
-	if (dispatch_ordinary(cpu, prev, yield_to, now))
+	if (dispatch_ordinary(cpuc, llcc, cpu, prev, yield_to))
 		return;
 	if (prev) {
 		set_slice(prev, pvs_slice_for(pvs_nr_queued_avg_round(cpuc->nr_queued_avg)));

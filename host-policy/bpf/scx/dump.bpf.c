@@ -18,16 +18,21 @@
 SEC("struct_ops/pvs_dump")
 void BPF_PROG(pvs_dump, struct scx_dump_ctx *dctx)
 {
+	struct pvs_llc_ctx *llcc;
 	__u32 i;
 
-	dump_line("pvsched: bindings=%llu urgent_queued=%lld throttled_queued=%lld\n",
-		  pvs_binds, scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ),
-		  scx_bpf_dsq_nr_queued(PVS_BW_DSQ));
-	dump_line("pvsched: online_cpus=%llu limited_cgroups=%llu throttles=%llu\n",
-		  pvs_online_cpus, pvs_nr_limited_cgroups, pvs_bw_throttles);
-	bpf_for(i, 0, pvs_nr_nodes)
-		dump_line("pvsched: node=%llu queued=%lld\n", i,
-			  scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(i)));
+	dump_line("pvsched: bindings=%llu throttled_queued=%lld throttles=%llu\n",
+		  pvs_binds, scx_bpf_dsq_nr_queued(PVS_BW_DSQ), pvs_bw_throttles);
+	bpf_for(i, 0, pvs_topology.nr_llcs) {
+		llcc = llc_ctx(i);
+		if (!llcc)
+			break;
+		dump_line("pvsched: llc=%llu node=%llu cpus=%llu idle=%llu\n", i,
+			  node_of_llc(i), llcc->nr_cpus, llcc->nr_idle);
+		dump_line("pvsched: llc=%llu queued=%lld urgent_queued=%lld vtime_now=%llu\n", i,
+			  scx_bpf_dsq_nr_queued(PVS_LLC_DSQ(i)),
+			  scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ(i)), llcc->vtime_now);
+	}
 }
 
 SEC("struct_ops/pvs_dump_cpu")
@@ -38,12 +43,13 @@ void BPF_PROG(pvs_dump_cpu, struct scx_dump_ctx *dctx, __s32 cpu, bool idle)
 	/* An idle CPU explains no stall, unless tasks are queued for it alone. */
 	if (!cpuc || (idle && !scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu))))
 		return;
-	dump_line("pvsched: urgency=%llu deadline=%llu rt_running=%llu offline=%llu\n",
-		  cpuc->curr_urgency, cpuc->curr_deadline, cpuc->is_rt_running,
+	dump_line("pvsched: urgency=%llu lead=%lld rt_running=%llu offline=%llu\n",
+		  cpuc->curr_urgency, cpuc->curr_lead, cpuc->is_rt_running,
 		  cpuc->is_offline);
-	dump_line("pvsched: pinned_queued=%lld queued_avg=%llu pull_from=%llu yield_to=%lld\n",
+	dump_line("pvsched: pinned_queued=%lld queued_avg=%llu pull_pid=%lld yield_to=%lld\n",
 		  scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)), cpuc->nr_queued_avg,
-		  cpuc->pull_from, cpuc->yield_to);
+		  cpuc->pull_pid, cpuc->yield_to);
+	dump_line("pvsched: perf=%llu idle=%llu\n", cpuc->perf, cpuc->is_idle);
 	dump_line("pvsched: urgent_since=%llu guarded_until=%llu preempted_at=%llu rt_preempted_at=%llu\n",
 		  cpuc->urgent_since, cpuc->guarded_until, cpuc->preempted_at,
 		  cpuc->rt_preempted_at);
@@ -57,9 +63,9 @@ void BPF_PROG(pvs_dump_task, struct scx_dump_ctx *dctx, struct task_struct *p)
 
 	if (!taskc)
 		return;
-	dump_line("pvsched: vruntime=%llu awake_vruntime=%llu weight=%llu throttled_until=%llu\n",
-		  taskc->vt.vruntime, taskc->vt.awake_vruntime, taskc->weight,
-		  taskc->bw_throttled_until);
+	dump_line("pvsched: clock=%llu vruntime=%llu awake_vruntime=%llu weight=%llu\n",
+		  taskc->clock, taskc->vt.vruntime, taskc->vt.awake_vruntime, taskc->weight);
+	dump_line("pvsched: throttled_until=%llu\n", taskc->bw_throttled_until);
 	if (binding)
 		dump_line("pvsched: vcpu_id=%llu vm=%llu slot=%llu grant=%llx\n",
 			  binding->vcpu_id, binding->vm, binding->slot,

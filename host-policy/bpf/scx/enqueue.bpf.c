@@ -4,68 +4,238 @@
 
 /*
  * The task wakes up, or is new. Its vruntime and, for a vCPU, its grant are
- * updated before it gets a CPU or a DSQ.
+ * updated before it gets a CPU or a DSQ. Returns the grant.
  */
-static __noinline int prepare_wakeup(struct task_struct *p, struct pvs_task_ctx *taskc)
+static __always_inline __u64 prepare_wakeup(struct task_struct *p, struct pvs_task_ctx *taskc,
+					    struct pvs_vcpu_binding *binding, __u64 now)
 {
-	struct pvs_vcpu_binding *binding;
 	struct pvs_cpu_ctx *cpuc;
-	__u64 now, *vtime_now;
 	struct pvs_slot *slot;
+	__u64 *vtime_now;
 	__u32 nr_queued;
-	__s32 cpu;
 
 	if (!taskc)
 		return 0;
-	cpu = task_cpu(p);
-	vtime_now = vtime_of(p, cpu);
-	cpuc = cpu_ctx(cpu);
+	cpuc = cpu_ctx(task_cpu(p));
+	vtime_now = join_clock(p, taskc, task_cpu(p));
 	if (!vtime_now || !cpuc)
 		return 0;
-	now = bpf_ktime_get_ns();
 	nr_queued = pvs_nr_queued_avg_round(cpuc->nr_queued_avg);
 	taskc->is_awake = 1;
-	taskc->boot_boost_until = boot_boost_until(p, now);
+	taskc->boot_boost_until = pvs_boot_boost_until ?
+					  boot_boost_until(p, bpf_ktime_get_ns()) : 0;
 	if (taskc->boot_boost_until) {
 		/* The full credit of a sleeper. */
 		taskc->vt.wakeup_rate = pvs_param_wakeups_full_credit;
 		nr_queued = 0;
-		count(&cpuc->counts.boot_boosted);
+		count(boot_boosted);
 	}
 	pvs_vtime_wake(&taskc->vt, p->scx.weight, *vtime_now, now, nr_queued);
-	binding = vcpu_binding(p, taskc);
 	if (!binding)
 		return 0;
 	slot = slot_of(binding);
 	if (slot)
-		slot->woken_at = now;
-	update_grant(p, binding, PVS_WAKE);
+		slot->woken_at = bpf_ktime_get_ns();
+	return update_grant(p, binding, PVS_WAKE);
+}
+
+/*
+ * Inserts an ordinary task into its CPU's DSQ if it is pinned, else its LLC's.
+ * prepare_wakeup() has placed a task that wakes up.
+ */
+static __always_inline int insert_ordinary(struct task_struct *p, struct pvs_task_ctx *taskc,
+					   __s32 cpu, __u64 now, __u64 enq_flags)
+{
+	bool is_placed = enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP);
+	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
+	__u32 llc = llc_of(cpu), nr_queued;
+	struct pvs_llc_ctx *llcc = llc_ctx(llc);
+	__u64 *vtime_now, dsq;
+
+	if (!taskc || !cpuc || !llcc)
+		return 0;
+	nr_queued = pvs_nr_queued_avg_round(cpuc->nr_queued_avg);
+	cpuc->counts.queued++;
+	vtime_now = is_placed ? NULL : join_clock(p, taskc, cpu);
+	if (vtime_now)
+		pvs_vtime_clamp(&taskc->vt, *vtime_now, nr_queued);
+	if (taskc->clock >= PVS_CLOCK_CPU) {
+		dsq = PVS_CPU_DSQ(cpu);
+		cpuc->has_pinned = 1;
+	} else {
+		dsq = PVS_LLC_DSQ(llc);
+		/* Before the look for an idle CPU: see pvs_update_idle(). A full barrier. */
+		__sync_lock_test_and_set(&llcc->queued_at, now);
+	}
+	dsq_insert_vtime(p, dsq, pvs_slice_for(nr_queued),
+			 pvs_vtime_dsq_key(&taskc->vt, nr_queued), enq_flags);
 	return 0;
 }
 
 /*
- * sched_ext's default choice of an idle CPU: the last CPU if its whole core is
- * idle, else an idle core that shares its cache, then its node.
+ * Whether the task that wakes up may share the slice of the task that wakes it:
+ * both use the CPU for a short time only, and the waker has this CPU. Then the
+ * task goes to the local DSQ, and runs when the waker sleeps. As the kernel calls
+ * dispatch() only if the local DSQ is empty, this ends after slice-min.
+ */
+static __always_inline bool shares_slice(struct pvs_task_ctx *taskc, struct pvs_cpu_ctx *cpuc,
+					 __s32 cpu, __u64 now)
+{
+	struct pvs_task_ctx *waker;
+
+	if (!taskc->is_short || cpu != (__s32)bpf_get_smp_processor_id() ||
+	    is_urgent(cpuc->curr_urgency) || cpuc->is_rt_running || cpuc->pull_pid ||
+	    (cpuc->shared_since && now - cpuc->shared_since >= pvs_param_slice_min))
+		return false;
+	waker = task_ctx((void *)bpf_get_current_task_btf());
+	if (!waker || !waker->is_short || is_local_queued(cpu))
+		return false;
+	if (!cpuc->shared_since)
+		cpuc->shared_since = now;
+	return true;
+}
+
+/*
+ * A vCPU that wakes up has an interrupt to handle, so it preempts a task with a
+ * later deadline. Other ordinary tasks wait for the end of a slice.
+ */
+static __always_inline void preempt_for_ordinary(struct task_struct *p,
+						 struct pvs_task_ctx *taskc, __u64 grant)
+{
+	__s32 cpu = claim_victim_cpu(p, taskc, urgency_of(p, grant), sched_now());
+
+	if (cpu < 0)
+		return;
+	count(preempted);
+	kick_to_preempt(cpu);
+}
+
+/*
+ * Sends an urgent vCPU to the local DSQ of a CPU that runs it at once: an idle CPU
+ * of its node, a victim, or an idle CPU elsewhere. Returns the CPU; -1: there is
+ * none. In select_cpu() the kernel wakes the task on the CPU that is returned; in
+ * enqueue() it moves the task there.
+ */
+static __noinline __s32 dispatch_to_urgent_cpu(struct task_struct *p, struct pvs_task_ctx *taskc,
+					       __u64 grant, bool is_select, __u64 flags)
+{
+	__u32 urgency = urgency_of(p, grant), llc = llc_of(task_cpu(p));
+	struct pvs_cpu_ctx *cpuc;
+	__u64 preempt = 0;
+	__s32 cpu = -1;
+
+	if (any_cpu_idle(llc))
+		cpu = claim_idle_cpu_near(p, task_cpu(p), is_select ? flags : 0, true);
+	if (cpu < 0) {
+		cpu = claim_victim_cpu(p, taskc, urgency, sched_now());
+		preempt = PVS_SCX(scx_enq_flags, SCX_ENQ_PREEMPT);
+	}
+	if (cpu < 0 && pvs_topology.nr_nodes > 1) {
+		cpu = claim_idle_cpu_near(p, task_cpu(p), is_select ? flags : 0, false);
+		preempt = 0;
+	}
+	cpuc = cpu_ctx(cpu);
+	if (cpu < 0 || !cpuc)
+		return -1;
+	/* An RT task that takes the CPU first sends the vCPU on. */
+	cpuc->curr_urgency = urgency;
+	if (preempt)
+		count(preempted);
+	else
+		count(urgent_idle);
+	/*
+	 * IMMED, from 7.1 on: if an RT task holds the CPU, enqueue() is called again;
+	 * also if another task is in the local DSQ, which PREEMPT would precede.
+	 */
+	if (bpf_core_enum_value_exists(enum scx_enq_flags, SCX_ENQ_IMMED) && !is_local_queued(cpu))
+		preempt |= PVS_SCX(scx_enq_flags, SCX_ENQ_IMMED);
+	dsq_insert(p, is_select ? PVS_DSQ_LOCAL :
+				  PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (__u32)cpu,
+		   pvs_param_urgent_slice, (is_select ? 0 : flags) | preempt);
+	return cpu;
+}
+
+/* Inserts an urgent vCPU into its LLC's urgent DSQ, as no CPU runs it at once. */
+static __noinline int queue_urgent(struct task_struct *p, struct pvs_task_ctx *taskc,
+				   __u32 urgency, __u64 enq_flags)
+{
+	__u32 llc = llc_of(task_cpu(p));
+	struct pvs_llc_ctx *llcc = llc_ctx(llc);
+	__u64 now = sched_now();
+	__s32 idle;
+
+	if (!taskc || !llcc)
+		return 0;
+	count_waiting(taskc, llc, PVS_WAITING_URGENT);
+	__sync_lock_test_and_set(&llcc->queued_at, now);
+	dsq_insert_vtime(p, PVS_URGENT_DSQ(llc), pvs_param_urgent_slice,
+			 urgent_key(urgency, now), enq_flags);
+	count(urgent_queued);
+	/* A CPU may have gone idle since the search. */
+	idle = any_cpu_idle(llc) ? claim_idle_cpu(p, node_of_llc(llc)) : -1;
+	if (idle >= 0)
+		kick_idle(idle);
+	return 0;
+}
+
+/*
+ * The choice of an idle CPU is the kernel's: the last CPU if its whole core is
+ * idle, else an idle core of its LLC, then its node. A task that only wakes up
+ * does not leave its node.
+ *
+ * A task that gets no CPU is inserted into its DSQ here, which spares enqueue().
  */
 SEC("struct_ops/pvs_select_cpu")
 __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 	       __u64 wake_flags)
 {
-	struct pvs_cpu_ctx *cpuc;
-	bool is_idle = false;
+	struct pvs_task_ctx *taskc = task_ctx(p);
+	struct pvs_vcpu_binding *binding = vcpu_binding(p, taskc);
+	bool is_new = wake_flags & PVS_SCX(scx_wake_flags, SCX_WAKE_FORK);
+	struct pvs_cpu_ctx *cpuc = cpu_ctx(prev_cpu);
+	__u64 now = sched_now(), grant;
 	__s32 cpu;
 
-	prepare_wakeup(p, task_ctx(p));
-	if (!any_cpu_idle())
+	grant = prepare_wakeup(p, taskc, binding, now);
+	if (!taskc || refill_bandwidth(p, taskc))
 		return prev_cpu;
-	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
-	if (!is_idle || refill_bandwidth(p))
-		return cpu;
-	dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_max, 0);
-	cpuc = cpu_ctx(cpu);
-	if (cpuc)
-		count(&cpuc->counts.idle);
-	return cpu;
+	if (binding && is_grant_urgent(grant)) {
+		cpu = dispatch_to_urgent_cpu(p, taskc, grant, true, wake_flags);
+		if (cpu >= 0)
+			return cpu;
+		if (bpf_cpumask_test_cpu(prev_cpu, p->cpus_ptr))
+			queue_urgent(p, taskc, urgency_of(p, grant), 0);
+		return prev_cpu;
+	}
+	if (any_cpu_idle(llc_of(prev_cpu)) || (is_new && pvs_topology.nr_nodes > 1)) {
+		cpu = claim_idle_cpu_near(p, prev_cpu, wake_flags, !is_new);
+		if (cpu >= 0) {
+			dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_max, 0);
+			count(idle);
+			return cpu;
+		}
+	}
+	if (!binding && cpuc && shares_slice(taskc, cpuc, prev_cpu, now)) {
+		dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_min, 0);
+		return prev_cpu;
+	}
+	/* enqueue() knows the CPU that a task gets which may not use its last one. */
+	if (!bpf_cpumask_test_cpu(prev_cpu, p->cpus_ptr))
+		return prev_cpu;
+	if (binding)
+		count_waiting(taskc, llc_of(prev_cpu), PVS_WAITING_ORDINARY);
+	insert_ordinary(p, taskc, prev_cpu, now, PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP));
+	/* A CPU may have gone idle since. */
+	if (any_cpu_idle(llc_of(prev_cpu))) {
+		cpu = claim_idle_cpu_near(p, prev_cpu, wake_flags, true);
+		if (cpu >= 0) {
+			kick_idle(cpu);
+			return prev_cpu;
+		}
+	}
+	if (binding)
+		preempt_for_ordinary(p, taskc, grant);
+	return prev_cpu;
 }
 
 /*
@@ -90,83 +260,40 @@ static __always_inline bool enqueue_kthread(struct task_struct *p, bool is_wakeu
 }
 
 /*
- * Enqueues an urgent vCPU. If the CPU that runs this is the vCPU's last CPU and
- * the victim, as when the vCPU's timer expires here, the vCPU preempts at once.
- * Else it goes into the urgent DSQ, and one CPU is kicked: should an RT task or a hypervisor hold
- * up that CPU, another CPU that dispatches takes the vCPU.
+ * Enqueues an urgent vCPU: to a CPU that runs it at once, or into its LLC's urgent
+ * DSQ. The kernel re-enqueues a vCPU that lost its CPU to an RT task, or did not
+ * get the CPU that it was sent to; that vCPU waits in the DSQ for the first CPU.
  */
 static __noinline int enqueue_urgent(struct task_struct *p, struct pvs_task_ctx *taskc,
-				     __u32 urgency, __u64 enq_flags)
+				     __u64 grant, __u64 enq_flags)
 {
-	struct pvs_cpu_ctx *cpuc = cpu_ctx(task_cpu(p));
-	__s32 idle, victim = -1;
-	__u64 deadline;
+	__u32 urgency = urgency_of(p, grant);
+	__s32 cpu;
 
-	if (!cpuc || !taskc)
-		return 0;
-	deadline = pvs_vtime_deadline(&taskc->vt);
-	idle = claim_idle_cpu(p);
-	if (idle < 0) {
-		victim = claim_victim_cpu(p, urgency, deadline);
-		if (victim == task_cpu(p) && victim == (__s32)bpf_get_smp_processor_id()) {
-			count(&cpuc->counts.preempted);
-			dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_urgent_slice,
-				   enq_flags | PVS_SCX(scx_enq_flags, SCX_ENQ_PREEMPT));
-			return 0;
-		}
-	}
-	dsq_insert_vtime(p, PVS_URGENT_DSQ, pvs_param_urgent_slice,
-			 urgent_key(urgency, deadline), enq_flags);
-	if (victim >= 0) {
-		count(&cpuc->counts.preempted);
-		kick_to_preempt(victim);
+	if (!(enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_REENQ))) {
+		if (dispatch_to_urgent_cpu(p, taskc, grant, false, enq_flags) < 0)
+			queue_urgent(p, taskc, urgency, enq_flags);
 		return 0;
 	}
-	/* A CPU may have gone idle since. If one does later, a tick finds the vCPU. */
-	if (idle < 0)
-		idle = claim_idle_cpu(p);
-	if (idle >= 0) {
-		count(&cpuc->counts.urgent_idle);
-		kick_idle(idle);
-		return 0;
-	}
-	count(&cpuc->counts.urgent_queued);
+	queue_urgent(p, taskc, urgency, enq_flags);
+	cpu = claim_victim_cpu(p, taskc, urgency, sched_now());
+	if (cpu >= 0)
+		kick_to_preempt(cpu);
 	return 0;
 }
 
-/* Inserts an ordinary task into its CPU's DSQ if it is pinned, else its node's. */
-static __always_inline void insert_ordinary(struct task_struct *p,
-					    struct pvs_task_ctx *taskc,
-					    struct pvs_cpu_ctx *cpuc, __s32 cpu,
-					    __u64 enq_flags)
-{
-	__u32 nr_queued = pvs_nr_queued_avg_round(cpuc->nr_queued_avg);
-	__u64 *vtime_now = vtime_of(p, cpu);
-	__u64 dsq = PVS_NODE_DSQ(node_of(cpu));
-
-	count(&cpuc->counts.queued);
-	if (vtime_now)
-		pvs_vtime_clamp(&taskc->vt, *vtime_now, nr_queued);
-	if (p->nr_cpus_allowed == 1) {
-		dsq = PVS_CPU_DSQ(cpu);
-		cpuc->has_pinned = 1;
-	}
-	dsq_insert_vtime(p, dsq, pvs_slice_for(nr_queued),
-			 pvs_vtime_dsq_key(&taskc->vt, nr_queued), enq_flags);
-}
-
-/*
- * Kicks an idle CPU for a queued task; returns whether there was one. A CPU that
- * goes idle before the kernel has queued the task misses it; a tick finds it.
- */
+/* Kicks an idle CPU for a queued task; returns whether there was one. */
 static __always_inline bool kick_idle_cpu_for(struct task_struct *p, __s32 cpu)
 {
+	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
 	__s32 idle = -1;
 
-	if (p->nr_cpus_allowed > 1)
-		idle = claim_idle_cpu(p);
-	else if (scx_bpf_test_and_clear_cpu_idle(cpu))
-		idle = cpu;
+	if (p->nr_cpus_allowed == 1) {
+		if (cpuc && cpuc->is_idle && scx_bpf_test_and_clear_cpu_idle(cpu))
+			idle = cpu;
+	} else if (any_cpu_idle(llc_of(cpu))) {
+		idle = claim_idle_cpu(p, node_of(cpu));
+	}
 	if (idle < 0)
 		return false;
 	kick_idle(idle);
@@ -178,22 +305,21 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 {
 	struct pvs_task_ctx *taskc = task_ctx(p);
 	struct pvs_vcpu_binding *binding = vcpu_binding(p, taskc);
+	bool is_wakeup = taskc && !taskc->is_awake;
+	__u64 now = sched_now(), until, grant = 0;
 	__s32 cpu = task_cpu(p);
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
-	bool is_wakeup = taskc && !taskc->is_awake;
-	__u32 urgency = 0;
-	__u64 until;
 
 	/* A task with one CPU skips select_cpu(). */
 	if (is_wakeup)
-		prepare_wakeup(p, taskc);
-	until = refill_bandwidth(p);
+		prepare_wakeup(p, taskc, binding, now);
+	until = refill_bandwidth(p, taskc);
 	if (until) {
 		throttle_task(p, until, enq_flags);
 		return;
 	}
 	/* SCX_ENQ_LAST: no other task wants the CPU. */
-	if (!taskc || !cpuc || enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST)) {
+	if (!taskc || enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST)) {
 		dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_min, enq_flags);
 		/* Older kernels do not reschedule by themselves. */
 		if (enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST))
@@ -201,26 +327,23 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 		return;
 	}
 	if (binding) {
-		urgency = urgency_of(current_grant(binding));
-		if (is_urgent(urgency)) {
-			enqueue_urgent(p, taskc, urgency, enq_flags);
+		grant = current_grant(binding);
+		if (is_grant_urgent(grant)) {
+			enqueue_urgent(p, taskc, grant, enq_flags);
 			return;
 		}
 	}
 	if (is_pinned_kthread(p) && enqueue_kthread(p, is_wakeup, enq_flags))
 		return;
-	insert_ordinary(p, taskc, cpuc, cpu, enq_flags);
+	if (is_wakeup && !binding && cpuc && shares_slice(taskc, cpuc, cpu, now)) {
+		dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_min, enq_flags);
+		return;
+	}
+	if (binding)
+		count_waiting(taskc, llc_of(cpu), PVS_WAITING_ORDINARY);
+	insert_ordinary(p, taskc, cpu, now, enq_flags);
 	if (kick_idle_cpu_for(p, cpu))
 		return;
-	/*
-	 * Ordinary tasks wait for the end of a slice. A vCPU that wakes up has an
-	 * interrupt to handle, so it preempts a task with a later deadline.
-	 */
-	if (!binding || !(enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP)))
-		return;
-	cpu = claim_victim_cpu(p, urgency, pvs_vtime_deadline(&taskc->vt));
-	if (cpu < 0)
-		return;
-	count(&cpuc->counts.preempted);
-	kick_to_preempt(cpu);
+	if (binding && enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP))
+		preempt_for_ordinary(p, taskc, grant);
 }

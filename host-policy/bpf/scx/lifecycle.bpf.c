@@ -16,6 +16,7 @@ __s32 BPF_PROG(pvs_init_task, struct task_struct *p,
 	if (!parent)
 		return 0;
 	pvs_vtime_fork(&taskc->vt, &parent->vt);
+	taskc->clock = parent->clock;
 	taskc->is_forked = 1;
 	return 0;
 }
@@ -23,15 +24,28 @@ __s32 BPF_PROG(pvs_init_task, struct task_struct *p,
 SEC("struct_ops/pvs_enable")
 void BPF_PROG(pvs_enable, struct task_struct *p)
 {
-	__u64 *vtime_now = vtime_of(p, task_cpu(p));
 	struct pvs_task_ctx *taskc = task_ctx(p);
+	__u64 *vtime_now;
 
-	if (!taskc || !vtime_now)
+	if (!taskc)
 		return;
-	if (!taskc->is_forked)
+	vtime_now = join_clock(p, taskc, task_cpu(p));
+	if (vtime_now && !taskc->is_forked)
 		taskc->vt.vruntime = *vtime_now;
+	/* It may have left the scheduler while it waited. */
+	uncount_waiting(taskc);
+	taskc->charged_exec_ns = p->se.sum_exec_runtime;
 	taskc->is_forked = 0;
 	taskc->weight = p->scx.weight;
+}
+
+/* Adds the CPU to its LLC's, or takes it away. */
+static __always_inline void count_online_cpu(__s32 cpu, bool is_online)
+{
+	struct pvs_llc_ctx *llcc = llc_ctx(llc_of(cpu));
+
+	if (llcc)
+		__sync_fetch_and_add(&llcc->nr_cpus, is_online ? 1 : -1);
 }
 
 SEC("struct_ops/pvs_cpu_online")
@@ -43,7 +57,7 @@ void BPF_PROG(pvs_cpu_online, __s32 cpu)
 		cpuc->is_offline = 0;
 		cpuc->rt_preempted_at = 0;
 	}
-	pvs_online_cpus++;
+	count_online_cpu(cpu, true);
 }
 
 /*
@@ -74,41 +88,57 @@ void BPF_PROG(pvs_cpu_offline, __s32 cpu)
 {
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
 
-	if (cpuc)
+	if (cpuc) {
+		set_idle(cpuc, cpu, false);
 		cpuc->is_offline = 1;
-	pvs_online_cpus--;
+	}
+	count_online_cpu(cpu, false);
 	/* No other CPU consumes a pinned task, and the hot-plug waits for it. */
 	move_to_offline_cpu(cpu, PVS_CPU_DSQ(cpu));
-	move_to_offline_cpu(cpu, PVS_NODE_DSQ(node_of(cpu)));
-	move_to_offline_cpu(cpu, PVS_URGENT_DSQ);
+	move_to_offline_cpu(cpu, PVS_LLC_DSQ(llc_of(cpu)));
+	move_to_offline_cpu(cpu, PVS_URGENT_DSQ(llc_of(cpu)));
 	move_to_offline_cpu(cpu, PVS_BW_DSQ);
 }
 
-/* Counts online CPUs and nodes; cpu_online() and cpu_offline() keep the count. */
-static __always_inline void count_online_cpus(void)
+/*
+ * Resets what the scheduler before this one left in the contexts, and counts the
+ * online CPUs and the idle ones; callbacks keep the counts.
+ */
+static __always_inline void init_cpus(void)
 {
 	const struct cpumask *online = scx_bpf_get_online_cpumask();
 	struct pvs_cpu_ctx *cpuc;
-	__u64 nodes = 0;
+	struct pvs_node_ctx *node;
+	struct pvs_llc_ctx *llcc;
 	__u32 i;
 
-	pvs_online_cpus = 0;
-	pvs_online_nodes = 0;
-	bpf_for(i, 0, pvs_nr_cpus) {
+	bpf_for(i, 0, pvs_topology.nr_llcs) {
+		llcc = llc_ctx(i);
+		if (!llcc)
+			break;
+		llcc->nr_cpus = 0;
+		llcc->nr_idle = 0;
+	}
+	bpf_for(i, 0, pvs_topology.nr_nodes) {
+		node = node_ctx(i);
+		if (node)
+			node->nr_idle = 0;
+	}
+	bpf_for(i, 0, pvs_topology.nr_cpus) {
 		cpuc = cpu_ctx(i);
 		if (!cpuc)
 			break;
 		cpuc->is_rt_running = 0;
+		cpuc->is_idle = 0;
 		cpuc->rt_preempted_at = 0;
 		cpuc->is_offline = !bpf_cpumask_test_cpu(i, online);
 		if (cpuc->is_offline)
 			continue;
-		pvs_online_cpus++;
-		nodes |= 1ull << node_of(i);
+		count_online_cpu(i, true);
+		/* The kernel reports no CPU that idles already; running() corrects it. */
+		set_idle(cpuc, i, true);
 	}
 	scx_bpf_put_cpumask(online);
-	bpf_for(i, 0, PVS_MAX_NODES)
-		pvs_online_nodes += nodes >> i & 1;
 }
 
 SEC("struct_ops.s/pvs_init")
@@ -117,19 +147,21 @@ __s32 BPF_PROG(pvs_init)
 	__s32 error;
 	__u32 i;
 
-	count_online_cpus();
-	bpf_for(i, 0, pvs_nr_cpus) {
+	init_cpus();
+	bpf_for(i, 0, pvs_topology.nr_cpus) {
 		error = scx_bpf_create_dsq(PVS_CPU_DSQ(i), -1);
 		if (error)
 			return error;
 	}
-	bpf_for(i, 0, pvs_nr_nodes) {
-		error = scx_bpf_create_dsq(PVS_NODE_DSQ(i), i);
+	bpf_for(i, 0, pvs_topology.nr_llcs) {
+		error = scx_bpf_create_dsq(PVS_LLC_DSQ(i), node_of_llc(i));
+		if (error)
+			return error;
+		error = scx_bpf_create_dsq(PVS_URGENT_DSQ(i), node_of_llc(i));
 		if (error)
 			return error;
 	}
-	error = init_bw_throttle();
-	return error ? error : scx_bpf_create_dsq(PVS_URGENT_DSQ, -1);
+	return init_bw_throttle();
 }
 
 SEC("struct_ops/pvs_exit")

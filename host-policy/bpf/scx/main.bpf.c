@@ -6,36 +6,37 @@
  *
  * Urgent vCPUs. A vCPU is urgent if its grant is SCHED_RR or SCHED_FIFO. The
  * grant is updated from the guest's record at a wake-up, a tick, the end of a
- * slice, a sleep and an interrupt. VM exits are hooked only while a registered
- * vCPU has no known thread. No thread's parameters are set. An urgent vCPU that wakes up goes to an idle CPU. If there is none,
- * it goes into the urgent DSQ, ordered by priority, then deadline, and the CPU
- * with the least urgent task is claimed and preempted. Every CPU looks into the
- * urgent DSQ when it dispatches, so the vCPU does not depend on that victim.
+ * slice, a sleep and an interrupt. No thread's parameters are set. An urgent vCPU
+ * that wakes up goes to the local DSQ of an idle CPU of its node; if there is none,
+ * of a victim: the CPU with the least urgent task, searched by topology from the
+ * vCPU's last CPU on, which it preempts. If all CPUs run tasks that are as urgent,
+ * the vCPU waits in the urgent DSQ of its LLC, by priority.
  *
- * Ordinary tasks. A task waits in its node's DSQ, or, if it is pinned, in its
- * CPU's. Both are ordered by virtual deadline: vruntime plus the virtual time
- * used since the last sleep (core/vtime.h). Slices shrink as the queue grows.
- * Among ordinary tasks only vCPUs preempt at a wake-up. A vCPU with a lowered or
- * raised nice value has the weight of that; SCHED_IDLE work has the least.
+ * Ordinary tasks. A task waits in the DSQ of its last-level cache (LLC), or, if it
+ * is pinned, in its CPU's. Both are ordered by virtual deadline: vruntime plus the
+ * virtual time used since the last sleep (core/vtime.h). Slices shrink as the queue
+ * grows. Among ordinary tasks only vCPUs preempt at a wake-up. A vCPU with a lowered
+ * or raised nice value has the weight of that; SCHED_IDLE work has the least.
  *
  * Dispatch, in this order:
- *   1. a queued vCPU that an interrupt made urgent, if this CPU was asked to
- *      pull it;
+ *   1. a queued vCPU that an interrupt made urgent, if this CPU is to pull it;
  *   2. a starving task, if urgent vCPUs have held the CPU for starvation-time;
- *   3. the urgent DSQ, if its head is at least as urgent as prev;
+ *   3. the LLC's urgent DSQ, if its head is at least as urgent as prev;
  *   4. prev, if it is urgent or in a critical section;
- *   5. a task whose cgroup's throttling has ended;
- *   6. the task that prev yielded to;
- *   7. the pinned tasks and the node's DSQ in turns, against prev by key, with
+ *   5. a task of a busier LLC, if a tick marked it (balance.bpf.c);
+ *   6. a task whose cgroup's throttling has ended;
+ *   7. the task that prev yielded to;
+ *   8. the pinned tasks and the LLC's DSQ in turns, against prev by key, with
  *      co-scheduling of vCPUs and the stale tail as exceptions;
- *   8. another node's DSQ.
+ *   9. the DSQs of the node's other LLCs.
  *
  * RT and DL tasks preempt everything here. cpu.max holds for urgent vCPUs too,
  * from kernel 6.17 on. cpu.weight does not: urgent time has no vruntime.
  *
  * Locks: enqueue, dispatch, running, stopping, tick and yield run under the lock
- * of the CPU's run queue; select_cpu holds only the task's pi_lock. A CPU context
- * may be read and claimed by other CPUs without a lock: see struct pvs_cpu_ctx. docs/explanation/scheduler.md explains the reasons.
+ * of the CPU's run queue; select_cpu holds only the task's pi_lock. Other CPUs read
+ * and claim a CPU context without a lock: see struct pvs_cpu_ctx.
+ * docs/explanation/scheduler.md explains the reasons.
  *
  * The parts below share one translation unit: in separately linked objects each
  * helper would be a global function, which loses the trust of its pointers.
@@ -50,7 +51,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "host-policy/bpf/scx/maps.bpf.c" /* maps and variables */
-#include "host-policy/bpf/scx/ctx.bpf.h" /* contexts, DSQs, urgency */
+#include "host-policy/bpf/scx/ctx.bpf.h" /* contexts, DSQs, clocks, urgency */
 #include "host-policy/bpf/stats.bpf.h" /* wake-up latencies */
 #include "host-policy/bpf/binding.bpf.c" /* which thread is which vCPU */
 #include "host-policy/bpf/scx/cgroup.bpf.c" /* cpu.weight and cpu.max */
@@ -63,6 +64,8 @@
 #include "host-policy/bpf/scx/preempt.bpf.c" /* preemption by vCPUs, interrupts */
 #include "host-policy/bpf/scx/ordinary.bpf.c" /* the order of ordinary tasks */
 #include "host-policy/bpf/scx/starvation.bpf.c" /* the guard for ordinary tasks */
+#include "host-policy/bpf/scx/cpuperf.bpf.c" /* CPU frequencies */
+#include "host-policy/bpf/scx/balance.bpf.c" /* LLCs, nodes, idle CPUs */
 #include "host-policy/bpf/scx/enqueue.bpf.c" /* select_cpu, enqueue */
 #include "host-policy/bpf/scx/dispatch.bpf.c" /* dispatch, yield */
 #include "host-policy/bpf/scx/switch.bpf.c" /* running, tick, stopping */
@@ -90,16 +93,19 @@ struct sched_ext_ops pvs_scx_ops = {
 	.cpu_online = (void *)pvs_cpu_online,
 	.cpu_offline = (void *)pvs_cpu_offline,
 	.cpu_release = (void *)pvs_cpu_release,
+	.update_idle = (void *)pvs_update_idle,
 	.dump = (void *)pvs_dump,
 	.dump_cpu = (void *)pvs_dump_cpu,
 	.dump_task = (void *)pvs_dump_task,
 	.init = (void *)pvs_init,
 	.exit = (void *)pvs_exit,
 	/*
+	 * KEEP_BUILTIN_IDLE: update_idle() adds to the kernel's idle masks.
 	 * ENQ_LAST: a throttled task stops though its CPU has no other task.
 	 * ENQ_EXITING: exiting tasks, as a killed VMM's threads, keep the order.
 	 */
-	.flags = PVS_SCX_OPS_ENQ_LAST | PVS_SCX_OPS_ENQ_EXITING,
+	.flags = PVS_SCX_OPS_KEEP_BUILTIN_IDLE | PVS_SCX_OPS_ENQ_LAST |
+		 PVS_SCX_OPS_ENQ_EXITING,
 	.timeout_ms = 10000,
 	.name = "pvsched",
 };

@@ -8,8 +8,6 @@
 #include "host-policy/bpf/scx/intf.h"
 #include "host-policy/bpf/scx/params.bpf.h"
 
-#define PVS_MAX_NODES 64
-
 /* A task under the scheduler. */
 struct pvs_task_ctx {
 	struct pvs_vtime vt;
@@ -19,12 +17,17 @@ struct pvs_task_ctx {
 	__u64 bw_throttled_until; /* as of the last charge; 0: not throttled */
 	__u32 weight_generation; /* pvs_weight_generation of group_weight */
 	__u32 group_weight; /* of its cgroups, 100: no effect */
+	__u32 quota_generation; /* pvs_quota_generation of has_quota */
+	__u32 has_quota; /* one of its cgroups has a quota */
+	__u32 clock; /* whose virtual time `vt` is relative to: join_clock() */
+	__u32 counted_in; /* which LLC counts it as a waiting vCPU: count_waiting() */
 	__u32 weight; /* of the last charge: the task's, its grant's, its cgroups' */
 	__u32 not_vcpu_binds; /* no vCPU as of pvs_binds + 1; 0: unknown */
 	__u32 is_awake; /* woken since it last slept */
 	__u32 cosched_vm; /* 1 + the VM that counts it as running; 0: none */
-	__u32 is_forked; /* forked, and not yet enabled */
-	__u32 reserved;
+	__u8 is_forked; /* forked, and not yet enabled */
+	__u8 is_short; /* it used the CPU for less than short-burst before it slept */
+	__u8 reserved[6];
 };
 
 struct {
@@ -42,17 +45,41 @@ struct {
 	__type(value, struct pvs_cpu_ctx);
 } cpu_ctxs SEC(".maps");
 
-/* The virtual time of a node's queue. One cache line each. */
-struct pvs_node_vtime {
-	__u64 vtime_now;
+/* A last-level cache (LLC): its DSQ, and its CPUs. */
+struct pvs_llc_ctx {
+	/* Written as tasks are queued and run. */
+	__u64 vtime_now; /* of the tasks in the DSQ */
+	__u64 queued_at; /* when a task last came into the DSQ */
+	__u32 nr_urgent; /* urgent vCPUs on their way through the urgent DSQ */
+	__u32 nr_vcpus; /* ordinary vCPUs on their way through the DSQ */
+
+	/* Written once in balance-interval, as CPUs go idle, or at a hot-plug. */
+	__u64 balanced_at __attribute__((aligned(64)));
+	__u64 queued_since; /* since when balance() has found waiting tasks; 0: none */
+	__u32 busiest; /* 1 + the busier LLC of another node that balance() last found */
+	__u32 nr_cpus; /* online */
+	__u32 nr_idle;
+	__u32 reserved;
+} __attribute__((aligned(64)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PVS_MAX_LLCS);
+	__type(key, __u32);
+	__type(value, struct pvs_llc_ctx);
+} llc_ctxs SEC(".maps");
+
+/* Idle CPUs of a node. One cache line each: every CPU that goes idle writes it. */
+struct pvs_node_ctx {
+	__u32 nr_idle;
 } __attribute__((aligned(64)));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PVS_MAX_NODES);
 	__type(key, __u32);
-	__type(value, struct pvs_node_vtime);
-} node_vtimes SEC(".maps");
+	__type(value, struct pvs_node_ctx);
+} node_ctxs SEC(".maps");
 
 struct pvs_cgroup_ctx {
 	__u32 weight; /* cpu.weight; 0: unknown */
@@ -99,16 +126,12 @@ struct {
 	__type(value, __u64);
 } vm_created_at SEC(".maps");
 
-/* One more than the highest CPU and node that the host may have. */
-const volatile __u32 pvs_nr_cpus;
-const volatile __u32 pvs_nr_nodes;
+const volatile struct pvs_topology pvs_topology;
+/* The kernel keeps an idle mask for each node (6.15 on), as the loader asked. */
+const volatile bool pvs_has_idle_nodes;
 
-/* Online CPUs, and nodes that had an online CPU at init. */
-__u32 pvs_online_cpus;
-__u32 pvs_online_nodes;
-
-/* cgroups with a quota. 0 spares every task the lookup. */
-__u32 pvs_nr_limited_cgroups;
+/* Changes with every cpu.max. 0: no cgroup has ever had a quota. */
+__u32 pvs_quota_generation;
 /* Changes with every cpu.weight. 0: no cgroup has ever had its own. */
 __u32 pvs_weight_generation;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 The pvsched authors */
 /*
- * The order of ordinary tasks at dispatch: pinned tasks and the node's queue in
+ * The order of ordinary tasks at dispatch: pinned tasks and the LLC's queue in
  * turns, each by key; the task that could continue competes with both.
  */
 
@@ -14,7 +14,7 @@ static __always_inline __s32 balance_weight(__s32 nr_queued)
 
 /*
  * Whether it is the turn of the pinned tasks; passes the turn on. They and the
- * node's tasks have virtual times of their own, so keys do not compare: both get
+ * LLC's tasks have virtual times of their own, so keys do not compare: both get
  * as many slices as they have tasks for this CPU.
  */
 static __noinline bool pick_pinned_turn(struct pvs_cpu_ctx *cpuc, __s32 cpu)
@@ -25,50 +25,58 @@ static __noinline bool pick_pinned_turn(struct pvs_cpu_ctx *cpuc, __s32 cpu)
 		cpuc->balance += balance_weight(scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)));
 		return false;
 	}
-	cpuc->balance -= balance_weight(nr_queued_per_cpu(cpu));
+	cpuc->balance -= balance_weight(nr_queued_per_cpu(llc_of(cpu)));
 	return true;
 }
 
-/* The key of the first pinned task. The flag spares most CPUs the peek. */
+/* The key of the first pinned task; false: there is none. */
 static __always_inline bool pinned_head_key(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 *key)
 {
-	if (!cpuc->has_pinned)
-		return false;
 	/* Reader and writer of the flag hold the lock of this CPU's run queue. */
 	cpuc->has_pinned = dsq_head_key(PVS_CPU_DSQ(cpu), key);
 	return cpuc->has_pinned;
 }
 
-static __noinline bool consume_other_nodes(__u64 own_node_dsq)
+/* Consumes a task of another LLC of the node. */
+static __noinline bool consume_in_node(struct pvs_cpu_ctx *cpuc, __u32 own_llc)
 {
-	__u32 i;
+	__u32 node = node_of_llc(own_llc) & (PVS_MAX_NODES - 1), i, llc;
 
-	bpf_for(i, 0, pvs_nr_nodes) {
-		if (PVS_NODE_DSQ(i) != own_node_dsq && consume_head(PVS_NODE_DSQ(i)))
-			return true;
+	if (!cpuc)
+		return false;
+	bpf_for(i, 0, pvs_topology.node_llcs[node].nr) {
+		llc = pvs_topology.node_llcs[node].first + i;
+		if (llc == own_llc || !consume_head(PVS_LLC_DSQ(llc)))
+			continue;
+		cpuc->counts.stolen++;
+		return true;
 	}
 	return false;
 }
 
+/* Consumes a pinned task. The flag spares most CPUs the look. */
+static __always_inline bool consume_pinned(struct pvs_cpu_ctx *cpuc, __s32 cpu)
+{
+	/* Reader and writer of the flag hold the lock of this CPU's run queue. */
+	cpuc->has_pinned = consume_head(PVS_CPU_DSQ(cpu));
+	return cpuc->has_pinned;
+}
+
 /*
- * Consumes the tail of the node's queue if its key is far in the future. It was
+ * Consumes the tail of the LLC's queue if its key is far in the future. It was
  * queued while the queue was short; later wake-ups could pass it for ever.
  */
 static __noinline bool consume_stale_tail(struct pvs_cpu_ctx *cpuc, __s32 cpu)
 {
-	__u64 now = bpf_ktime_get_ns();
-	struct pvs_node_vtime *node_vtime;
-	__u32 node = node_of(cpu);
+	__u32 llc = llc_of(cpu);
+	struct pvs_llc_ctx *llcc = llc_ctx(llc);
 
-	if (!cpuc || now - cpuc->tail_checked_at < pvs_param_tail_interval)
+	if (!cpuc || !llcc)
 		return false;
-	cpuc->tail_checked_at = now;
-	node_vtime = bpf_map_lookup_elem(&node_vtimes, &node);
-	return node_vtime &&
-	       consume_tail(cpu, PVS_NODE_DSQ(node),
-			    node_vtime->vtime_now +
-				    pvs_param_tail_lags *
-					    pvs_lag_limit(nr_queued_per_cpu(cpu)));
+	cpuc->is_tail_due = 0;
+	return consume_tail(cpu, PVS_LLC_DSQ(llc),
+			    llcc->vtime_now + pvs_param_tail_lags *
+						      pvs_lag_limit(nr_queued_per_cpu(llc)));
 }
 
 /* The key that prev would have in a queue now: its slice is not charged yet. */
@@ -80,7 +88,7 @@ static __always_inline __u64 key_if_requeued(struct task_struct *prev,
 						      vcpu_binding(prev, taskc)),
 					 taskc->weight);
 	__u32 nr_queued = pvs_nr_queued_avg_round(cpuc->nr_queued_avg);
-	__u64 *vtime_now = vtime_of(prev, cpu);
+	__u64 *vtime_now = vtime_of(taskc->clock);
 	struct pvs_vtime vt = taskc->vt;
 
 	vt.vruntime += used;
@@ -92,61 +100,74 @@ static __always_inline __u64 key_if_requeued(struct task_struct *prev,
 }
 
 /*
- * Consumes the next ordinary task: a pinned task, or one of the node, or, if
- * both queues are empty, one of another node. With `prev`, the task that could
- * continue, only a task with an earlier key; false: prev continues.
+ * Consumes the next ordinary task: a pinned task, or one of the LLC, or, if
+ * both queues are empty, one of another LLC of the node. With `prev`, the task
+ * that could continue, only a task with an earlier key; false: prev continues.
  */
 static __noinline bool consume_ordinary(__s32 cpu, struct task_struct *prev)
 {
-	__u64 pinned_dsq = PVS_CPU_DSQ(cpu), node_dsq = PVS_NODE_DSQ(node_of(cpu));
-	__u64 pinned_key = 0, node_key = 0, prev_key = 0;
-	bool has_pinned, has_node = true, is_prev_pinned = false;
+	__u32 llc = llc_of(cpu);
+	__u64 llc_dsq = PVS_LLC_DSQ(llc);
+	__u64 pinned_key = 0, llc_key = 0, prev_key = 0;
+	bool has_pinned, has_llc = true, is_prev_pinned = false;
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
+	struct pvs_llc_ctx *llcc = llc_ctx(llc);
 	struct pvs_task_ctx *taskc;
 	int coscheduled;
 
-	if (!cpuc)
+	if (!cpuc || !llcc)
 		return false;
-	has_pinned = pinned_head_key(cpuc, cpu, &pinned_key);
-	/* Most often only the node has tasks, and its key does not matter. */
+	/* Keys matter only if prev competes. */
+	has_pinned = cpuc->has_pinned && (!prev || pinned_head_key(cpuc, cpu, &pinned_key));
 	if (prev || has_pinned)
-		has_node = dsq_head_key(node_dsq, &node_key);
+		has_llc = dsq_head_key(llc_dsq, &llc_key);
 	if (prev) {
 		taskc = task_ctx(prev);
-		if (!taskc || (!has_pinned && !has_node))
+		if (!taskc || (!has_pinned && !has_llc))
 			return false;
-		is_prev_pinned = prev->nr_cpus_allowed == 1;
+		is_prev_pinned = is_pinned(prev);
 		prev_key = key_if_requeued(prev, taskc, cpuc, cpu);
 	}
 	if ((has_pinned || is_prev_pinned) &&
-	    ((!has_node && !(prev && !is_prev_pinned)) || pick_pinned_turn(cpuc, cpu))) {
+	    ((!has_llc && !(prev && !is_prev_pinned)) || pick_pinned_turn(cpuc, cpu))) {
 		if (is_prev_pinned && (!has_pinned || !pvs_before(pinned_key, prev_key)))
 			return false;
-		if (has_pinned && consume_head(pinned_dsq))
+		if (has_pinned && consume_pinned(cpuc, cpu))
 			return true;
 	} else if (prev && !is_prev_pinned &&
-		   (!has_node || !pvs_before(node_key, prev_key))) {
+		   (!has_llc || !pvs_before(llc_key, prev_key))) {
 		return false;
 	}
-	if (pvs_binds && has_node && !is_prev_pinned) {
-		coscheduled = cosched(cpu, node_dsq, prev, prev_key);
+	if (has_llc && !is_prev_pinned && PVS_LOAD(llcc->nr_vcpus)) {
+		coscheduled = cosched(cpu, llc_dsq, prev, prev_key);
 		if (coscheduled != PVS_COSCHED_NONE)
 			return coscheduled == PVS_COSCHED_CONSUMED;
 	}
-	if (has_node && (consume_stale_tail(cpuc, cpu) || consume_head(node_dsq)))
+	if (has_llc && ((cpuc->is_tail_due && consume_stale_tail(cpuc, cpu)) ||
+			consume_head(llc_dsq)))
 		return true;
-	/* No task of the node may run here. */
-	if (has_pinned && consume_head(pinned_dsq))
+	/* No task of the LLC may run here. */
+	if (has_pinned && consume_pinned(cpuc, cpu))
 		return true;
-	return !prev && consume_other_nodes(node_dsq);
+	return !prev && consume_in_node(cpuc, llc);
 }
 
-/* Consumes the task that another vCPU yielded to, unless its key is much later. */
-static __noinline bool consume_yielded_to(__s32 cpu, __s32 pid)
+/*
+ * Consumes the task that prev yielded to. Between vCPUs of one VMM the order of
+ * keys does not matter: prev spins until that vCPU has run.
+ */
+static __noinline bool consume_yielded_to(__s32 cpu, __s32 pid, __s32 tgid)
 {
-	__u64 dsq = PVS_NODE_DSQ(node_of(cpu)), key_max = 0;
+	struct task_struct *p = bpf_task_from_pid(pid);
+	bool is_moved = false;
+	__u64 key = 0;
 
-	return dsq_head_key(dsq, &key_max) &&
-	       consume_first(cpu, dsq, key_max + pvs_param_slice_max,
-			     PVS_ELIGIBLE_PID, pid);
+	if (!p)
+		return false;
+	if (p->tgid == tgid ||
+	    (dsq_head_key(PVS_LLC_DSQ(llc_of(cpu)), &key) &&
+	     pvs_before(p->scx.dsq_vtime, key + pvs_param_slice_max)))
+		is_moved = consume_task(p, cpu);
+	bpf_task_release(p);
+	return is_moved;
 }

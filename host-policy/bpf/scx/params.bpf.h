@@ -17,6 +17,11 @@
  */
 PVS_PARAM(__u64, pvs_param_urgent_slice, 5 * PVS_MS);
 /*
+ * short-burst: us 0..1000. Two tasks that use the CPU for less than this at a time
+ * and wake each other on one CPU share a slice-min there, without a queue.
+ */
+PVS_PARAM(__u64, pvs_param_short_burst, 100 * PVS_US);
+/*
  * critical-slice: us 100..100000. How long a vCPU in a critical section keeps
  * its CPU before the policy is asked again.
  */
@@ -27,15 +32,25 @@ PVS_PARAM(__u64, pvs_param_critical_slice, 1 * PVS_MS);
  */
 PVS_PARAM(__u64, pvs_param_preempt_gap, 50 * PVS_US);
 /*
- * victim-max-scan: CPUs 1..1024. The victim search compares this many CPUs,
- * starting at the vCPU's last CPU. It bounds the cost of a wake-up.
+ * victim-max-scan: CPUs 1..1024. The victim search compares this many CPUs of the
+ * LLC, then of the node, then of all. It bounds a wake-up's cost.
  */
 PVS_PARAM(__u32, pvs_param_victim_max_scan, 64);
 /*
- * pull-max-scan: tasks 1..1024. The depth to which a queue is searched for a
- * vCPU that became urgent while queued, or that another vCPU yielded to.
+ * balance-interval: us 1000..1000000. One CPU of each LLC compares the lengths of
+ * the LLCs' queues once in this time, and takes one task from a longer queue.
  */
-PVS_PARAM(__u32, pvs_param_pull_max_scan, 64);
+PVS_PARAM(__u64, pvs_param_balance_interval, 10 * PVS_MS);
+/*
+ * node-delay: us 0..1000000. Tasks wait at least this long in their own node
+ * before an idle CPU of another node takes one. A wake-up stays in its node.
+ */
+PVS_PARAM(__u64, pvs_param_node_delay, 2 * PVS_MS);
+/*
+ * idle-recheck: us 0..1000. A CPU that goes idle looks once more for tasks if
+ * one was queued within this time: it may have arrived during the first look.
+ */
+PVS_PARAM(__u64, pvs_param_idle_recheck, 50 * PVS_US);
 /*
  * starvation-time: us 1000..1000000. The starvation guard acts when urgent
  * vCPUs have left ordinary tasks less than starvation-share of a CPU for this
@@ -49,7 +64,7 @@ PVS_PARAM(__u64, pvs_param_starvation_time, 50 * PVS_MS);
 PVS_PARAM(__u64, pvs_param_starvation_share, 2 * PVS_MS);
 /*
  * starvation-tail-every: turns 1..1024. Each time that the guard has acted this
- * often, it dispatches the tail of the node's queue, not the head. vCPUs that
+ * often, it dispatches the tail of the LLC's queue, not the head. vCPUs that
  * were urgent until now owe nothing for it, and would win every turn.
  */
 PVS_PARAM(__u32, pvs_param_starvation_tail_every, 4);
@@ -61,7 +76,7 @@ PVS_PARAM(__u32, pvs_param_starvation_tail_every, 4);
 PVS_PARAM(__u32, pvs_param_kthread_reenq_max, 64);
 /*
  * tail-interval: us 1000..10000000. The interval between two checks of the tail
- * of a node's queue. Its key may date from a shorter queue, and then later
+ * of an LLC's queue. Its key may date from a shorter queue, and then later
  * wake-ups would pass it for ever.
  */
 PVS_PARAM(__u64, pvs_param_tail_interval, 100 * PVS_MS);
@@ -71,7 +86,7 @@ PVS_PARAM(__u64, pvs_param_tail_interval, 100 * PVS_MS);
  */
 PVS_PARAM(__u32, pvs_param_tail_lags, 4);
 /*
- * balance-max: tasks 1..1024. A CPU's pinned tasks and its node's queue take
+ * balance-max: tasks 1..1024. A CPU's pinned tasks and its LLC's queue take
  * turns by their lengths. A length counts at most this much, which bounds the
  * number of slices that a task waits.
  */
@@ -113,5 +128,15 @@ PVS_PARAM(__u32, pvs_param_boot_boost_weight, 4);
  * CPU delay the hot-plug.
  */
 PVS_PARAM(__u32, pvs_param_offline_max_scan, 65536);
+/*
+ * cpuperf-interval: us 1000..1000000. A CPU's use is measured over this time for
+ * cpufreq's governor schedutil, which then chooses the frequency.
+ */
+PVS_PARAM(__u64, pvs_param_cpuperf_interval, 10 * PVS_MS);
+/*
+ * cpuperf-min: percent 0..100. The least performance that is asked of schedutil,
+ * in percent of a CPU's highest. 100: each CPU always runs at its highest.
+ */
+PVS_PARAM(__u32, pvs_param_cpuperf_min, 0);
 
 #endif /* PVSCHED_SCX_PARAMS_BPF_H */

@@ -4,7 +4,7 @@
  * Preemption by a higher scheduling class (RT, DL). An RT task usually runs for
  * less time than re-enqueueing the preempted task costs, and it would have to
  * wait for the re-enqueue. So the preempted task stays on its CPU's local DSQ
- * unless another CPU is idle. If the RT task keeps the CPU for longer than
+ * unless it may run on an idle CPU of its node. If the RT task keeps the CPU for longer than
  * rt-reenq-delay, another CPU's tick re-enqueues the preempted task. An urgent
  * vCPU is always re-enqueued at once.
  */
@@ -20,8 +20,8 @@ static __always_inline __u64 *rt_preempted_word(__s32 cpu)
 	return &pvs_rt_preempted_cpus[(__u32)cpu / 64 % PVS_CPU_WORDS];
 }
 
-/* RT preempts the CPU's task; returns whether to re-enqueue the local DSQ now. */
-static __always_inline bool rt_preempt(__s32 cpu)
+/* RT preempts the CPU's task `p`; returns whether to re-enqueue the local DSQ now. */
+static __always_inline bool rt_preempt(__s32 cpu, struct task_struct *p)
 {
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
 
@@ -30,13 +30,14 @@ static __always_inline bool rt_preempt(__s32 cpu)
 	cpuc->is_rt_running = 1;
 	/* Older kernels cannot re-enqueue it later; an offline CPU has no later. */
 	if (!bpf_ksym_exists(scx_bpf_dsq_reenq) || cpuc->is_offline ||
-	    is_urgent(cpuc->curr_urgency) || any_cpu_idle())
+	    is_urgent(cpuc->curr_urgency) ||
+	    (p && any_cpu_idle(llc_of(cpu)) && has_idle_cpu(p, node_of(cpu))))
 		return true;
 	/*
 	 * A CPU that goes idle at this moment misses the task. It finds it at
 	 * its next event, or another CPU's tick does.
 	 */
-	cpuc->rt_preempted_at = bpf_ktime_get_ns();
+	cpuc->rt_preempted_at = sched_now();
 	/* A full barrier: a CPU that sees the bit sees the time. */
 	__sync_fetch_and_or(rt_preempted_word(cpu), 1ull << (cpu & 63));
 	return false;
@@ -45,7 +46,8 @@ static __always_inline bool rt_preempt(__s32 cpu)
 SEC("struct_ops/pvs_cpu_release")
 void BPF_PROG(pvs_cpu_release, __s32 cpu, struct scx_cpu_release_args *args)
 {
-	if (rt_preempt(cpu))
+	/* The preempted task is current until the switch. */
+	if (rt_preempt(cpu, (void *)bpf_get_current_task_btf()))
 		scx_bpf_reenqueue_local___v1();
 }
 
@@ -59,7 +61,7 @@ int BPF_PROG(pvs_rt_preempt, bool preempt, struct task_struct *prev,
 	/* From RT to RT nothing changes. In between, the idle task may get tasks. */
 	if (prev && prev->prio < PVS_MAX_RT_PRIO)
 		return 0;
-	if (rt_preempt(bpf_get_smp_processor_id()) &&
+	if (rt_preempt(bpf_get_smp_processor_id(), prev) &&
 	    bpf_ksym_exists(scx_bpf_reenqueue_local___v2___new))
 		scx_bpf_reenqueue_local___v2___new();
 	return 0;
@@ -83,12 +85,12 @@ static __noinline bool reenqueue_rt_preempted(__u64 delay)
 
 	if (!bpf_ksym_exists(scx_bpf_dsq_reenq))
 		return false;
-	for (word = 0; word < PVS_CPU_WORDS && word * 64 < pvs_nr_cpus; word++) {
+	for (word = 0; word < PVS_CPU_WORDS && word * 64 < pvs_topology.nr_cpus; word++) {
 		cpus = PVS_LOAD(pvs_rt_preempted_cpus[word]);
 		if (!cpus)
 			continue;
 		if (!now)
-			now = bpf_ktime_get_ns();
+			now = sched_now();
 		bpf_for(bit, 0, 64) {
 			cpu = word * 64 + bit;
 			if (!(cpus >> bit & 1) || !is_rt_reenq_due(cpu, delay, now))
@@ -112,8 +114,7 @@ static __always_inline void end_rt_preemption(struct pvs_cpu_ctx *cpuc, __s32 cp
 {
 	cpuc->rt_preempted_at = 0;
 	__sync_fetch_and_and(rt_preempted_word(cpu), ~(1ull << (cpu & 63)));
-	if (!is_urgent(urgency) &&
-	    (cpuc->pull_from || (pvs_binds && scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ))) &&
-	    !pvs_before(bpf_ktime_get_ns(), cpuc->guarded_until))
+	if (!is_urgent(urgency) && (cpuc->pull_pid || has_urgent_queued(llc_of(cpu))) &&
+	    !pvs_before(sched_now(), cpuc->guarded_until))
 		kick_to_preempt(cpu);
 }

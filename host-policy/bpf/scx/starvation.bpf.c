@@ -22,7 +22,7 @@ static __noinline int end_period_by_uncharged(struct task_struct *prev)
 	struct pvs_task_ctx *taskc = task_ctx(prev);
 	struct pvs_vcpu_binding *binding = vcpu_binding(prev, taskc);
 
-	if (!cpuc || !taskc || is_pinned_kthread(prev) || is_vcpu_urgent(binding))
+	if (!cpuc || !taskc || is_pinned_kthread(prev) || (binding && is_grant_urgent(current_grant(binding))))
 		return 0;
 	if (cpuc->ordinary_ns + uncharged_ns(prev, taskc, binding) >=
 	    pvs_param_starvation_share)
@@ -39,8 +39,8 @@ static __always_inline bool claim_starvation_turn(struct pvs_cpu_ctx *cpuc, __s3
 	if (!cpuc->urgent_since || now - cpuc->urgent_since < pvs_param_starvation_time)
 		return false;
 	if (scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(cpu)) ||
-	    scx_bpf_dsq_nr_queued(PVS_NODE_DSQ(node_of(cpu))) ||
-	    scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ) || is_unthrottle_due(now))
+	    scx_bpf_dsq_nr_queued(PVS_LLC_DSQ(llc_of(cpu))) ||
+	    has_urgent_queued(llc_of(cpu)) || is_unthrottle_due())
 		return true;
 	start_urgent_period(cpuc, now);
 	return false;
@@ -48,43 +48,53 @@ static __always_inline bool claim_starvation_turn(struct pvs_cpu_ctx *cpuc, __s3
 
 /*
  * Consumes a starving task: an ordinary task, now and then the tail of the
- * node's queue. After it, or if there is none, the tail of the urgent DSQ, which
+ * LLC's queue. After it, or if there is none, the tail of the urgent DSQ, which
  * more urgent vCPUs could pass for ever.
  */
-static __noinline bool consume_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 now)
+static __noinline bool consume_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu)
 {
 	if (!cpuc)
 		return false;
 	cpuc->starvation_turn = (cpuc->starvation_turn + 1) % pvs_param_starvation_tail_every;
-	if (consume_unthrottled(cpu, now) ||
-	    (!cpuc->starvation_turn && consume_tail(cpu, PVS_NODE_DSQ(node_of(cpu)), 0)) ||
+	if (consume_unthrottled(cpu) ||
+	    (!cpuc->starvation_turn && consume_tail(cpu, PVS_LLC_DSQ(llc_of(cpu)), 0)) ||
 	    consume_ordinary(cpu, NULL)) {
-		cpuc->is_urgent_tail_due = scx_bpf_dsq_nr_queued(PVS_URGENT_DSQ) > 0;
+		cpuc->is_urgent_tail_due = has_urgent_queued(llc_of(cpu));
 		return true;
 	}
-	return consume_tail(cpu, PVS_URGENT_DSQ, 0);
+	return consume_tail(cpu, PVS_URGENT_DSQ(llc_of(cpu)), 0);
 }
 
 /* Lets a starving task run, if there is one, guarded from urgent vCPUs. */
-static __noinline bool dispatch_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 now)
+static __noinline bool dispatch_starving(struct pvs_cpu_ctx *cpuc, __s32 cpu)
 {
-	if (!claim_starvation_turn(cpuc, cpu, now) || !consume_starving(cpuc, cpu, now))
+	__u64 now = sched_now();
+
+	if (!cpuc || !claim_starvation_turn(cpuc, cpu, now) || !consume_starving(cpuc, cpu))
 		return false;
 	/* If it was the tail of the urgent DSQ, the next turn is as far away. */
 	start_urgent_period(cpuc, now);
 	/* Else the vCPU that has just lost the CPU would preempt it again. */
 	cpuc->guarded_until = now + pvs_param_starvation_share;
-	count(&cpuc->counts.starved);
+	cpuc->counts.starved++;
 	return true;
 }
 
-/* Consumes the head of the urgent DSQ; its tail if that is due. */
-static __always_inline bool consume_urgent(struct pvs_cpu_ctx *cpuc, __s32 cpu)
+/*
+ * Consumes the first vCPU of the LLC's urgent DSQ that is not less urgent than
+ * prev and may run here; the tail of the DSQ if that is due.
+ */
+static __always_inline bool consume_urgent(struct pvs_cpu_ctx *cpuc, __s32 cpu,
+					   __u32 prev_urgency)
 {
+	__u64 dsq = PVS_URGENT_DSQ(llc_of(cpu));
+
 	if (cpuc->is_urgent_tail_due) {
 		cpuc->is_urgent_tail_due = 0;
-		if (consume_tail(cpu, PVS_URGENT_DSQ, 0))
+		if (consume_tail(cpu, dsq, 0))
 			return true;
 	}
-	return consume_head(PVS_URGENT_DSQ);
+	if (!is_urgent(prev_urgency))
+		return consume_head(dsq);
+	return consume_first(cpu, dsq, urgent_key(prev_urgency, ~0ull), PVS_ELIGIBLE_UP_TO_KEY, 0);
 }
