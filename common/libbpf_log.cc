@@ -18,8 +18,15 @@ std::string& Log() {
 
 int AppendToLog(libbpf_print_level level, const char* format, va_list args) {
   if (level == LIBBPF_DEBUG) return 0;
-  char line[16384];
-  vsnprintf(line, sizeof(line), format, args);
+  // Whole: the verifier's reason is at the end of a log that may have megabytes.
+  va_list copy;
+  va_copy(copy, args);
+  const int size = vsnprintf(nullptr, 0, format, copy);
+  va_end(copy);
+  if (size <= 0) return 0;
+  std::string line(static_cast<size_t>(size) + 1, '\0');
+  vsnprintf(line.data(), line.size(), format, args);
+  line.pop_back();
   Log().append(line);
   return 0;
 }
