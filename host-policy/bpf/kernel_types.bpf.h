@@ -44,6 +44,7 @@ struct task_struct {
 	unsigned int policy;
 	unsigned int flags;
 	struct pid *thread_pid;
+	struct task_struct *group_leader;
 	int nr_cpus_allowed;
 	unsigned short migration_disabled;
 	const struct cpumask *cpus_ptr;

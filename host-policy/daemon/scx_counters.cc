@@ -21,6 +21,8 @@ const std::vector<ScxCounterInfo>& ScxCounterInfos() {
       {"pulled", &pvs_scx_counts::pulled, "vCPUs that became urgent while enqueued"},
       {"stolen", &pvs_scx_counts::stolen, "tasks that a CPU took from another LLC's queue"},
       {"boot_boosted", &pvs_scx_counts::boot_boosted, "wake-ups with a boot boost"},
+      {"boot_refused", &pvs_scx_counts::boot_refused,
+       "wake-ups without a boot boost, as the pool of its user or of the host was empty"},
   };
   return *infos;
 }

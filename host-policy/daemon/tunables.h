@@ -38,7 +38,7 @@ std::string TunablesAsMarkdown();
 using TunableValues = std::vector<int64_t>;
 TunableValues DefaultTunables();
 pvs_tunables ToPolicy(const TunableValues& values);
-// The length of the boot boost under scx.
+// The CPU time of a VM's boot boost under scx.
 uint64_t BootBoostNs(const TunableValues& values);
 // Sets the lowest severity that pvschedd logs.
 void ApplyLogLevel(const TunableValues& values);

@@ -85,7 +85,7 @@ class BpfObject {
   void SetWatched(bool watched);
   bool is_watched() const;
 
-  // Of kScx: a VM is in its boot boost up to this age; 0: never.
+  // Of kScx: the CPU time of a VM's boot boost; 0: none.
   void SetBootTime(uint64_t ns);
   // Of kScx: the scheduler's counts, summed over all CPUs.
   pvs_scx_counts scx_counts() const;

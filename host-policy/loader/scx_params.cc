@@ -36,6 +36,14 @@ constexpr Row kRows[] = {
     {"wakeups-full-credit", "wake-ups", 1, 1000,
      "A task with this many wake-ups per second earns all of lag-max by sleep."},
     {"bw-debt-max", "ms", 100, 5000, "The longest throttling for one debt."},
+    {"boot-boost-age", "ms", 100, 3600000,
+     "The age of a VM at which its boot boost ends, whatever CPU time is left."},
+    {"boot-boost-window", "ms", 100, 3600000, "The time in which an empty pool fills up."},
+    {"boot-boost-user-share", "percent", 1, 100,
+     "The share of the host's CPU time that VMs created by one user may have boosted, averaged "
+     "over "
+     "boot-boost-window."},
+    {"boot-boost-share", "percent", 1, 100, "The same share for the VMs of all users."},
     {"urgent-slice", "us", 500, 100000, "The slice of an urgent vCPU."},
     {"short-burst", "us", 0, 1000,
      "Two tasks that use the CPU for less than this at a time and wake each other on one CPU share "

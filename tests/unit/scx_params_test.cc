@@ -29,7 +29,8 @@ std::string VariableOf(std::string name) {
 // The sentence and the bounds in the comment above each PVS_PARAM().
 std::map<std::string, ScxParamInfo> DocumentedParams() {
   std::map<std::string, ScxParamInfo> params;
-  for (const char* header : {"core/vtime.h", "core/bandwidth.h", "bpf/scx/params.bpf.h"}) {
+  for (const char* header :
+       {"core/vtime.h", "core/bandwidth.h", "core/boot_boost.h", "bpf/scx/params.bpf.h"}) {
     std::ifstream file(std::string(PVSCHED_HOST_POLICY "/") + header);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     const std::regex comment(

@@ -20,12 +20,8 @@ static __always_inline __u32 effective_weight(struct task_struct *p,
 		if (flags & PVSCHED_GRANT_BOOSTED ? granted > weight : granted < weight)
 			weight = granted;
 	}
-	if (taskc->boot_boost_until) {
-		if (bpf_ktime_get_ns() < taskc->boot_boost_until)
-			weight *= pvs_param_boot_boost_weight;
-		else
-			taskc->boot_boost_until = 0;
-	}
+	if (taskc->boot_boost_until)
+		weight *= pvs_param_boot_boost_weight;
 	if (!pvs_weight_generation || !bpf_ksym_exists(scx_bpf_task_cgroup))
 		return weight;
 	if (taskc->weight_generation != pvs_weight_generation) {
@@ -127,6 +123,8 @@ static __always_inline __u64 charge(struct task_struct *p, struct pvs_task_ctx *
 	if (ordinary) {
 		taskc->weight = effective_weight(p, taskc,
 						 is_grant_urgent(grant) ? 0 : grant);
+		if (taskc->boot_boost_until)
+			use_boot_boost(p, taskc, ordinary);
 		scaled = pvs_scale_by_weight(ordinary, taskc->weight);
 		pvs_vtime_charge(&taskc->vt, scaled);
 		/*

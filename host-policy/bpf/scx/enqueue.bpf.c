@@ -22,8 +22,9 @@ static __always_inline __u64 prepare_wakeup(struct task_struct *p, struct pvs_ta
 		return 0;
 	nr_queued = pvs_nr_queued_avg_round(cpuc->nr_queued_avg);
 	taskc->is_awake = 1;
-	taskc->boot_boost_until = pvs_boot_boost_until ?
-					  boot_boost_until(p, bpf_ktime_get_ns()) : 0;
+	taskc->boot_boost_until = 0;
+	if (is_boot_boost_likely(taskc))
+		taskc->boot_boost_until = boot_boost_until(p, taskc, bpf_ktime_get_ns());
 	if (taskc->boot_boost_until) {
 		/* The full credit of a sleeper. */
 		taskc->vt.wakeup_rate = pvs_param_wakeups_full_credit;

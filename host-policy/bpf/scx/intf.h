@@ -65,6 +65,7 @@ struct pvs_scx_counts {
 	__u64 pulled; /* vCPUs that became urgent while queued */
 	__u64 stolen; /* tasks that this CPU took from another LLC's DSQ */
 	__u64 boot_boosted; /* wake-ups with the boot boost */
+	__u64 boot_refused; /* wake-ups without it, as the user's or the host's pool was empty */
 };
 
 /*

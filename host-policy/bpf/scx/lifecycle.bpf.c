@@ -46,6 +46,7 @@ static __always_inline void count_online_cpu(__s32 cpu, bool is_online)
 
 	if (llcc)
 		__sync_fetch_and_add(&llcc->nr_cpus, is_online ? 1 : -1);
+	__sync_fetch_and_add(&pvs_online_cpus, is_online ? 1 : -1);
 }
 
 SEC("struct_ops/pvs_cpu_online")
@@ -112,6 +113,7 @@ static __always_inline void init_cpus(void)
 	struct pvs_llc_ctx *llcc;
 	__u32 i;
 
+	pvs_online_cpus = 0;
 	bpf_for(i, 0, pvs_topology.nr_llcs) {
 		llcc = llc_ctx(i);
 		if (!llcc)

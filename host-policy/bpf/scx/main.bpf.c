@@ -55,10 +55,10 @@
 #include "host-policy/bpf/stats.bpf.h" /* wake-up latencies */
 #include "host-policy/bpf/binding.bpf.c" /* which thread is which vCPU */
 #include "host-policy/bpf/scx/cgroup.bpf.c" /* cpu.weight and cpu.max */
+#include "host-policy/bpf/scx/boot_boost.bpf.c" /* the first CPU time of a VM */
 #include "host-policy/bpf/scx/account.bpf.c" /* charges CPU time */
 #include "host-policy/bpf/scx/consume.bpf.c" /* searches a DSQ for a task */
 #include "host-policy/bpf/scx/bw_throttle.bpf.c" /* tasks over their cgroup's quota */
-#include "host-policy/bpf/scx/boot_boost.bpf.c" /* the first seconds of a VM */
 #include "host-policy/bpf/scx/cosched.bpf.c" /* vCPUs of one VM at the same time */
 #include "host-policy/bpf/scx/rt_preempt.bpf.c" /* preemption by RT and DL tasks */
 #include "host-policy/bpf/scx/preempt.bpf.c" /* preemption by vCPUs, interrupts */

@@ -7,13 +7,14 @@
 #include "host-policy/bpf/maps.bpf.c"
 #include "host-policy/bpf/scx/intf.h"
 #include "host-policy/bpf/scx/params.bpf.h"
+#include "host-policy/core/boot_boost.h"
 
 /* A task under the scheduler. */
 struct pvs_task_ctx {
 	struct pvs_vtime vt;
 	__u64 charged_exec_ns; /* sum_exec_runtime at the last charge */
 	__u64 charged_urgent_ns; /* the slot's urgent_ns at the last charge */
-	__u64 boot_boost_until; /* 0: no boot boost */
+	__u64 boot_boost_until; /* its latest end; 0: no boot boost */
 	__u64 bw_throttled_until; /* as of the last charge; 0: not throttled */
 	__u32 weight_generation; /* pvs_weight_generation of group_weight */
 	__u32 group_weight; /* of its cgroups, 100: no effect */
@@ -25,9 +26,10 @@ struct pvs_task_ctx {
 	__u32 not_vcpu_binds; /* no vCPU as of pvs_binds + 1; 0: unknown */
 	__u32 is_awake; /* woken since it last slept */
 	__u32 cosched_vm; /* 1 + the VM that counts it as running; 0: none */
+	__u32 not_boosted_boots; /* no boot boost as of pvs_boot_boosts + 1; 0: unknown */
 	__u8 is_forked; /* forked, and not yet enabled */
 	__u8 is_short; /* it used the CPU for less than short-burst before it slept */
-	__u8 reserved[6];
+	__u8 reserved[2];
 };
 
 struct {
@@ -118,27 +120,41 @@ struct {
 	__type(value, struct pvs_running_vcpus);
 } running_vcpus SEC(".maps");
 
-/* tgid -> when the process created its VM. The oldest entries are evicted. */
+/* Of the first thread of a process that created a VM. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct pvs_boot_boost);
+} boot_boosts SEC(".maps");
+
+/* uid -> when its pool of boosted CPU time is full again. Evicts the oldest. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, __u64);
-} vm_created_at SEC(".maps");
+} boot_pools SEC(".maps");
 
 const volatile struct pvs_topology pvs_topology;
 /* The kernel keeps an idle mask for each node (6.15 on), as the loader asked. */
 const volatile bool pvs_has_idle_nodes;
+
+__u32 pvs_online_cpus;
 
 /* Changes with every cpu.max. 0: no cgroup has ever had a quota. */
 __u32 pvs_quota_generation;
 /* Changes with every cpu.weight. 0: no cgroup has ever had its own. */
 __u32 pvs_weight_generation;
 
-/* How long the boot boost lasts; written by pvschedd. 0: no boot boost. */
+/* CPU time of a VM's boot boost; written by pvschedd. 0: no boot boost. */
 __u64 pvs_boot_boost_ns;
-/* End of the last VM's boot boost. It spares other tasks the lookup. */
+/* The latest end of any boot boost. It spares other tasks the lookup. */
 __u64 pvs_boot_boost_until;
+/* Boot boosts that have begun. */
+__u32 pvs_boot_boosts;
+/* When the host's pool of boosted CPU time is full again. */
+__u64 pvs_boot_host_pool;
 
 struct pvs_scx_exit pvs_scx_exit;
 

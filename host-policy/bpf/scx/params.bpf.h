@@ -119,7 +119,7 @@ PVS_PARAM(__u64, pvs_param_cosched_window, 5 * PVS_MS);
 PVS_PARAM(__u32, pvs_param_cosched_max_scan, 8);
 /*
  * boot-boost-weight: times 1..100. The factor on the weight of a VM's threads
- * during the boot boost. It bounds what a host loses that starts many VMs.
+ * during the boot boost.
  */
 PVS_PARAM(__u32, pvs_param_boot_boost_weight, 4);
 /*
