@@ -72,8 +72,7 @@ QUESTIONS = (
         Promise("scx", 1.35, "From exec of the VMM to its end, a small VM takes {value} under scx, {peer_value} under "
                              "{peer}."),), _BOOT),
     Question("How long does a VM boot on a busy host?", "boot", "busy host", "exec to the end", (
-        Promise("scx", 0.6, "With a boot boost of 60 s (boot-time=60000) it takes {value} under scx, {peer_value} "
-                            "under {peer}."),
+        Promise("scx", 0.35, "It takes {value} under scx, {peer_value} under {peer}."),
         Promise(NO_BOOST, 1.75, "Without the boot boost (boot-time=0) it takes {value}.")), _BOOT),
     Question("How does the cost grow with the number of vCPUs?", "scale", "1000 vCPUs", "program at an exit", (
         Promise("agent", 1.35, "With 1000 vCPUs the BPF program at an exit takes {value}, with one vCPU "

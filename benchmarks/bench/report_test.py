@@ -124,10 +124,8 @@ class ReadingTest(unittest.TestCase):
             for said in ("guest wake-ups a second", "1000 wake-ups", "SCHED_RR priority 8", "--vm-bytes 128M",
                          "sched_ext", "a module of the host"):
                 self.assertIn(said, text)
-            for said in ("boot-time", "exits to the VMM"):
-                self.assertNotIn(said, text)
+            self.assertNotIn("exits to the VMM", text)
         for text in texts("boot", seconds=7):
-            self.assertIn("boot-time was set to 60 s", text)
             self.assertIn("exits to the VMM", text)
             self.assertNotIn("7 s each", text)
 

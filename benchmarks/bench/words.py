@@ -100,7 +100,6 @@ def reading(results):
            "represents pvsched."] if len(own) > 1 else []),
         "\"-\" means not measured; \"n = 3\" means measured in three rounds only.",
         *(_OF_LATENCY if "latency" in _suites(results) else ()),
-        *(_of_boot() if "boot" in _suites(results) and "scx" in policies else ()),
     ]
 
 
@@ -109,12 +108,6 @@ _OF_LATENCY = (
     "its figures look better than they are. The row \"guest wake-ups a second\" shows it.",
     "p99.9 needs 1000 wake-ups in a round; with fewer it would be the maximum.",
 )
-
-
-def _of_boot():
-    seconds = int(workload.constants()["long_boot_boost"]) // 1000
-    return (f"Under scx the tunable boot-time was set to {seconds} s, as an emulated host needs that long for a boot. "
-            "The default suits hardware.",)
 
 
 def _suites(results):

@@ -152,13 +152,8 @@ on_sched_ext() {
 
 off_sched_ext() { end_daemon "$1" yes "$OUT/$1.log"; }
 
-# boot_boost_for POLICY: sets the boot boost with which boots are measured. It lasts until pvschedd ends.
+# boot_boost_for POLICY: disables the boot boost for scx-noboost, until pvschedd ends. scx has the default.
 boot_boost_for() {
-  local ms
-  case $1 in
-    scx) ms=$long_boot_boost ;;
-    scx-noboost) ms=0 ;;
-    *) return 0 ;;
-  esac
-  pvschedctl tunable set boot-time "$ms" >/dev/null || wrong "boot-time cannot be set to $ms"
+  [ "$1" = scx-noboost ] || return 0
+  pvschedctl tunable set boot-time 0 >/dev/null || wrong "boot-time cannot be set to 0"
 }

@@ -14,9 +14,6 @@ host_interval=2000
 # us in the guest. At 2 ms the measurement uses 80 % of an emulated CPU: more than the
 # default budget of a vCPU, so its boosts would be throttled.
 guest_interval=10000
-# ms: the boot boost while a boot is measured under scx. An emulated host needs 10 s for a
-# boot, and a minute if it is busy; the default suits hardware.
-long_boot_boost=60000
 # s until a boot has failed.
 boot_limit=180
 # s after which the load ends by itself, in case the script that started it died.

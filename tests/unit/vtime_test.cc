@@ -60,7 +60,7 @@ TEST(Vtime, SleeperRunsBeforeATaskThatNeverSleeps) {
   uint64_t now = 1000 * kMs;
   for (int i = 0; i < 100; ++i, now += 10 * kMs) {
     pvs_vtime_charge(&hog, 9 * kMs);
-    pvs_vtime_sleep(&sleeper, now));
+    pvs_vtime_sleep(&sleeper, now);
     pvs_vtime_wake(&sleeper, PVS_WEIGHT, hog.vruntime, now + 9 * kMs, 1);
     EXPECT_TRUE(pvs_before(pvs_vtime_deadline(&sleeper), pvs_vtime_deadline(&hog)));
     pvs_vtime_charge(&sleeper, kMs);
@@ -90,7 +90,7 @@ TEST(Vtime, CreditShrinksAsTheQueueGrows) {
 TEST(Vtime, SleepKeepsDebt) {
   pvs_vtime task = {};
   pvs_vtime_charge(&task, 100 * kMs);
-  pvs_vtime_sleep(&task, 100 * kMs));
+  pvs_vtime_sleep(&task, 100 * kMs);
   pvs_vtime_wake(&task, PVS_WEIGHT, 80 * kMs, 101 * kMs, 0);
   EXPECT_EQ(task.vruntime, 100 * kMs);
 }
@@ -100,7 +100,7 @@ TEST(Vtime, SleepKeepsDebt) {
 TEST(Vtime, ClampBoundsAdvanceAndDebtInANewQueue) {
   pvs_vtime task = {};
   pvs_vtime_charge(&task, 5000 * kMs);
-  pvs_vtime_clamp(&task, 1000 * kMs, 0));
+  pvs_vtime_clamp(&task, 1000 * kMs, 0);
   EXPECT_EQ(task.vruntime, 1000 * kMs + pvs_param_lag_max);
   pvs_vtime_clamp(&task, 9000 * kMs, 0);
   EXPECT_EQ(task.vruntime, 9000 * kMs - pvs_param_lag_max);
@@ -110,7 +110,7 @@ TEST(Vtime, ClampBoundsAdvanceAndDebtInANewQueue) {
 TEST(Vtime, DebtAndBurstsCountLessAsTheQueueGrows) {
   pvs_vtime task = {};
   pvs_vtime_charge(&task, 5000 * kMs);
-  pvs_vtime_clamp(&task, 1000 * kMs, 500));
+  pvs_vtime_clamp(&task, 1000 * kMs, 500);
   EXPECT_LT(task.vruntime, 1001 * kMs);
   EXPECT_LT(pvs_vtime_dsq_key(&task, 500), 1002 * kMs);
   EXPECT_EQ(pvs_vtime_dsq_key(&task, 0), task.vruntime + pvs_param_lag_max);
@@ -134,7 +134,7 @@ TEST(Vtime, ChildContinuesAtItsParentsPosition) {
   parent.slept_at = 90 * kMs;
   pvs_vtime_charge(&parent, 100 * kMs);
   pvs_vtime child = {};
-  pvs_vtime_fork(&child, &parent));
+  pvs_vtime_fork(&child, &parent);
   pvs_vtime_wake(&child, PVS_WEIGHT, 80 * kMs, 200 * kMs, 0);
   // A fork removes neither debt nor burst, and does not count as a wake-up.
   EXPECT_EQ(pvs_vtime_deadline(&child), pvs_vtime_deadline(&parent));
