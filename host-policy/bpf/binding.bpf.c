@@ -1,58 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 The pvsched authors */
 /*
- * Programs of both objects: the search for a vCPU's thread, the end of a binding
- * at exec, and a decision on request.
+ * Programs of both objects: the search for a VMM's vCPUs, the end of a binding at
+ * exec, and a decision on request.
  */
 #ifndef PVSCHED_BINDING_BPF_C
 #define PVSCHED_BINDING_BPF_C
 
 #include "host-policy/bpf/decide.bpf.h"
 
+#include <linux/magic.h>
+
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-static void report_thread(struct task_struct *p, struct kvm_vcpu *vcpu)
+/*
+ * Writes each vCPU of a process, for one of its open files at a time. pvschedd
+ * runs this when a vCPU is registered, so no event of any VM pays for the search.
+ * The kernel alone chooses the names of anonymous inodes.
+ */
+SEC("iter/task_file")
+int pvs_find_vcpus(struct bpf_iter__task_file *ctx)
 {
-	struct pvs_unbound_key key = {};
-	struct pvs_vcpu_seen *event;
+	static const char prefix[] = "kvm-vcpu:";
+	struct pvs_vcpu_found found = {};
+	struct file *file = ctx->file;
+	char name[sizeof(prefix) - 1];
+	struct kvm_vcpu *vcpu;
+	struct pid *pid;
 
-	key.tgid = p->tgid;
-	key.vcpu_id = vcpu->vcpu_id;
-	if (!bpf_map_lookup_elem(&unbound, &key))
-		return;
-	event = bpf_ringbuf_reserve(&seen, sizeof(*event), 0);
-	if (!event)
-		return;
-	event->tgid = key.tgid;
-	event->tid = p->pid;
-	event->vcpu_id = key.vcpu_id;
-	event->reserved = 0;
-	/* Reports once for each registration: the side that deletes the key. */
-	if (bpf_map_delete_elem(&unbound, &key)) {
-		bpf_ringbuf_discard(event, 0);
-		return;
-	}
-	__sync_fetch_and_sub(&pvs_unbound_count, 1);
-	bpf_ringbuf_submit(event, 0);
-}
-
-/* An event of the current thread. With `vcpu`, it may be a thread to report. */
-static __always_inline void on_current(__u32 event, struct kvm_vcpu *vcpu)
-{
-	struct task_struct *p = (void *)bpf_get_current_task_btf();
-	struct pvs_vcpu_binding *binding;
-
-	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
-	if (binding)
-		on_event(p, binding, event);
-	else if (vcpu && pvs_unbound_count)
-		report_thread(p, vcpu);
-}
-
-SEC("tp_btf/kvm_exit")
-int BPF_PROG(pvs_kvm_exit, struct kvm_vcpu *vcpu)
-{
-	on_current(PVS_EXIT, vcpu);
+	if (!file || file->f_inode->i_sb->s_magic != ANON_INODE_FS_MAGIC)
+		return 0;
+	if (bpf_probe_read_kernel(name, sizeof(name), file->f_path.dentry->d_name.name) ||
+	    __builtin_memcmp(name, prefix, sizeof(name)))
+		return 0;
+	vcpu = file->private_data;
+	pid = BPF_CORE_READ(vcpu, pid);
+	found.vcpu_id = BPF_CORE_READ(vcpu, vcpu_id);
+	if (pid)
+		found.tid = BPF_CORE_READ(pid, numbers[0].nr);
+	bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
 	return 0;
 }
 

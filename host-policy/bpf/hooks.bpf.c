@@ -19,18 +19,36 @@
 
 char _license[] SEC("license") = "GPL";
 
+/* An event of the current thread, if that is a vCPU's. */
+static __always_inline void on_current(__u32 event)
+{
+	struct task_struct *p = (void *)bpf_get_current_task_btf();
+	struct pvs_vcpu_binding *binding;
+
+	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
+	if (binding)
+		on_event(p, binding, event);
+}
+
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(pvs_kvm_exit)
+{
+	on_current(PVS_EXIT);
+	return 0;
+}
+
 /* KVM without hardware support never fires kvm_exit, but fires this. */
 SEC("tp_btf/kvm_userspace_exit")
 int BPF_PROG(pvs_kvm_userspace_exit)
 {
-	on_current(PVS_EXIT, NULL);
+	on_current(PVS_EXIT);
 	return 0;
 }
 
 SEC("tp_btf/kvm_inj_virq")
 int BPF_PROG(pvs_kvm_inj_virq)
 {
-	on_current(PVS_INJECT, NULL);
+	on_current(PVS_INJECT);
 	return 0;
 }
 
@@ -39,23 +57,23 @@ int BPF_PROG(pvs_kvm_inj_virq)
  * interrupts on. There the module may apply a grant at once.
  */
 SEC("?fentry/svm_handle_exit")
-int BPF_PROG(pvs_svm_handle_exit, struct kvm_vcpu *vcpu)
+int BPF_PROG(pvs_svm_handle_exit)
 {
-	on_current(PVS_EXIT, vcpu);
+	on_current(PVS_EXIT);
 	return 0;
 }
 
 SEC("?fentry/vmx_handle_exit")
-int BPF_PROG(pvs_vmx_handle_exit, struct kvm_vcpu *vcpu)
+int BPF_PROG(pvs_vmx_handle_exit)
 {
-	on_current(PVS_EXIT, vcpu);
+	on_current(PVS_EXIT);
 	return 0;
 }
 
 SEC("?fentry/kvm_vcpu_halt")
 int BPF_PROG(pvs_kvm_vcpu_halt)
 {
-	on_current(PVS_HALT, NULL);
+	on_current(PVS_HALT);
 	return 0;
 }
 

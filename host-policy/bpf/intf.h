@@ -80,18 +80,10 @@ PVSCHED_STATIC_ASSERT(PVSCHED_OFFSETOF(struct pvs_slot, vcpu.throttled_until) <=
 			      128,
 		      "a decision without a boost needs more than two cache lines");
 
-/* Key of `unbound`: a registered vCPU whose thread is unknown. */
-struct pvs_unbound_key {
-	__u32 tgid;
-	__u32 vcpu_id;
-};
-
-/* Event of the ring `seen`: the thread of a vCPU. */
-struct pvs_vcpu_seen {
-	__u32 tgid;
-	__u32 tid;
-	__u32 vcpu_id;
-	__u32 reserved;
+/* What the search for a VMM's vCPUs writes, for each vCPU. */
+struct pvs_vcpu_found {
+	__u32 vcpu_id; /* APIC id */
+	__s32 tid; /* of the thread that ran the vCPU last; 0: none did */
 };
 
 /* Event of the ring `decisions`: a slot's `pending_grant` changed. */

@@ -66,6 +66,45 @@ struct kvm_vcpu {
 	struct pid *pid; /* of the thread that runs it */
 };
 
+/* An open file, as the search for vCPUs reads it. */
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
+};
+
 #pragma clang attribute pop
 
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __attribute__((section(".ksyms")));

@@ -23,8 +23,6 @@ struct pvs_preempt_count pvs_preempt_count_type SEC(".data.type");
 
 /* Bindings made so far. Each is counted after it is in `vcpu_bindings`. */
 __u32 pvs_binds;
-/* Registered vCPUs whose thread is unknown. 0 spares other VMs the lookup. */
-__u32 pvs_unbound_count;
 /* Not 0: decisions are written to the ring `trace`. */
 __u32 pvs_tracing;
 /* enum pvs_actuator. */
@@ -60,18 +58,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } watched SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PVS_MAX_VCPUS);
-	__type(key, struct pvs_unbound_key);
-	__type(value, __u32);
-} unbound SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 64 * 1024);
-} seen SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -6,8 +6,10 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <fstream>
@@ -32,6 +34,11 @@ constexpr size_t kMaxVcpusPerVm = 1024;
 // Lines that devices can cause in a second.
 constexpr int kMaxLogLines = 64;
 constexpr uint64_t kNsPerSecond = 1'000'000'000;
+// The pause before a vCPU's thread is searched again doubles from the first to the second.
+constexpr uint64_t kFirstRetryNs = kNsPerSecond / 50;
+constexpr uint64_t kMaxRetryNs = 5 * kNsPerSecond;
+// The pause after a search, in multiples of its duration.
+constexpr uint64_t kSearchPause = 20;
 
 absl::Status VmmHasEnded() { return absl::NotFoundError("the VMM's process has ended"); }
 
@@ -96,8 +103,8 @@ Registry::Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableS
   for (uint32_t i = 0; i < PVS_MAX_VCPUS; ++i) free_slots_.push_back(i);
   for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vm_indexes_.push_back(i);
   ApplyHostTunables();
-  seen_ = bpf_.Seen([this](const pvs_vcpu_seen& seen) { OnSeen(seen); });
-  if (absl::Status status = loop_.Add(seen_->WaitFd(), [this] { seen_->Consume(); });
+  retry_timer_ = UniqueFd(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  if (absl::Status status = loop_.Add(retry_timer_.get(), [this] { OnRetryTimer(); });
       !status.ok()) {
     LOG(FATAL) << status;
   }
@@ -105,7 +112,7 @@ Registry::Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableS
 
 Registry::~Registry() {
   while (!vms_.empty()) RemoveVm(vms_.begin()->second.get());
-  loop_.Remove(seen_->WaitFd());
+  loop_.Remove(retry_timer_.get());
 }
 
 bool Registry::ConsumeLogQuota() {
@@ -231,7 +238,12 @@ absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint6
         "too many vCPUs were registered and withdrawn recently: try again later");
   }
   RETURN_IF_ERROR(CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE));
-  RETURN_IF_ERROR(bpf_.Expect(vm.pid, vcpu_id));
+  // The last search may be older than a vCPU that was just plugged in.
+  if (SearchVcpus(vm) && !vm.kvm_vcpus.empty() && !vm.kvm_vcpus.contains(vcpu_id)) {
+    return absl::NotFoundError(
+        absl::StrCat("the VM has no vCPU with APIC id ", vcpu_id, ": it has ", vm.kvm_vcpus.size(),
+                     " vCPUs, up to APIC id ", vm.kvm_vcpus.rbegin()->first));
+  }
   Vcpu vcpu;
   vcpu.id = vcpu_id;
   vcpu.slot = free_slots_.front();
@@ -239,7 +251,8 @@ absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint6
   if (preempt_count.vcpu_id == vcpu_id) vcpu.preempt_count = std::move(preempt_count);
   vcpu.acknowledges_irqs = (features & PVSCHED_F_IRQ_TICKET) != 0;
   free_slots_.pop_front();
-  vm.vcpus.emplace(vcpu_id, std::move(vcpu));
+  auto it = vm.vcpus.emplace(vcpu_id, std::move(vcpu)).first;
+  if (!BindIfFound(vm, it->second)) StartRetries();
   return absl::OkStatus();
 }
 
@@ -264,26 +277,75 @@ absl::Status Registry::SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid) {
   if (it == vm.vcpus.end()) {
     return absl::NotFoundError(absl::StrCat("vCPU ", vcpu_id, " has no record"));
   }
-  if (it->second.tid != 0) {
+  const pid_t bound = it->second.tid;
+  if (bound == tid) return absl::OkStatus();
+  if (bound != 0) {
     return absl::AlreadyExistsError(
-        absl::StrCat("vCPU ", vcpu_id, " is already bound to thread ", it->second.tid));
+        absl::StrCat("vCPU ", vcpu_id, " is already bound to thread ", bound));
   }
-  RETURN_IF_ERROR(Bind(vm, it->second, tid));
-  bpf_.Forget(vm.pid, vcpu_id);
-  return absl::OkStatus();
+  return Bind(vm, it->second, tid);
 }
 
-void Registry::OnSeen(const pvs_vcpu_seen& seen) {
-  auto vm = vms_.find(static_cast<pid_t>(seen.tgid));
-  if (vm == vms_.end()) return;
-  auto vcpu = vm->second->vcpus.find(seen.vcpu_id);
-  // The vCPU was withdrawn, or bound by SetThread(), while the report was queued.
-  if (vcpu == vm->second->vcpus.end() || vcpu->second.tid != 0) return;
-  if (absl::Status status = Bind(*vm->second, vcpu->second, static_cast<pid_t>(seen.tid));
-      !status.ok()) {
-    LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm->second->name << " vCPU " << seen.vcpu_id << ": "
+bool Registry::SearchVcpus(Vm& vm) {
+  const uint64_t start = Now();
+  if (start < vm.next_search_at) return false;
+  const absl::StatusOr<std::vector<pvs_vcpu_found>> found = bpf_.FindVcpus(vm.pidfd.get());
+  const uint64_t end = Now();
+  vm.next_search_at = end + kSearchPause * (end - start);
+  vm.kvm_vcpus.clear();
+  if (!found.ok()) {
+    LOG_EVERY_N_SEC(WARNING, 10) << "VM " << vm.name << ": " << found.status().message();
+    return true;
+  }
+  for (const pvs_vcpu_found& vcpu : *found) {
+    const auto [known, is_new] = vm.kvm_vcpus.emplace(vcpu.vcpu_id, vcpu.tid);
+    // The process runs several VMs: only the VMM can say which of them this is.
+    if (!is_new && known->second != vcpu.tid) known->second = 0;
+  }
+  return true;
+}
+
+bool Registry::BindIfFound(Vm& vm, Vcpu& vcpu) {
+  const auto found = vm.kvm_vcpus.find(vcpu.id);
+  if (found == vm.kvm_vcpus.end() || found->second == 0) return false;
+  // The thread has ended, and the next one has not run the vCPU yet.
+  if (!HasThread(vm.pid, found->second)) return false;
+  const absl::Status status = Bind(vm, vcpu, found->second);
+  if (!status.ok()) {
+    LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm.name << " vCPU " << vcpu.id << ": "
                                 << status.message();
   }
+  return status.ok();
+}
+
+void Registry::StartRetries() {
+  retry_ns_ = kFirstRetryNs;
+  ArmRetryTimer();
+}
+
+void Registry::ArmRetryTimer() {
+  const itimerspec after = {.it_interval = {},
+                            .it_value = {.tv_sec = static_cast<time_t>(retry_ns_ / kNsPerSecond),
+                                         .tv_nsec = static_cast<long>(retry_ns_ % kNsPerSecond)}};
+  if (timerfd_settime(retry_timer_.get(), 0, &after, nullptr) != 0) {
+    PLOG(ERROR) << "cannot search for vCPU threads again";
+  }
+}
+
+void Registry::OnRetryTimer() {
+  uint64_t expirations = 0;
+  if (read(retry_timer_.get(), &expirations, sizeof(expirations)) < 0) return;
+  bool is_any_unbound = false;
+  for (auto& [pid, vm] : vms_) {
+    for (auto& [id, vcpu] : vm->vcpus) {
+      if (vcpu.tid != 0) continue;
+      SearchVcpus(*vm);
+      if (!BindIfFound(*vm, vcpu)) is_any_unbound = true;
+    }
+  }
+  if (!is_any_unbound) return;
+  retry_ns_ = std::min(2 * retry_ns_, kMaxRetryNs);
+  ArmRetryTimer();
 }
 
 absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
@@ -338,7 +400,6 @@ void Registry::Unbind(const Vm& vm, Vcpu& vcpu) {
 }
 
 void Registry::Release(Vm& vm, Vcpu& vcpu) {
-  bpf_.Forget(vm.pid, vcpu.id);
   Unbind(vm, vcpu);
   // At the end of the queue: a slot is reused as late as possible.
   free_slots_.push_back(vcpu.slot);
@@ -350,11 +411,10 @@ void Registry::OnThreadEnd(pid_t pid, uint32_t vcpu_id) {
   auto vcpu = vm->second->vcpus.find(vcpu_id);
   if (vcpu == vm->second->vcpus.end()) return;
   Unbind(*vm->second, vcpu->second);
+  // The slot is cleared for the next thread.
+  bpf_.Fence();
   // The record stays registered: a vCPU that is hot-plugged again has a new thread.
-  if (absl::Status status = bpf_.Expect(pid, vcpu_id); !status.ok()) {
-    LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm->second->name << " vCPU " << vcpu_id << ": "
-                                << status.message();
-  }
+  StartRetries();
 }
 
 }  // namespace pvsched

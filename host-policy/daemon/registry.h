@@ -56,11 +56,18 @@ struct Vm {
   std::string name;
   std::map<uint32_t, Vcpu> vcpus;
   PreemptCount next_preempt_count;  // for the REGISTER that follows
+  // The VMM's vCPUs by APIC id, and the thread that ran each last, as of the last search. 0: no
+  // thread, or several. Empty: unknown.
+  std::map<uint32_t, pid_t> kvm_vcpus;
+  uint64_t next_search_at = 0;  // until then the result of the last search stands
 };
 
 // The VMs, their vCPUs with a record, and the thread of each of these. Binds
 // each thread to its record in the BPF programs and in the actuator. Unbinds it
 // when the record is withdrawn, or when the thread or the VMM ends.
+//
+// KVM names a vCPU's thread when asked. The registry asks at each registration,
+// and by a timer while a vCPU has no thread. So no VM pays for the search.
 //
 // Requests of devices are checked against what the kernel reports.
 //
@@ -87,7 +94,7 @@ class Registry {
   void Withdraw(Vm& vm, uint32_t vcpu_id);
   void WithdrawAll(Vm& vm);
   // Binds a vCPU to the thread that the VMM names, for a kernel that does not
-  // show which thread runs a vCPU.
+  // show which thread runs a vCPU. No error if it is bound to that thread.
   absl::Status SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid);
 
   // Sets a value for the host if `vm` is empty. The value is in force from each
@@ -103,7 +110,15 @@ class Registry {
   bool ConsumeLogQuota();
   void ApplyHostTunables();
   absl::Status ApplyTunables(const Vm& vm);
-  void OnSeen(const pvs_vcpu_seen& seen);
+  // Updates kvm_vcpus; false: the last search is too recent. Searches take
+  // pvschedd at most a twentieth of the time, however many files the VMM opens.
+  bool SearchVcpus(Vm& vm);
+  // Whether KVM knows a living thread for the vCPU, and it is bound now.
+  bool BindIfFound(Vm& vm, Vcpu& vcpu);
+  // Searches again soon, and then ever more rarely while a vCPU has no thread.
+  void StartRetries();
+  void ArmRetryTimer();
+  void OnRetryTimer();
   absl::Status Bind(Vm& vm, Vcpu& vcpu, pid_t tid);
   // The caller calls BpfObject::Fence() afterwards.
   void Unbind(const Vm& vm, Vcpu& vcpu);
@@ -116,7 +131,8 @@ class Registry {
   Actuator& actuator_;
   TunableStore tunables_;
   BudgetLedger ledger_{PVS_MAX_VCPUS};
-  std::unique_ptr<BpfObject::Ring> seen_;
+  UniqueFd retry_timer_;
+  uint64_t retry_ns_ = 0;
   std::map<pid_t, std::unique_ptr<Vm>> vms_;
   std::vector<std::unique_ptr<Vm>> ended_;  // the VMM has ended, the device is connected
   std::deque<uint32_t> free_slots_;

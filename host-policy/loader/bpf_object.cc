@@ -25,6 +25,7 @@
 #include "host-policy/loader/policy_linker.h"
 #include "host-policy/loader/scx_support.h"
 #include "host-policy/loader/topology.h"
+#include "host-policy/loader/vcpu_search.h"
 
 namespace pvsched {
 namespace {
@@ -34,6 +35,8 @@ namespace {
 // preempted vCPU is boosted for its interrupt only when it next runs.
 constexpr const char* kKickHooks[] = {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", nullptr};
 
+// FindVcpus() runs this program; nothing else does.
+constexpr char kSearchProgram[] = "pvs_find_vcpus";
 constexpr char kSchedulerMap[] = "pvs_scx_ops";
 
 // An unknown name is a null program here, which libbpf's setters refuse with EINVAL.
@@ -126,6 +129,7 @@ absl::Status BpfObject::Configure(const bpf_object& object, const char* kick_hoo
       !status.ok()) {
     return status;
   }
+  bpf_program__set_autoattach(Program(object, kSearchProgram), false);
   if (kick_hook != nullptr) {
     if (absl::Status status = SetAutoload(object, kick_hook, true); !status.ok()) return status;
   }
@@ -139,12 +143,8 @@ absl::Status BpfObject::Configure(const bpf_object& object, const char* kick_hoo
 
 absl::Status BpfObject::ConfigureScx(const bpf_object& object, bool has_kick_hook) {
   bpf_map* scheduler = bpf_object__find_map_by_name(&object, kSchedulerMap);
-  bpf_program* on_exit = Program(object, "pvs_kvm_exit");
-  if (scheduler == nullptr || on_exit == nullptr) {
-    return absl::InternalError("the BPF object has no scheduler");
-  }
+  if (scheduler == nullptr) return absl::InternalError("the BPF object has no scheduler");
   bpf_map__set_autoattach(scheduler, false);
-  bpf_program__set_autoattach(on_exit, false);  // see WatchExits()
   // This hook needs what the kick hook needs. Without it no VM gets a boot boost.
   if (has_kick_hook) {
     absl::Status status = SetAutoload(object, "pvs_kvm_arch_init_vm", true);
@@ -213,9 +213,7 @@ absl::Status BpfObject::Adopt(Programs next) {
   if (!bindings_.has_value()) {
     if (absl::Status status = MapShared(*next.object); !status.ok()) return status;
   }
-  WatchExits(false);
   std::swap(programs_, next);
-  WatchExits(bindings_->IsAnyExpected());
   return absl::OkStatus();
 }
 
@@ -266,12 +264,6 @@ absl::Status BpfObject::KeepTimer(int program_fd) {
   return absl::ErrnoToStatus(errno, "cannot keep the timer's program");
 }
 
-void BpfObject::WatchExits(bool watch) {
-  if (actuator_kind_ != ActuatorKind::kScx || watch == (exit_hook_ != nullptr)) return;
-  exit_hook_.reset(watch ? bpf_program__attach(Program(*programs_.object, "pvs_kvm_exit"))
-                         : nullptr);
-}
-
 absl::Status BpfObject::SetTunables(uint32_t vm, const pvs_tunables& tunables) {
   if (bpf_map_update_elem(MapFd("vm_tunables"), &vm, &tunables, BPF_ANY) != 0) {
     return absl::ErrnoToStatus(errno, "cannot set tunables");
@@ -279,21 +271,8 @@ absl::Status BpfObject::SetTunables(uint32_t vm, const pvs_tunables& tunables) {
   return absl::OkStatus();
 }
 
-absl::Status BpfObject::Expect(pid_t tgid, uint32_t vcpu_id) {
-  absl::Status status = bindings_->Expect(tgid, vcpu_id);
-  if (status.ok()) WatchExits(true);
-  return status;
-}
-
-void BpfObject::Forget(pid_t tgid, uint32_t vcpu_id) {
-  bindings_->Forget(tgid, vcpu_id);
-  WatchExits(bindings_->IsAnyExpected());
-}
-
-absl::Status BpfObject::Bind(const Binding& binding) {
-  absl::Status status = bindings_->Bind(binding);
-  WatchExits(bindings_->IsAnyExpected());
-  return status;
+absl::StatusOr<std::vector<pvs_vcpu_found>> BpfObject::FindVcpus(int pidfd) const {
+  return pvsched::FindVcpus(bpf_program__fd(Program(*programs_.object, kSearchProgram)), pidfd);
 }
 
 void BpfObject::ClearSlot(uint32_t slot, const pvs_vcpu& vcpu) {
@@ -356,10 +335,6 @@ void BpfObject::SetTracing(bool tracing) {
 
 int BpfObject::MapFd(const char* name) const {
   return bpf_object__find_map_fd_by_name(programs_.object.get(), name);
-}
-
-std::unique_ptr<Ring> BpfObject::Seen(std::function<void(const pvs_vcpu_seen&)> on_event) {
-  return MakeRing(MapFd("seen"), std::move(on_event));
 }
 
 std::unique_ptr<Ring> BpfObject::Decisions(std::function<void(const pvs_pending&)> on_event) {

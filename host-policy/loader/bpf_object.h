@@ -60,14 +60,13 @@ class BpfObject {
   // Sets the tunables of the VM with the index `vm` (below PVS_MAX_VMS), from the next event on.
   absl::Status SetTunables(uint32_t vm, const pvs_tunables& tunables);
 
-  // Has the programs report the thread of this vCPU once, through the ring Seen().
-  absl::Status Expect(pid_t tgid, uint32_t vcpu_id);
-  void Forget(pid_t tgid, uint32_t vcpu_id);
+  // The vCPUs of the process `pidfd`, as loader/vcpu_search.h says.
+  absl::StatusOr<std::vector<pvs_vcpu_found>> FindVcpus(int pidfd) const;
 
   // Resets a slot that no thread is bound to, for a vCPU that begins as `vcpu`.
   void ClearSlot(uint32_t slot, const pvs_vcpu& vcpu = {});
   // Binds a thread to its record; the kernel pins the record's page.
-  absl::Status Bind(const Binding& binding);
+  absl::Status Bind(const Binding& binding) { return bindings_->Bind(binding); }
   // After the next Fence() no program uses the record of the unbound thread.
   void Unbind(int thread_pidfd) { bindings_->Unbind(thread_pidfd); }
   // Waits until every program that runs now has ended.
@@ -102,7 +101,6 @@ class BpfObject {
   // While `tracing`, the programs write each decision to the ring of Trace().
   void SetTracing(bool tracing);
 
-  std::unique_ptr<Ring> Seen(std::function<void(const pvs_vcpu_seen&)> on_event);
   std::unique_ptr<Ring> Decisions(std::function<void(const pvs_pending&)> on_event);
   std::unique_ptr<Ring> Trace(std::function<void(const pvs_trace&)> on_event);
 
@@ -125,8 +123,6 @@ class BpfObject {
   // Maps what the first programs share with all later ones.
   absl::Status MapShared(const bpf_object& object);
   absl::Status KeepTimer(int program_fd);
-  // The scheduler needs the hook on VM exits only while it searches for a vCPU's thread.
-  void WatchExits(bool watch);
   pvs_slot* slots() const { return static_cast<pvs_slot*>(slots_.address()); }
   uint32_t* watched() const { return static_cast<uint32_t*>(watched_.address()); }
   int MapFd(const char* name) const;
@@ -148,7 +144,6 @@ class BpfObject {
   UniqueFd timer_program_;  // its descriptor never changes, so that RunTimer() needs no lock
   Programs programs_;
   BpfLinkPtr scheduler_;
-  BpfLinkPtr exit_hook_;
 };
 
 }  // namespace pvsched

@@ -30,40 +30,12 @@ absl::StatusOr<VcpuBindings> VcpuBindings::Create(const bpf_object& object,
   absl::StatusOr<UniqueFd> fd = MapFd(object, "vcpu_bindings");
   if (!fd.ok()) return fd.status();
   bindings.bindings_ = *std::move(fd);
-  fd = MapFd(object, "unbound");
-  if (!fd.ok()) return fd.status();
-  bindings.unbound_ = *std::move(fd);
-  bindings.unbound_count_ = variables.Find<uint32_t>(object, "pvs_unbound_count");
   bindings.binds_ = variables.Find<uint32_t>(object, "pvs_binds");
-  if (bindings.unbound_count_ == nullptr || bindings.binds_ == nullptr) {
+  if (bindings.binds_ == nullptr) {
     return absl::InternalError("the BPF object does not count vCPUs");
   }
   if (absl::Status status = bindings.CreateFence(); !status.ok()) return status;
   return bindings;
-}
-
-absl::Status VcpuBindings::Expect(pid_t tgid, uint32_t vcpu_id) {
-  const pvs_unbound_key key = {.tgid = static_cast<__u32>(tgid), .vcpu_id = vcpu_id};
-  const uint32_t value = 1;
-  if (bpf_map_update_elem(unbound_.get(), &key, &value, BPF_NOEXIST) != 0) {
-    if (errno == EEXIST) return absl::OkStatus();
-    return absl::ErrnoToStatus(errno, "cannot watch for a vCPU's thread");
-  }
-  __atomic_fetch_add(unbound_count_, 1, __ATOMIC_SEQ_CST);
-  return absl::OkStatus();
-}
-
-void VcpuBindings::Forget(pid_t tgid, uint32_t vcpu_id) {
-  const pvs_unbound_key key = {.tgid = static_cast<__u32>(tgid), .vcpu_id = vcpu_id};
-  // The side that deletes the key decrements the count: this, or the program that reports
-  // the thread.
-  if (bpf_map_delete_elem(unbound_.get(), &key) == 0) {
-    __atomic_fetch_sub(unbound_count_, 1, __ATOMIC_SEQ_CST);
-  }
-}
-
-bool VcpuBindings::IsAnyExpected() const {
-  return __atomic_load_n(unbound_count_, __ATOMIC_RELAXED) != 0;
 }
 
 absl::Status VcpuBindings::Bind(const Binding& binding) {

@@ -3,8 +3,6 @@
 #ifndef PVSCHED_HOST_POLICY_LOADER_VCPU_BINDING_H_
 #define PVSCHED_HOST_POLICY_LOADER_VCPU_BINDING_H_
 
-#include <sys/types.h>
-
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -37,9 +35,6 @@ class VcpuBindings {
                                              const SharedVariables& variables);
 
   // As BpfObject's functions of these names.
-  absl::Status Expect(pid_t tgid, uint32_t vcpu_id);
-  void Forget(pid_t tgid, uint32_t vcpu_id);
-  bool IsAnyExpected() const;
   absl::Status Bind(const Binding& binding);
   void Unbind(int thread_pidfd);
   void Fence();
@@ -48,11 +43,9 @@ class VcpuBindings {
   absl::Status CreateFence();
 
   UniqueFd bindings_;
-  UniqueFd unbound_;
   UniqueFd fence_outer_;
   UniqueFd fence_inner_;
-  uint32_t* unbound_count_ = nullptr;  // registered vCPUs whose thread is unknown
-  uint32_t* binds_ = nullptr;          // bindings made so far
+  uint32_t* binds_ = nullptr;  // bindings made so far
 };
 
 }  // namespace pvsched

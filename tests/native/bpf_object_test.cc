@@ -3,10 +3,16 @@
 // BpfObject, with real programs.
 #include "host-policy/loader/bpf_object.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "common/pidfd.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-policy/daemon/tunables.h"
 #include "tests/native/pvschedd_fixture.h"
@@ -46,6 +52,40 @@ TEST(BpfObjectTest, ConsumeIsBounded) {
   // The rest is still there.
   trace->Consume();
   EXPECT_GT(events, BpfObject::Ring::kMostEvents);
+}
+
+// KVM names each vCPU and its thread, once the thread has run it.
+TEST(BpfObjectTest, SearchFindsEachVcpuAndItsThread) {
+  auto vm = RunningVm(3);
+  if (!vm.ok()) GTEST_SKIP() << vm.status().message();
+  auto bpf = BpfObject::Load("");
+  ASSERT_TRUE(bpf.ok()) << bpf.status();
+  const UniqueFd self(pidfd_open(getpid(), 0));
+  std::vector<pvs_vcpu_found> found;
+  ASSERT_TRUE(Eventually([&] {
+    auto vcpus = (*bpf)->FindVcpus(self.get());
+    if (!vcpus.ok()) return false;
+    found = *std::move(vcpus);
+    return found.size() == 3 && found[0].tid != 0 && found[1].tid != 0 && found[2].tid != 0;
+  }));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(found[static_cast<size_t>(i)].vcpu_id, static_cast<uint32_t>(i));
+    EXPECT_EQ(found[static_cast<size_t>(i)].tid, (*vm)->tid(i));
+  }
+}
+
+TEST(BpfObjectTest, SearchOfAProcessThatIsNoVmmFindsNothing) {
+  if (std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
+  auto bpf = BpfObject::Load("");
+  ASSERT_TRUE(bpf.ok()) << bpf.status();
+  // The names of a VMM's files do not make a VMM: the kernel's inodes do.
+  const UniqueFd file(open("/tmp/kvm-vcpu:0", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  unlink("/tmp/kvm-vcpu:0");
+  const UniqueFd memory(memfd_create("kvm-vcpu:0", MFD_CLOEXEC));
+  const UniqueFd self(pidfd_open(getpid(), 0));
+  const auto vcpus = (*bpf)->FindVcpus(self.get());
+  ASSERT_TRUE(vcpus.ok()) << vcpus.status();
+  EXPECT_TRUE(vcpus->empty());
 }
 
 }  // namespace

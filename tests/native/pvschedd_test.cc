@@ -175,11 +175,44 @@ TEST_F(PvscheddTest, ListsShowAppliedParametersAndBaseline) {
   EXPECT_EQ(vcpus[1]["baseline"]["policy"], "normal");
 }
 
+// A child has the VMM's descriptors, but none of its threads.
 TEST_F(PvscheddTest, ThreadOfAnotherProcessIsRefused) {
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  {
+    ControlConnection connection(daemon_.path("device.sock"));
+    ASSERT_EQ(connection.Hello(child, "child"), 0) << connection.reason();
+    ASSERT_EQ(connection.Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
+    EXPECT_EQ(connection.Thread(0, vm_->tid(0)), EPERM);
+    EXPECT_NE(connection.reason().find("not a thread of the VMM"), std::string::npos);
+    EXPECT_TRUE(daemon_.Ctl("vcpu list")[0]["tid"].is_null());
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
+TEST_F(PvscheddTest, ThreadIsFoundWithoutTheVmmsHelp) {
   auto connection = Connect();
-  ASSERT_EQ(connection->Register(0, vm_->memory(), MiniVm::record_offset(0)), 0);
-  EXPECT_EQ(connection->Thread(0, 1), EPERM);
-  EXPECT_NE(connection->reason().find("not a thread of the VMM"), std::string::npos);
+  for (uint32_t i = 0; i < 2; ++i) {
+    ASSERT_EQ(connection->Register(i, vm_->memory(), MiniVm::record_offset(static_cast<int>(i))),
+              0);
+  }
+  EXPECT_TRUE(Eventually([&] { return daemon_.Ctl("vm list")[0]["bound"] == 2; }));
+  const nlohmann::json vcpus = daemon_.Ctl("vcpu list");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(vcpus[static_cast<size_t>(i)]["tid"], vm_->tid(i));
+  EXPECT_EQ(connection->Thread(0, vm_->tid(0)), 0) << "the VMM names the same thread";
+}
+
+TEST_F(PvscheddTest, VcpuThatTheVmLacksIsRefused) {
+  auto connection = Connect();
+  EXPECT_EQ(connection->Register(2, vm_->memory(), MiniVm::record_offset(0)), ENOENT);
+  EXPECT_NE(connection->reason().find("no vCPU with APIC id 2: it has 2 vCPUs, up to APIC id 1"),
+            std::string::npos)
+      << connection->reason();
+  EXPECT_EQ(daemon_.Ctl("vcpu list").size(), 0u);
 }
 
 TEST_F(PvscheddTest, ThreadCannotBeBoundToTwoVcpus) {

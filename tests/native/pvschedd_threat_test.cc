@@ -34,6 +34,9 @@ using PvscheddThreatTest = PvscheddTest;
 
 TEST_F(PvscheddThreatTest, NewRegistrationIsNoNewBudget) {
   daemon_.Ctl("tunable set throttle 10000");
+  // A second VM in the process: pvschedd believes the VMM which of its vCPUs a thread runs.
+  auto other = MiniVm::Create(8);
+  ASSERT_TRUE(other.ok());
   auto connection = ConnectAndBind();
   ASSERT_TRUE(SpinsUntilThrottled());
   auto stays_throttled = [&](uint32_t id) {

@@ -75,7 +75,7 @@ holdings() {
   for pid in "$(pvschedd_pid)" "$(cat "/run/lab/guest/$1/device.pid")"; do
     find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | sed 's/:\[[0-9]*\]//; s/[0-9]\+//g' | sort | uniq -c
   done
-  echo "vCPUs without a thread: $(bpftool -j map dump name unbound 2>/dev/null | jq length)"
+  echo "vCPUs without a thread: $(pvschedctl --json vcpu list | jq '[.[] | select(.tid == null)] | length')"
 }
 
 # --- threads ----------------------------------------------------------------

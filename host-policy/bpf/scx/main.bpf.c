@@ -6,11 +6,12 @@
  *
  * Urgent vCPUs. A vCPU is urgent if its grant is SCHED_RR or SCHED_FIFO. The
  * grant is updated from the guest's record at a wake-up, a tick, the end of a
- * slice, a sleep and an interrupt. No thread's parameters are set. An urgent vCPU
- * that wakes up goes to the local DSQ of an idle CPU of its node; if there is none,
- * of a victim: the CPU with the least urgent task, searched by topology from the
- * vCPU's last CPU on, which it preempts. If all CPUs run tasks that are as urgent,
- * the vCPU waits in the urgent DSQ of its LLC, by priority.
+ * slice, a sleep and an interrupt. No VM exit is hooked, and no thread's
+ * parameters are set. An urgent vCPU that wakes up goes to the local DSQ of an
+ * idle CPU of its node; if there is none, of a victim: the CPU with the least
+ * urgent task, searched by topology from the vCPU's last CPU on, which it
+ * preempts. If all CPUs run tasks that are as urgent, the vCPU waits in the urgent
+ * DSQ of its LLC, by priority.
  *
  * Ordinary tasks. A task waits in the DSQ of its last-level cache (LLC), or, if it
  * is pinned, in its CPU's. Both are ordered by virtual deadline: vruntime plus the

@@ -8,6 +8,7 @@
  *   mode=random  writes random bytes to the whole record at full speed
  *   mode=flip    alternates between SCHED_FIFO 99 and SCHED_IDLE each microsecond
  *   mode=churn   registers and withdraws records at full speed
+ *   mode=absent  registers a record for an APIC id that no vCPU has, and none else
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -26,7 +27,11 @@
 
 static char *mode = "claim";
 module_param(mode, charp, 0444);
-MODULE_PARM_DESC(mode, "claim, random, flip or churn");
+MODULE_PARM_DESC(mode, "claim, random, flip, churn or absent");
+
+static unsigned int absent_result = ~0u;
+module_param(absent_result, uint, 0444);
+MODULE_PARM_DESC(absent_result, "the device's answer in mode absent");
 
 static void __iomem *bar0;
 static struct pvsched_record *records;
@@ -47,16 +52,19 @@ static u32 put_record(unsigned int cpu, u64 address)
 	return ioread32(bar0 + PVSCHED_REG_RESULT);
 }
 
-/* In the tests' guests the APIC id of a CPU is its index. */
-static u32 register_cpu(unsigned int cpu)
+static u32 register_id(struct pvsched_record *record, unsigned int id)
 {
-	struct pvsched_record *record = &records[cpu];
-
 	record->magic = PVSCHED_MAGIC;
 	record->version = PVSCHED_VERSION_MAJOR;
 	record->size = PVSCHED_RECORD_SIZE;
-	record->vcpu_id = cpu;
-	return put_record(cpu, virt_to_phys(record));
+	record->vcpu_id = id;
+	return put_record(id, virt_to_phys(record));
+}
+
+/* In the tests' guests the APIC id of a CPU is its index. */
+static u32 register_cpu(unsigned int cpu)
+{
+	return register_id(&records[cpu], cpu);
 }
 
 static void claim(struct pvsched_record *record)
@@ -154,6 +162,10 @@ static int start(void)
 		  PVSCHED_STATUS_FEATURES_OK, bar0 + PVSCHED_REG_STATUS);
 	if (!strcmp(mode, "churn"))
 		return start_hostile(0, churn_thread);
+	if (!strcmp(mode, "absent")) {
+		absent_result = register_id(&records[0], 900);
+		return 0;
+	}
 	for_each_online_cpu(cpu) {
 		result = register_cpu(cpu);
 		if (result) {
