@@ -66,20 +66,33 @@ int BPF_PROG(pvs_prepare_exec, struct task_struct *p)
 	return 0;
 }
 
-/* pvschedd's timer, while a vCPU is boosted: a boost must end without an event. */
-SEC("syscall")
-int pvs_timer(struct pvs_timer_args *args)
+static void on_timer(__s32 tid)
 {
 	struct pvs_vcpu_binding *binding;
 	struct task_struct *p;
 
-	p = bpf_task_from_pid(args->tid);
+	p = bpf_task_from_pid(tid);
 	if (!p)
-		return 0;
+		return;
 	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
 	if (binding)
 		on_event(p, binding, PVS_TIMER);
 	bpf_task_release(p);
+}
+
+/*
+ * pvschedd's timer, while a vCPU is boosted: a boost must end without an event.
+ * The program may sleep, so BpfObject::Fence() waits for it only while it has
+ * disabled preemption.
+ */
+SEC("syscall")
+int pvs_timer(struct pvs_timer_args *args)
+{
+	if (pvs_masks_preemption)
+		bpf_preempt_disable();
+	on_timer(args->tid);
+	if (pvs_masks_preemption)
+		bpf_preempt_enable();
 	return 0;
 }
 

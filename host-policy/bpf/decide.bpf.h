@@ -19,6 +19,20 @@
 #define PVSCHED_SEED_COST 0
 #endif
 
+/* A KICK that takes the interrupt's ticket too, because no INJECT will follow. */
+#define PVS_KICK_WITH_TICKET 10
+
+/* Slot, vm_index and APIC id of a vCPU in one word: the BPF stack is small. */
+#define PVS_IDS(binding)                                        \
+	((__u64)(binding)->vcpu_id << 32 | (binding)->vm << 16 | \
+	 (binding)->slot)
+#define PVS_IDS_SLOT(ids) ((__u32)(ids) & 0xffff)
+#define PVS_IDS_VM(ids) ((__u32)(ids) >> 16)
+#define PVS_IDS_VCPU_ID(ids) ((__u32)((ids) >> 32))
+
+/* Events that the holder of a slot judges for other programs in one hold. */
+#define PVS_AGAIN_MAX 8
+
 /*
  * The policy. It is weak: pvschedd links an admin's object, whose function of
  * this name replaces it. It is global, so the verifier checks it once, apart from
@@ -148,32 +162,30 @@ static __always_inline void set_off_cpu(struct pvsched_record *record,
 static __always_inline void on_switch(struct pvs_vcpu_binding *binding, __u32 flag)
 {
 	struct pvsched_record *record = binding->record;
-	__u32 index = binding->slot;
-	struct pvs_slot *slot;
+	struct pvs_slot *slot = slot_of(binding);
 
-	slot = bpf_map_lookup_elem(&slots, &index);
 	if (record && slot)
 		set_off_cpu(record, slot, flag);
 }
 
 /*
- * The slow part of on_event(), for an input that changed. Returns the grant for
- * the actuator.
+ * The slow part of pvs_judge(), for an input that changed. Returns the grant for the
+ * actuator.
  */
-static __u64 decide(struct pvs_vcpu_binding *binding, struct pvsched_record *record,
+static __u64 decide(__u64 ids, struct pvsched_record *record,
 		    struct pvs_slot *slot, struct pvs_input *in)
 {
 	__u64 before = slot->vcpu.grant, had_ns = slot->vcpu.cpu_ns, grant;
 	const struct pvs_tunables *tunables;
 	struct pvs_view view = {};
-	__u32 vm = binding->vm;
+	__u32 vm = PVS_IDS_VM(ids);
 
 	tunables = bpf_map_lookup_elem(&vm_tunables, &vm);
 	if (!tunables)
 		return slot->pending_grant;
 	in->now = bpf_ktime_get_ns();
-	view.vcpu_id = binding->vcpu_id;
-	view.vm = binding->vm;
+	view.vcpu_id = PVS_IDS_VCPU_ID(ids);
+	view.vm = vm;
 	if (pvs_begin(tunables, &slot->vcpu, in, &view))
 		pvs_finish(tunables, &slot->vcpu, pvs_policy(&view));
 	grant = slot->vcpu.grant;
@@ -190,7 +202,7 @@ static __u64 decide(struct pvs_vcpu_binding *binding, struct pvsched_record *rec
 		PVS_STORE(record->boosted_ns, slot->vcpu.boosted_ns);
 		PVS_STORE(record->throttle_count, slot->vcpu.throttles);
 		if (pvs_tracing)
-			trace_decision(slot, binding->slot, in, before);
+			trace_decision(slot, PVS_IDS_SLOT(ids), in, before);
 	}
 	return tunables->mode == PVS_OBSERVE ? 0 : grant;
 }
@@ -209,14 +221,14 @@ static __always_inline void give_to_actuator(struct pvs_slot *slot, __u32 index,
 }
 
 /* Reads what the decision needs of the thread and of the guest's memory, once. */
-static __always_inline void read_input(struct pvs_input *in, struct task_struct *p,
+static __always_inline void read_input(struct pvs_input *in, __u32 event,
+				       struct task_struct *p,
 				       struct pvs_vcpu_binding *binding,
 				       struct pvsched_record *record,
 				       const struct pvs_slot *slot)
 {
-	/* Under scx no hook sees injections, so a kick takes the ticket. */
-	in->is_irq = in->event == PVS_INJECT ||
-		     (in->event == PVS_KICK && pvs_actuator == PVS_ACTUATOR_SCX);
+	in->event = event == PVS_KICK_WITH_TICKET ? PVS_KICK : event;
+	in->is_irq = event == PVS_INJECT || event == PVS_KICK_WITH_TICKET;
 	in->cpu_ns = p->se.sum_exec_runtime;
 	/*
 	 * The order of these reads pairs with the guest's stores: see struct
@@ -230,25 +242,117 @@ static __always_inline void read_input(struct pvs_input *in, struct task_struct 
 		in->irq_ack = PVS_LOAD(record->irq_ack);
 	in->waiting = PVS_LOAD(record->waiting);
 	in->intent = PVS_LOAD(record->intent);
+	in->critical = 0;
 	if (binding->preempt &&
-	    (in->event == PVS_PREEMPT || in->event == PVS_RESCHED ||
+	    (event == PVS_PREEMPT || event == PVS_RESCHED ||
 	     pvsched_word_flags(slot->vcpu.grant) & PVSCHED_GRANT_CRITICAL))
 		in->critical = PVS_LOAD(binding->preempt->count) &
 			       binding->preempt_mask;
 }
 
-/* Handles an event of a vCPU's thread: most often its grant is still valid. */
-static __always_inline void on_event(struct task_struct *p,
-				     struct pvs_vcpu_binding *binding, __u32 event)
+/* Whether the last decision answers this input too, and its grant is published. */
+static __always_inline bool is_decided(const struct pvs_slot *slot,
+				       const struct pvs_input *in)
+{
+	return pvs_grant_still_valid(&slot->vcpu, in) &&
+	       slot->pending_grant == slot->vcpu.grant;
+}
+
+/*
+ * Judges an event. The caller holds the slot. The function is global, so the
+ * verifier checks it once and not in each loop and program that calls it.
+ */
+__noinline int pvs_judge(__u64 ids, struct pvsched_record *record __arg_nonnull,
+			 struct pvs_slot *slot __arg_nonnull,
+			 struct pvs_input *in __arg_nonnull)
+{
+	__u64 grant;
+
+	slot->events++;
+	if (is_decided(slot, in))
+		return 0;
+	grant = decide(ids, record, slot, in);
+	if (grant != slot->pending_grant)
+		give_to_actuator(slot, PVS_IDS_SLOT(ids), grant);
+	return 0;
+}
+
+/* `busy` of a released slot. */
+static __always_inline __u32 released(__u32 busy)
+{
+	return (busy & ~(PVS_BUSY | PVS_BUSY_EVENTS)) + PVS_BUSY_GENERATION;
+}
+
+/*
+ * Judges the events that came during the hold, then releases the slot. An event
+ * counts as lost only if more than PVS_AGAIN_MAX came.
+ */
+static __always_inline void judge_again(struct task_struct *p,
+					struct pvs_vcpu_binding *binding,
+					struct pvsched_record *record,
+					struct pvs_slot *slot, struct pvs_input *in)
+{
+	__u32 events = 0, busy, i;
+
+	bpf_for(i, 0, PVS_AGAIN_MAX) {
+		if (!events) {
+			busy = PVS_LOAD(slot->busy);
+			if (!(busy & PVS_BUSY_EVENTS) &&
+			    __sync_val_compare_and_swap(&slot->busy, busy,
+							released(busy)) == busy)
+				return;
+			events = __sync_fetch_and_and(&slot->busy, ~PVS_BUSY_EVENTS) &
+				 PVS_BUSY_EVENTS;
+		}
+		read_input(in, __builtin_ctz(events), p, binding, record, slot);
+		events &= events - 1;
+		pvs_judge(PVS_IDS(binding), record, slot, in);
+	}
+	busy = PVS_LOAD(slot->busy);
+	events |= __sync_lock_test_and_set(&slot->busy, released(busy)) &
+		  PVS_BUSY_EVENTS;
+	slot->lost += __builtin_popcount(events);
+}
+
+/*
+ * Holds the slot and judges the event, of which `busy` is the slot's word before
+ * `in` was read. If another program holds the slot, that program judges the event.
+ */
+static __always_inline void hold_and_judge(struct task_struct *p,
+					   struct pvs_vcpu_binding *binding,
+					   struct pvsched_record *record,
+					   struct pvs_slot *slot,
+					   struct pvs_input *in, __u32 event,
+					   __u32 busy)
+{
+	if (!(busy & PVS_BUSY) &&
+	    __sync_val_compare_and_swap(&slot->busy, busy, busy | PVS_BUSY) == busy) {
+		pvs_judge(PVS_IDS(binding), record, slot, in);
+		busy |= PVS_BUSY;
+		if (__sync_val_compare_and_swap(&slot->busy, busy, released(busy)) ==
+		    busy)
+			return;
+	} else if (__sync_fetch_and_or(&slot->busy, PVS_BUSY | PVS_BUSY_EVENT(event)) &
+		   PVS_BUSY) {
+		return;
+	}
+	judge_again(p, binding, record, slot, in);
+}
+
+/*
+ * Handles an event of a vCPU's thread. Most often its grant is still valid: then
+ * the slot is only read, and `busy` proves that no program changed it meanwhile.
+ */
+static __always_inline void handle_event(struct task_struct *p,
+					 struct pvs_vcpu_binding *binding, __u32 event,
+					 bool is_preemptible)
 {
 	struct pvsched_record *record = binding->record;
-	struct pvs_input in = { .event = event };
-	__u32 index = binding->slot;
-	struct pvs_slot *slot;
-	__u64 grant;
+	struct pvs_slot *slot = slot_of(binding);
+	struct pvs_input in = {};
+	__u32 busy;
 	int i;
 
-	slot = bpf_map_lookup_elem(&slots, &index);
 	if (!record || !slot)
 		return;
 	for (i = 0; i < PVSCHED_SEED_COST; i++)
@@ -259,24 +363,29 @@ static __always_inline void on_event(struct task_struct *p,
 	 */
 	if ((event == PVS_EXIT || event == PVS_INJECT) && slot->off_cpu)
 		set_off_cpu(record, slot, 0);
-	/*
-	 * Claims the slot. A second event can come meanwhile: sched_switch if
-	 * this program is preempted, or an event on another CPU.
-	 */
-	if (__sync_lock_test_and_set(&slot->busy, 1)) {
-		slot->lost++;
-		return;
-	}
-	read_input(&in, p, binding, record, slot);
-	slot->events++;
-	if (!pvs_grant_still_valid(&slot->vcpu, &in) ||
-	    slot->pending_grant != slot->vcpu.grant) {
-		grant = decide(binding, record, slot, &in);
-		if (grant != slot->pending_grant)
-			give_to_actuator(slot, index, grant);
-	}
+	busy = PVS_LOAD(slot->busy);
 	barrier();
-	PVS_STORE(slot->busy, 0);
+	read_input(&in, event, p, binding, record, slot);
+	if (!(busy & PVS_BUSY) && is_decided(slot, &in)) {
+		barrier();
+		if (PVS_LOAD(slot->busy) == busy) {
+			slot->events++;
+			return;
+		}
+	}
+	/* A preempted holder would keep the vCPU's other events waiting. */
+	if (is_preemptible && pvs_masks_preemption)
+		bpf_preempt_disable();
+	hold_and_judge(p, binding, record, slot, &in, event, busy);
+	if (is_preemptible && pvs_masks_preemption)
+		bpf_preempt_enable();
+}
+
+/* For a program that cannot be preempted, or has disabled preemption itself. */
+static __always_inline void on_event(struct task_struct *p,
+				     struct pvs_vcpu_binding *binding, __u32 event)
+{
+	handle_event(p, binding, event, false);
 }
 
 #endif /* PVSCHED_DECIDE_BPF_H */

@@ -20,20 +20,20 @@
 char _license[] SEC("license") = "GPL";
 
 /* An event of the current thread, if that is a vCPU's. */
-static __always_inline void on_current(__u32 event)
+static __always_inline void on_current(__u32 event, bool is_preemptible)
 {
 	struct task_struct *p = (void *)bpf_get_current_task_btf();
 	struct pvs_vcpu_binding *binding;
 
 	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
 	if (binding)
-		on_event(p, binding, event);
+		handle_event(p, binding, event, is_preemptible);
 }
 
 SEC("tp_btf/kvm_exit")
 int BPF_PROG(pvs_kvm_exit)
 {
-	on_current(PVS_EXIT);
+	on_current(PVS_EXIT, false);
 	return 0;
 }
 
@@ -41,14 +41,14 @@ int BPF_PROG(pvs_kvm_exit)
 SEC("tp_btf/kvm_userspace_exit")
 int BPF_PROG(pvs_kvm_userspace_exit)
 {
-	on_current(PVS_EXIT);
+	on_current(PVS_EXIT, true);
 	return 0;
 }
 
 SEC("tp_btf/kvm_inj_virq")
 int BPF_PROG(pvs_kvm_inj_virq)
 {
-	on_current(PVS_INJECT);
+	on_current(PVS_INJECT, true);
 	return 0;
 }
 
@@ -59,21 +59,21 @@ int BPF_PROG(pvs_kvm_inj_virq)
 SEC("?fentry/svm_handle_exit")
 int BPF_PROG(pvs_svm_handle_exit)
 {
-	on_current(PVS_EXIT);
+	on_current(PVS_EXIT, true);
 	return 0;
 }
 
 SEC("?fentry/vmx_handle_exit")
 int BPF_PROG(pvs_vmx_handle_exit)
 {
-	on_current(PVS_EXIT);
+	on_current(PVS_EXIT, true);
 	return 0;
 }
 
 SEC("?fentry/kvm_vcpu_halt")
 int BPF_PROG(pvs_kvm_vcpu_halt)
 {
-	on_current(PVS_HALT);
+	on_current(PVS_HALT, true);
 	return 0;
 }
 

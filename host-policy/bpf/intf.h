@@ -51,8 +51,19 @@ PVSCHED_STATIC_ASSERT(sizeof(struct pvs_vcpu_binding) <= 64 - 8,
 #define PVS_BUCKETS 20
 
 /*
- * A vCPU on the host. The program that has set `busy` writes the decision and
- * `vcpu`. Programs write off_cpu, lost, woken_at, wakeup_us and has_new_tid
+ * `busy` of a slot. The program that sets PVS_BUSY holds the slot and judges an
+ * event. A program that finds it held adds its event's bit, and the holder judges
+ * that event before it releases the slot. A release starts a new generation, so a
+ * reader that finds the word unchanged has read consistent fields.
+ */
+#define PVS_BUSY 1u
+#define PVS_BUSY_EVENT(event) (1u << (event)) /* enum pvs_event, PVS_KICK_WITH_TICKET */
+#define PVS_BUSY_EVENTS 0xfffeu
+#define PVS_BUSY_GENERATION 0x10000u
+
+/*
+ * A vCPU on the host. The program that holds `busy` writes the decision and
+ * `vcpu`. Programs write off_cpu, events, woken_at, wakeup_us and has_new_tid
  * without it. pvschedd reads a slot, and resets it between two registrations.
  *
  * With many vCPUs a slot has left the cache since its last event. So most events
@@ -61,13 +72,13 @@ PVSCHED_STATIC_ASSERT(sizeof(struct pvs_vcpu_binding) <= 64 - 8,
  */
 struct pvs_slot {
 	__u64 pending_grant; /* the grant last published to the actuator */
-	__u64 events;
-	__u32 busy;
+	__u64 events; /* not atomic: a few may be missed */
+	__u32 busy; /* PVS_BUSY_* */
 	__u32 off_cpu; /* PVSCHED_GRANT_HALTED or _PREEMPTED; 0: it runs */
 	struct pvs_vcpu vcpu;
 	__u32 has_new_tid; /* the thread has its process's tid, or will soon */
 	__u32 reserved;
-	__u64 lost; /* events that came while `busy` was set */
+	__u64 lost; /* events that were not judged: too many came at once */
 	__u64 woken_at; /* when the thread woke up; 0: it has run since */
 	__u64 urgent_ns; /* scx: CPU time used while urgent */
 	/* Wake-up latencies: [0] while not boosted, [1] while boosted. */

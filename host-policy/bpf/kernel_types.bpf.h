@@ -9,6 +9,7 @@
 #define PVSCHED_KERNEL_TYPES_BPF_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
 			     apply_to = record)
@@ -109,6 +110,8 @@ struct bpf_iter__task_file {
 
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __attribute__((section(".ksyms")));
 extern void bpf_task_release(struct task_struct *task) __attribute__((section(".ksyms")));
+extern void bpf_preempt_disable(void) __attribute__((section(".ksyms"), weak));
+extern void bpf_preempt_enable(void) __attribute__((section(".ksyms"), weak));
 
 /* A kfunc of the module pvsched_host (host-policy/kmod), if that is loaded. */
 extern int pvsched_host_apply(__u32 slot, __u64 grant)

@@ -27,6 +27,11 @@ __u32 pvs_binds;
 __u32 pvs_tracing;
 /* enum pvs_actuator. */
 const volatile __u32 pvs_actuator;
+/*
+ * Not 0: a program that can be preempted prevents that while it holds a slot.
+ * Kernels before 6.15 allow no call of pvs_policy() then.
+ */
+const volatile __u32 pvs_masks_preemption;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

@@ -105,13 +105,21 @@ std::string StatsTable(const Json& stats) {
   const Json actuator = stats.value("actuator", Json::object());
   return absl::StrCat(TextTable(rows), "actuator ", actuator.value("name", "?"), ": ",
                       Number(actuator, "calls"), " changes applied, ", Number(actuator, "failures"),
-                      " failed\n");
+                      " failed\n", "programs: ", Number(stats, "recursion_misses"),
+                      " events missed by a program that already ran on that CPU\n");
 }
 
 namespace {
 
 std::string CountRow(uint64_t count, absl::string_view meaning) {
   return absl::StrFormat("  %12d  %s\n", count, meaning);
+}
+
+std::string LossText(const Json& status) {
+  return CountRow(Number(status, "events_lost"),
+                  "events that no decision followed: too many came at once") +
+         CountRow(Number(status, "recursion_misses"),
+                  "events that a program missed: it already ran on that CPU");
 }
 
 std::string ExitText(const Json& status) {
@@ -135,13 +143,14 @@ std::string ExitDump(const Json& status) {
 std::string SchedulerTable(const Json& status) {
   if (!status.value("is_scheduler", false)) {
     return absl::StrCat("the host has its own scheduler; pvsched's actuator is ",
-                        status.value("actuator", "?"), "\n", ExitText(status));
+                        status.value("actuator", "?"), "\n", LossText(status), ExitText(status));
   }
   std::string text = "pvsched is the host's scheduler\n";
   const Json counts = status.value("counts", Json::object());
   for (const ScxCounterInfo& info : ScxCounterInfos()) {
     text += CountRow(Number(counts, info.name), info.meaning);
   }
+  text += LossText(status);
   const Json events = status.value("kernel_events", Json::object());
   if (!events.empty()) text += "events that sched_ext counts\n";
   for (const auto& [name, count] : events.items()) text += CountRow(count.get<uint64_t>(), name);

@@ -111,6 +111,7 @@ Json AdminServer::StatsToJson() {
             {"calls", counts.calls},
             {"failures", counts.failures},
             {"deferred", counts.deferred}}},
+          {"recursion_misses", bpf_.recursion_misses()},
           {"vcpus", list}};
 }
 
@@ -155,8 +156,14 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
 
 Json AdminServer::SchedulerToJson() const {
   const std::optional<ScxExit> exit = scx_exits_.Load();
+  uint64_t events_lost = 0;
+  for (const auto& [pid, vm] : registry_.vms()) {
+    for (const auto& [id, vcpu] : vm->vcpus) events_lost += bpf_.slot(vcpu.slot).lost;
+  }
   Json json = {{"actuator", actuator_.name()},
                {"is_scheduler", actuator_.name() == std::string("scx")},
+               {"events_lost", events_lost},
+               {"recursion_misses", bpf_.recursion_misses()},
                {"last_end", exit ? ScxExitRecord::Summary(*exit) : ""},
                {"last_exit", exit ? ScxExitToJson(*exit, scx_exits_.path()) : Json()}};
   if (!json["is_scheduler"]) return json;

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -64,6 +65,20 @@ absl::Status ChooseUnlockedHooks(const bpf_object& object) {
   if (on_exit == nullptr) return absl::OkStatus();
   if (absl::Status status = SetAutoload(object, on_exit, true); !status.ok()) return status;
   return SetAutoload(object, "pvs_kvm_exit", false);
+}
+
+// Events that the kernel did not pass to a program, as it already ran on the CPU.
+uint64_t RecursionMisses(const bpf_object* object) {
+  uint64_t misses = 0;
+  if (object == nullptr) return misses;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    bpf_prog_info info = {};
+    uint32_t size = sizeof(info);
+    const int fd = bpf_program__fd(program);
+    if (fd >= 0 && bpf_prog_get_info_by_fd(fd, &info, &size) == 0) misses += info.recursion_misses;
+  }
+  return misses;
 }
 
 void ReuseMaps(const bpf_object& from, const bpf_object& to) {
@@ -126,6 +141,13 @@ absl::Status BpfObject::SetPolicy(const std::string& policy_path) {
 absl::Status BpfObject::Configure(const bpf_object& object, const char* kick_hook) {
   if (absl::Status status =
           SetInitialValue(object, "pvs_actuator", static_cast<int64_t>(actuator_kind_));
+      !status.ok()) {
+    return status;
+  }
+  utsname host;
+  uname(&host);
+  if (absl::Status status =
+          SetInitialValue(object, "pvs_masks_preemption", CanMaskPreemption(host.release) ? 1 : 0);
       !status.ok()) {
     return status;
   }
@@ -214,6 +236,7 @@ absl::Status BpfObject::Adopt(Programs next) {
     if (absl::Status status = MapShared(*next.object); !status.ok()) return status;
   }
   std::swap(programs_, next);
+  past_recursion_misses_ += RecursionMisses(next.object.get());
   return absl::OkStatus();
 }
 
@@ -275,17 +298,26 @@ absl::StatusOr<std::vector<pvs_vcpu_found>> BpfObject::FindVcpus(int pidfd) cons
   return pvsched::FindVcpus(bpf_program__fd(Program(*programs_.object, kSearchProgram)), pidfd);
 }
 
+uint64_t BpfObject::recursion_misses() const {
+  return past_recursion_misses_ + RecursionMisses(programs_.object.get());
+}
+
 void BpfObject::ClearSlot(uint32_t slot, const pvs_vcpu& vcpu) {
   memset(&slots()[slot], 0, sizeof(pvs_slot));
   slots()[slot].vcpu = vcpu;
 }
 
-pvs_vcpu BpfObject::CopyVcpu(uint32_t slot) {
-  // Claims the slot as a program does: a program that comes meanwhile counts its event as lost.
-  uint32_t* busy = &slots()[slot].busy;
-  while (__atomic_exchange_n(busy, 1, __ATOMIC_SEQ_CST) != 0) sched_yield();
-  const pvs_vcpu vcpu = slots()[slot].vcpu;
-  __atomic_store_n(busy, 0, __ATOMIC_SEQ_CST);
+pvs_vcpu BpfObject::CopyVcpu(uint32_t slot) const {
+  const pvs_slot& from = slots()[slot];
+  pvs_vcpu vcpu;
+  uint32_t busy = 0;
+  do {
+    // A holder cannot be preempted for long, so this ends after a few microseconds.
+    while (((busy = __atomic_load_n(&from.busy, __ATOMIC_ACQUIRE)) & PVS_BUSY) != 0) sched_yield();
+    memcpy(&vcpu, &from.vcpu, sizeof(vcpu));
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    // Unchanged: no program has held the slot meanwhile.
+  } while (__atomic_load_n(&from.busy, __ATOMIC_RELAXED) != busy);
   return vcpu;
 }
 

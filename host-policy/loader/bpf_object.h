@@ -76,8 +76,11 @@ class BpfObject {
   bool has_kick_hook() const { return has_kick_hook_; }
 
   const pvs_slot& slot(uint32_t index) const { return slots()[index]; }
-  // A consistent copy: no program changes the vCPU meanwhile.
-  pvs_vcpu CopyVcpu(uint32_t slot);
+  // A consistent copy: no program changed the vCPU meanwhile. It keeps no program waiting.
+  pvs_vcpu CopyVcpu(uint32_t slot) const;
+
+  // Events that the programs did not see, as they already ran on the CPU.
+  uint64_t recursion_misses() const;
 
   // Of kKfunc: the ring of Decisions() reports only that some vCPU is boosted, and nothing
   // while `watched`. To stop watching, clear this first, then read all slots.
@@ -144,6 +147,7 @@ class BpfObject {
   UniqueFd timer_program_;  // its descriptor never changes, so that RunTimer() needs no lock
   Programs programs_;
   BpfLinkPtr scheduler_;
+  uint64_t past_recursion_misses_ = 0;  // of the programs of earlier policies
 };
 
 }  // namespace pvsched

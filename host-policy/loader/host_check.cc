@@ -18,21 +18,39 @@ namespace {
 constexpr int kMajor = 6;
 constexpr int kMinor = 13;
 
+// From 6.15 on the verifier allows a call of a global function, as pvs_policy() is, with
+// preemption or interrupts disabled.
+constexpr int kMaskingMinor = 15;
+
+bool ParseRelease(absl::string_view release, int& major, int& minor) {
+  return sscanf(std::string(release).c_str(), "%d.%d", &major, &minor) == 2;
+}
+
+bool IsOlder(int major, int minor, int than_minor) {
+  return major < kMajor || (major == kMajor && minor < than_minor);
+}
+
 }  // namespace
 
 absl::Status CheckKernelRelease(absl::string_view release) {
   int major = 0;
   int minor = 0;
-  if (sscanf(std::string(release).c_str(), "%d.%d", &major, &minor) != 2) {
+  if (!ParseRelease(release, major, minor)) {
     return absl::FailedPreconditionError(
         absl::StrCat("cannot parse the kernel's version '", release, "'"));
   }
-  if (major < kMajor || (major == kMajor && minor < kMinor)) {
+  if (IsOlder(major, minor, kMinor)) {
     return absl::FailedPreconditionError(
         absl::StrCat("this kernel is ", release, "; pvsched needs ", kMajor, ".", kMinor,
                      " or newer, for BPF programs to read guest memory in place (uptr)"));
   }
   return absl::OkStatus();
+}
+
+bool CanMaskPreemption(absl::string_view release) {
+  int major = 0;
+  int minor = 0;
+  return ParseRelease(release, major, minor) && !IsOlder(major, minor, kMaskingMinor);
 }
 
 std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules) {

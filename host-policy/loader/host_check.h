@@ -18,6 +18,10 @@ absl::Status CheckHost();
 // and the cure. Empty: it does. `has_kick_hook` is BpfObject's; `modules` is /sys/module.
 std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules);
 
+// Whether programs of a kernel of this release may call the policy while they prevent their
+// own preemption.
+bool CanMaskPreemption(absl::string_view release);
+
 // Whether a kernel of this release, such as "6.18.15+deb13-amd64", is new enough.
 absl::Status CheckKernelRelease(absl::string_view release);
 

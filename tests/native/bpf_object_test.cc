@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -86,6 +87,50 @@ TEST(BpfObjectTest, SearchOfAProcessThatIsNoVmmFindsNothing) {
   const auto vcpus = (*bpf)->FindVcpus(self.get());
   ASSERT_TRUE(vcpus.ok()) << vcpus.status();
   EXPECT_TRUE(vcpus->empty());
+}
+
+// A program that finds a vCPU's slot held leaves its event to the holder.
+TEST(BpfObjectTest, EventDuringADecisionIsJudgedAfterIt) {
+  auto vm = RunningVm(1);
+  if (!vm.ok()) GTEST_SKIP() << vm.status().message();
+  auto bpf = BpfObject::Load(PVSCHED_POLICIES "/slow.bpf.o");
+  ASSERT_TRUE(bpf.ok()) << bpf.status();
+  ASSERT_TRUE((*bpf)->SetTunables(0, ToPolicy(DefaultTunables())).ok());
+  std::vector<uint32_t> decisions;
+  auto trace = (*bpf)->Trace([&](const pvs_trace& entry) { decisions.push_back(entry.event); });
+  (*bpf)->SetTracing(true);
+  const UniqueFd thread(pidfd_open((*vm)->tid(0), PIDFD_THREAD));
+  ASSERT_TRUE(thread);
+  (*bpf)->ClearSlot(0);
+  BpfObject::Binding binding;
+  binding.thread_pidfd = thread.get();
+  binding.record = {.memory = (*vm)->memory(), .offset = MiniVm::record_offset(0)};
+  ASSERT_TRUE((*bpf)->Bind(binding).ok());
+  const uint32_t& busy = (*bpf)->slot(0).busy;
+  const auto is_held = [&] { return (__atomic_load_n(&busy, __ATOMIC_SEQ_CST) & PVS_BUSY) != 0; };
+  for (int i = 0; i < 20; ++i) {
+    // The guest's change makes the next EXIT decide, which takes 50 ms.
+    (*vm)->SetIntent(0, i % 2 == 0 ? kUrgent : kOrdinary);
+    ASSERT_TRUE(Eventually(is_held));
+    const uint32_t word = __atomic_load_n(&busy, __ATOMIC_SEQ_CST);
+    // Returns at once: nothing waits for the holder.
+    (*bpf)->RunTimer((*vm)->tid(0));
+    if (!is_held() || (word ^ __atomic_load_n(&busy, __ATOMIC_SEQ_CST)) >= PVS_BUSY_GENERATION) {
+      continue;  // the hold was another, shorter one
+    }
+    trace->Consume();
+    decisions.clear();
+    ASSERT_TRUE(Eventually([&] {
+      trace->Consume();
+      return std::count(decisions.begin(), decisions.end(), uint32_t{PVS_TIMER}) == 1;
+    })) << "no decision followed the event";
+    EXPECT_EQ((*bpf)->slot(0).lost, 0u);
+    (*bpf)->Unbind(thread.get());
+    (*bpf)->Fence();
+    EXPECT_FALSE(is_held());
+    return;
+  }
+  FAIL() << "no event came during a decision";
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ TEST(OwnObjects, BothHaveTheProgramsAndMapsThatTheLoaderUses) {
          {"vcpu_bindings", "slots", "vm_tunables", "watched", "decisions", "trace"}) {
       EXPECT_NE(bpf_object__find_map_by_name(object.get(), name), nullptr) << name;
     }
-    for (const char* name : {"pvs_binds", "pvs_tracing", "pvs_actuator"}) {
+    for (const char* name : {"pvs_binds", "pvs_tracing", "pvs_actuator", "pvs_masks_preemption"}) {
       EXPECT_TRUE(FindBpfVariable(*object, name).ok()) << name;
     }
   }

@@ -32,6 +32,14 @@ TEST(HostCheck, UnreadableReleaseIsNamed) {
   EXPECT_NE(CheckKernelRelease("linux").message().find("'linux'"), absl::string_view::npos);
 }
 
+TEST(HostCheck, ProgramsMaskPreemptionFrom615On) {
+  EXPECT_FALSE(CanMaskPreemption("6.13.0"));
+  EXPECT_FALSE(CanMaskPreemption("6.14.11-generic"));
+  EXPECT_TRUE(CanMaskPreemption("6.15.0"));
+  EXPECT_TRUE(CanMaskPreemption("7.3.4+deb13-cloud-amd64"));
+  EXPECT_FALSE(CanMaskPreemption("linux"));
+}
+
 // A directory in place of /sys/module. Without SetPreemptionTimer() kvm_intel is not loaded.
 class UnseenInterruptsTest : public testing::Test {
  protected:

@@ -104,6 +104,8 @@ TEST(ScxCounters, JsonHasEachCounterOnce) {
 TEST(SchedulerTable, RunningSchedulerShowsBothKindsOfCounters) {
   const Json status = {{"actuator", "scx"},
                        {"is_scheduler", true},
+                       {"events_lost", 5},
+                       {"recursion_misses", 7},
                        {"last_end", ""},
                        {"last_exit", nullptr},
                        {"missing_callbacks", {"cgroup_set_bandwidth"}},
@@ -111,6 +113,8 @@ TEST(SchedulerTable, RunningSchedulerShowsBothKindsOfCounters) {
                        {"kernel_events", {{"SCX_EV_BYPASS_ACTIVATE", 3}}}};
   const std::string text = SchedulerTable(status);
   EXPECT_THAT(text, HasSubstr("          42  vCPUs that preempted"));
+  EXPECT_THAT(text, HasSubstr("           5  events that no decision followed"));
+  EXPECT_THAT(text, HasSubstr("           7  events that a program missed"));
   EXPECT_THAT(text, HasSubstr("           3  SCX_EV_BYPASS_ACTIVATE"));
   EXPECT_THAT(text, HasSubstr("no ops.cgroup_set_bandwidth()"));
   EXPECT_THAT(text, Not(HasSubstr("ejected")));

@@ -246,7 +246,7 @@ static __always_inline int on_kick(struct kvm_vcpu *vcpu)
 		return 0;
 	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
 	if (binding) {
-		on_event(p, binding, PVS_KICK);
+		on_event(p, binding, PVS_KICK_WITH_TICKET);
 		preempt_for_queued(p, binding);
 	}
 	bpf_task_release(p);
