@@ -17,6 +17,14 @@
 #include "host-policy/bpf/binding.bpf.c"
 #include "host-policy/bpf/stats.bpf.h"
 
+/* The kernel's RT class preempts for a vCPU whose thread got a boost. */
+static __always_inline void preempt_for_queued(struct task_struct *p,
+					       struct pvs_vcpu_binding *binding)
+{
+}
+
+#include "host-policy/bpf/kick.bpf.c" /* interrupts for a vCPU */
+
 char _license[] SEC("license") = "GPL";
 
 /* An event of the current thread, if that is a vCPU's. */
@@ -121,43 +129,4 @@ int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
 		count_wakeup(binding);
 	}
 	return 0;
-}
-
-/*
- * An interrupt is raised for a vCPU, in any context. It is the only event of a
- * preempted vCPU, so without it the interrupt shows only when the vCPU runs.
- */
-static __always_inline int on_kick(struct kvm_vcpu *vcpu)
-{
-	struct task_struct *p = (void *)bpf_get_current_task_btf();
-	struct pvs_vcpu_binding *binding;
-	struct pid *pid;
-
-	if (!vcpu)
-		return 0;
-	pid = vcpu->pid;
-	/* An interrupt that the vCPU's own thread raises comes as kvm_inj_virq. */
-	if (!pid || p->thread_pid == pid)
-		return 0;
-	p = bpf_task_from_pid(BPF_CORE_READ(pid, numbers[0].nr));
-	if (!p)
-		return 0;
-	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
-	if (binding)
-		on_event(p, binding, PVS_KICK);
-	bpf_task_release(p);
-	return 0;
-}
-
-SEC("?fentry/kvm_vcpu_kick")
-int BPF_PROG(pvs_kvm_vcpu_kick, struct kvm_vcpu *vcpu)
-{
-	return on_kick(vcpu);
-}
-
-/* From 7.3 on kvm_vcpu_kick() is inline over this function. */
-SEC("?fentry/__kvm_vcpu_kick")
-int BPF_PROG(pvs_kvm_vcpu_kick_73, struct kvm_vcpu *vcpu)
-{
-	return on_kick(vcpu);
 }

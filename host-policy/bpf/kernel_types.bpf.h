@@ -9,6 +9,8 @@
 #define PVSCHED_KERNEL_TYPES_BPF_H
 
 #include <linux/types.h>
+
+#include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), \
@@ -62,9 +64,49 @@ struct pid {
 	struct upid numbers[];
 };
 
+struct kvm_timer {
+	struct {
+		int counter;
+	} pending; /* expiries that are not injected yet */
+};
+
+struct kvm_lapic {
+	struct kvm_timer lapic_timer;
+	bool apicv_active; /* the processor injects interrupts by itself */
+	bool irr_pending; /* some vector is pending; always set with APICv */
+	unsigned long pending_events; /* INIT, SIPI */
+	void *regs; /* the APIC's page */
+};
+
+struct kvm_vcpu_arch {
+	struct kvm_lapic *apic; /* NULL: the VMM emulates the APIC */
+	struct {
+		int counter;
+	} nmi_queued;
+};
+
 struct kvm_vcpu {
 	int vcpu_id;
 	struct pid *pid; /* of the thread that runs it */
+	struct kvm_vcpu_arch arch;
+};
+
+/* Intel's descriptor of posted interrupts; hardware fixes its layout. */
+struct pi_desc {
+	__u64 pir[4]; /* the vectors */
+};
+
+struct vcpu_vt {
+	struct pi_desc pi_desc;
+};
+
+/* kvm_intel's vCPU; it begins with the struct kvm_vcpu. */
+struct vcpu_vmx {
+	struct vcpu_vt vt; /* from 6.16 on */
+};
+
+struct vcpu_vmx___without_vt {
+	struct pi_desc pi_desc;
 };
 
 /* An open file, as the search for vCPUs reads it. */
@@ -110,8 +152,10 @@ struct bpf_iter__task_file {
 
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __attribute__((section(".ksyms")));
 extern void bpf_task_release(struct task_struct *task) __attribute__((section(".ksyms")));
-extern void bpf_preempt_disable(void) __attribute__((section(".ksyms"), weak));
-extern void bpf_preempt_enable(void) __attribute__((section(".ksyms"), weak));
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+extern void bpf_local_irq_save(unsigned long *flags) __ksym __weak;
+extern void bpf_local_irq_restore(unsigned long *flags) __ksym __weak;
 
 /* A kfunc of the module pvsched_host (host-policy/kmod), if that is loaded. */
 extern int pvsched_host_apply(__u32 slot, __u64 grant)

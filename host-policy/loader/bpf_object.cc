@@ -35,6 +35,8 @@ namespace {
 // the name before, and none, where the kernel allows no program there. Without a hook a
 // preempted vCPU is boosted for its interrupt only when it next runs.
 constexpr const char* kKickHooks[] = {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", nullptr};
+// The hook on an interrupt that APIC virtualisation posts. It belongs to each kick hook.
+constexpr char kWakeUpHook[] = "pvs_kvm_vcpu_wake_up";
 
 // FindVcpus() runs this program; nothing else does.
 constexpr char kSearchProgram[] = "pvs_find_vcpus";
@@ -153,7 +155,9 @@ absl::Status BpfObject::Configure(const bpf_object& object, const char* kick_hoo
   }
   bpf_program__set_autoattach(Program(object, kSearchProgram), false);
   if (kick_hook != nullptr) {
-    if (absl::Status status = SetAutoload(object, kick_hook, true); !status.ok()) return status;
+    for (const char* name : {kick_hook, kWakeUpHook}) {
+      if (absl::Status status = SetAutoload(object, name, true); !status.ok()) return status;
+    }
   }
   if (actuator_kind_ == ActuatorKind::kScx) return ConfigureScx(object, kick_hook != nullptr);
   // A kernel that allows programs at one function's entry allows them at the others'.

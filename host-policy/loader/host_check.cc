@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/kvm_trace_check.h"
@@ -28,6 +29,12 @@ bool ParseRelease(absl::string_view release, int& major, int& minor) {
 
 bool IsOlder(int major, int minor, int than_minor) {
   return major < kMajor || (major == kMajor && minor < than_minor);
+}
+
+bool IsParameterOn(const std::string& modules, absl::string_view parameter) {
+  std::ifstream value(absl::StrCat(modules, "/", parameter));
+  const int first = value.get();
+  return first == 'Y' || first == '1';
 }
 
 }  // namespace
@@ -53,20 +60,37 @@ bool CanMaskPreemption(absl::string_view release) {
   return ParseRelease(release, major, minor) && !IsOlder(major, minor, kMaskingMinor);
 }
 
-std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules) {
+std::vector<std::string> UnseenInterrupts(bool has_kick_hook, const std::string& modules) {
   if (!has_kick_hook) {
-    return "this kernel allows no BPF program at kvm_vcpu_kick(): an interrupt for a preempted "
-           "vCPU "
-           "boosts it only when the vCPU runs again";
+    return {
+        "this kernel allows no BPF program at kvm_vcpu_kick() and kvm_vcpu_wake_up(): an interrupt "
+        "for a preempted vCPU boosts it only when the vCPU runs again"};
   }
+  std::vector<std::string> unseen;
   // KVM keeps such a timer in the VMCS. Only a halt turns it into a timer of the host, so its
   // expiry while the vCPU is preempted causes no event.
-  std::ifstream preemption_timer(modules + "/kvm_intel/parameters/preemption_timer");
-  if (preemption_timer.get() == 'Y') {
-    return "kvm_intel hides a preempted vCPU's timer from the host: to boost the vCPU when the "
-           "timer expires, load kvm_intel with preemption_timer=0";
+  if (IsParameterOn(modules, "kvm_intel/parameters/preemption_timer")) {
+    unseen.push_back(
+        "kvm_intel hides a preempted vCPU's timer from the host: to boost the vCPU when the "
+        "timer expires, load kvm_intel with preemption_timer=0");
   }
-  return "";
+  // While a vCPU is preempted, KVM suppresses the notifications of its descriptor.
+  if (IsParameterOn(modules, "kvm_intel/parameters/enable_apicv") &&
+      IsParameterOn(modules, "kvm_intel/parameters/enable_ipiv")) {
+    unseen.push_back(
+        "the processor posts interrupts between vCPUs without KVM: one for a preempted vCPU "
+        "boosts it only when the vCPU runs again; kvm_intel's enable_ipiv=0 ends that");
+  }
+  for (const char* module : {"kvm_intel", "kvm_amd"}) {
+    if (!IsParameterOn(modules, absl::StrCat(module, "/parameters/enable_device_posted_irqs"))) {
+      continue;
+    }
+    unseen.push_back(absl::StrCat(
+        "the IOMMU posts interrupts of assigned devices: one for a preempted vCPU boosts it only "
+        "when the vCPU runs again; ",
+        module, "'s enable_device_posted_irqs=0 ends that"));
+  }
+  return unseen;
 }
 
 absl::Status CheckHost() {

@@ -4,6 +4,7 @@
 #define PVSCHED_HOST_POLICY_LOADER_HOST_CHECK_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -14,9 +15,9 @@ namespace pvsched {
 // missing requirement and its cure.
 absl::Status CheckHost();
 
-// Why this host does not boost a preempted vCPU for an interrupt before the vCPU runs again,
-// and the cure. Empty: it does. `has_kick_hook` is BpfObject's; `modules` is /sys/module.
-std::string WhyInterruptsAreUnseen(bool has_kick_hook, const std::string& modules);
+// For which interrupts this host does not boost a preempted vCPU before the vCPU runs again,
+// and the cure: one sentence each. `has_kick_hook` is BpfObject's; `modules` is /sys/module.
+std::vector<std::string> UnseenInterrupts(bool has_kick_hook, const std::string& modules);
 
 // Whether programs of a kernel of this release may call the policy while they prevent their
 // own preemption.

@@ -6,7 +6,9 @@
 
 #include <bpf/libbpf.h>
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -38,12 +40,21 @@ TEST(BpfVariables, StructHasItsWholeSize) {
 TEST(BpfVariables, SetConstantIsReadBackAndLeavesItsNeighbours) {
   const BpfObjectPtr object = OpenBpfObject(ScxObject());
   ASSERT_NE(object, nullptr);
-  ASSERT_TRUE(SetInitialValue(*object, "pvs_nr_cpus", 0x12345678).ok());
-  ASSERT_TRUE(SetInitialValue(*object, "pvs_nr_nodes", 0x01020304).ok());
+  ASSERT_TRUE(SetInitialValue(*object, "pvs_param_slice_max", 0x12345678).ok());
+  ASSERT_TRUE(SetInitialValue(*object, "pvs_param_kthread_reenq_max", 0x01020304).ok());
   ASSERT_TRUE(SetInitialValue(*object, "pvs_actuator", 2).ok());
-  EXPECT_EQ(InitialValue(*object, "pvs_nr_cpus").value(), 0x12345678);
-  EXPECT_EQ(InitialValue(*object, "pvs_nr_nodes").value(), 0x01020304);
+  EXPECT_EQ(InitialValue(*object, "pvs_param_slice_max").value(), 0x12345678);
+  EXPECT_EQ(InitialValue(*object, "pvs_param_kthread_reenq_max").value(), 0x01020304);
   EXPECT_EQ(InitialValue(*object, "pvs_actuator").value(), 2);
+}
+
+TEST(BpfVariables, BytesOfAnotherSizeThanTheVariablesAreRefused) {
+  const BpfObjectPtr object = OpenBpfObject(ScxObject());
+  ASSERT_NE(object, nullptr);
+  std::vector<std::byte> bytes(sizeof(pvs_topology));
+  EXPECT_TRUE(SetInitialBytes(*object, "pvs_topology", bytes).ok());
+  bytes.pop_back();
+  EXPECT_FALSE(SetInitialBytes(*object, "pvs_topology", bytes).ok());
 }
 
 TEST(BpfVariables, UnknownVariableIsNamedInTheError) {
@@ -74,8 +85,8 @@ TEST(OwnObjects, BothHaveTheProgramsAndMapsThatTheLoaderUses) {
   for (const absl::string_view bytes : {HooksObject(), ScxObject()}) {
     const BpfObjectPtr object = OpenBpfObject(bytes);
     ASSERT_NE(object, nullptr);
-    for (const char* name : {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", "pvs_find_vcpus",
-                             "pvs_timer", "pvs_prepare_exec"}) {
+    for (const char* name : {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", "pvs_kvm_vcpu_wake_up",
+                             "pvs_find_vcpus", "pvs_timer", "pvs_prepare_exec"}) {
       EXPECT_NE(bpf_object__find_program_by_name(object.get(), name), nullptr) << name;
     }
     for (const char* name :
@@ -109,7 +120,7 @@ TEST(OwnObjects, EachHasThePartsOfItsActuators) {
   for (const char* name : {"pvs_scx_ops", "cpu_ctxs"}) {
     EXPECT_NE(bpf_object__find_map_by_name(scx.get(), name), nullptr) << name;
   }
-  for (const char* name : {"pvs_boot_boost_ns", "pvs_scx_exit", "pvs_nr_cpus", "pvs_nr_nodes"}) {
+  for (const char* name : {"pvs_boot_boost_ns", "pvs_scx_exit", "pvs_topology"}) {
     EXPECT_TRUE(FindBpfVariable(*scx, name).ok()) << name;
   }
 }

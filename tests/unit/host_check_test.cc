@@ -40,7 +40,7 @@ TEST(HostCheck, ProgramsMaskPreemptionFrom615On) {
   EXPECT_FALSE(CanMaskPreemption("linux"));
 }
 
-// A directory in place of /sys/module. Without SetPreemptionTimer() kvm_intel is not loaded.
+// A directory in place of /sys/module. Without SetParameter() no KVM module is loaded.
 class UnseenInterruptsTest : public testing::Test {
  protected:
   // ctest runs tests as processes, several at once.
@@ -49,27 +49,49 @@ class UnseenInterruptsTest : public testing::Test {
         std::filesystem::path(testing::TempDir()) / ("pvsched-module-" + std::to_string(getpid()));
   }
   void TearDown() override { std::filesystem::remove_all(modules_); }
-  void SetPreemptionTimer(char value) {
-    const std::filesystem::path parameters = modules_ / "kvm_intel" / "parameters";
+  void SetParameter(const std::string& module, const std::string& name, char value) {
+    const std::filesystem::path parameters = modules_ / module / "parameters";
     std::filesystem::create_directories(parameters);
-    std::ofstream(parameters / "preemption_timer") << value << '\n';
+    std::ofstream(parameters / name) << value << '\n';
   }
   std::filesystem::path modules_;
 };
 
-TEST_F(UnseenInterruptsTest, ReasonIsEmptyIfAllAreSeen) {
-  EXPECT_EQ(WhyInterruptsAreUnseen(true, modules_), "");
-  SetPreemptionTimer('N');
-  EXPECT_EQ(WhyInterruptsAreUnseen(true, modules_), "");
+TEST_F(UnseenInterruptsTest, NothingIsNamedIfAllAreSeen) {
+  EXPECT_THAT(UnseenInterrupts(true, modules_), testing::IsEmpty());
+  SetParameter("kvm_intel", "preemption_timer", 'N');
+  SetParameter("kvm_intel", "enable_apicv", 'Y');
+  SetParameter("kvm_intel", "enable_ipiv", 'N');
+  SetParameter("kvm_intel", "enable_device_posted_irqs", 'N');
+  EXPECT_THAT(UnseenInterrupts(true, modules_), testing::IsEmpty());
 }
 
 TEST_F(UnseenInterruptsTest, PreemptionTimerIsNamedWithItsCure) {
-  SetPreemptionTimer('Y');
-  EXPECT_THAT(WhyInterruptsAreUnseen(true, modules_), testing::HasSubstr("preemption_timer=0"));
+  SetParameter("kvm_intel", "preemption_timer", 'Y');
+  EXPECT_THAT(UnseenInterrupts(true, modules_),
+              testing::ElementsAre(testing::HasSubstr("preemption_timer=0")));
+}
+
+TEST_F(UnseenInterruptsTest, VirtualIpisOfIntelAreNamedWithTheirCure) {
+  SetParameter("kvm_intel", "enable_ipiv", 'Y');
+  EXPECT_THAT(UnseenInterrupts(true, modules_), testing::IsEmpty()) << "without APICv";
+  SetParameter("kvm_intel", "enable_apicv", 'Y');
+  EXPECT_THAT(UnseenInterrupts(true, modules_),
+              testing::ElementsAre(testing::HasSubstr("enable_ipiv=0")));
+  // AMD's processor exits to KVM if the target does not run.
+  SetParameter("kvm_amd", "enable_ipiv", 'Y');
+  EXPECT_THAT(UnseenInterrupts(true, modules_), testing::SizeIs(1));
+}
+
+TEST_F(UnseenInterruptsTest, InterruptsOfTheIommuAreNamedWithTheirCure) {
+  SetParameter("kvm_amd", "enable_device_posted_irqs", 'Y');
+  EXPECT_THAT(UnseenInterrupts(true, modules_),
+              testing::ElementsAre(testing::HasSubstr("kvm_amd's enable_device_posted_irqs=0")));
 }
 
 TEST_F(UnseenInterruptsTest, KernelWithoutAKickHookIsNamed) {
-  EXPECT_THAT(WhyInterruptsAreUnseen(false, modules_), testing::HasSubstr("this kernel"));
+  EXPECT_THAT(UnseenInterrupts(false, modules_),
+              testing::ElementsAre(testing::HasSubstr("this kernel")));
 }
 
 }  // namespace

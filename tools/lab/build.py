@@ -58,8 +58,9 @@ MODULES = {
     "hostile": "tests/modules/hostile",
     "boot_mark": "tests/modules/boot_mark",
     "untrusted_tsc": "tests/modules/untrusted_tsc",
+    "kvm_calls": "tests/modules/kvm_calls",
 }
-HOST_MODULES = ("pvsched_host", "untrusted_tsc")
+HOST_MODULES = ("pvsched_host", "untrusted_tsc", "kvm_calls")
 
 
 def module_path(name, kernel):

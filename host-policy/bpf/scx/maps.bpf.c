@@ -55,14 +55,18 @@ struct pvs_llc_ctx {
 	__u32 nr_urgent; /* urgent vCPUs on their way through the urgent DSQ */
 	__u32 nr_vcpus; /* ordinary vCPUs on their way through the DSQ */
 
-	/* Written once in balance-interval, as CPUs go idle, or at a hot-plug. */
-	__u64 balanced_at __attribute__((aligned(64)));
+	/* The second line: written once in balance-interval, as CPUs go idle, or at a hot-plug. */
+	__u64 reserved[5];
+	__u64 balanced_at;
 	__u64 queued_since; /* since when balance() has found waiting tasks; 0: none */
 	__u32 busiest; /* 1 + the busier LLC of another node that balance() last found */
 	__u32 nr_cpus; /* online */
 	__u32 nr_idle;
-	__u32 reserved;
+	__u32 unused;
 } __attribute__((aligned(64)));
+
+PVSCHED_STATIC_ASSERT(PVSCHED_OFFSETOF(struct pvs_llc_ctx, balanced_at) == 64,
+		      "the lines of struct pvs_llc_ctx have different writers");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -111,9 +111,8 @@ absl::StatusOr<ChosenActuator> ChooseActuator(const ActuatorOptions& options,
     passed_over = name;
   }
   if (!chosen.ok()) return chosen.status();
-  if (const std::string why = WhyInterruptsAreUnseen(chosen->bpf->has_kick_hook(), "/sys/module");
-      !why.empty()) {
-    LOG(WARNING) << why;
+  for (const std::string& unseen : UnseenInterrupts(chosen->bpf->has_kick_hook(), "/sys/module")) {
+    LOG(WARNING) << unseen;
   }
   RETURN_IF_ERROR(chosen->actuator->Start(options.priority));
   return chosen;

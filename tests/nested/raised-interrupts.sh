@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
+#
+# A preempted vCPU is boosted for each interrupt that KVM raises, by a kick or by a wake-up of a
+# vCPU whose interrupt was posted, and for nothing else. A module calls KVM's functions, because
+# the emulated processor has no APIC virtualisation.
+. /lab/tests/lib.sh
+
+command -v bpftool >/dev/null || skip "the host has no bpftool"
+[ -e /sys/kernel/btf/kvm ] || skip "the kernel has no BTF of kvm"
+bpftool -j btf dump file /sys/kernel/btf/kvm >"$OUT/kvm.btf" || fail "bpftool cannot read kvm's BTF"
+
+# offset STRUCT MEMBER: in bytes.
+offset() {
+  jq --arg struct "$1" --arg member "$2" '.types[] | select(.kind == "STRUCT" and .name == $struct) |
+    .members[] | select(.name == $member) | .bits_offset / 8' "$OUT/kvm.btf" | head -n 1
+}
+address() { awk -v name="$1" '$3 == name { print "0x" $1; exit }' /proc/kallsyms; }
+apicv=$(offset kvm_lapic apicv_active) irr_pending=$(offset kvm_lapic irr_pending) regs=$(offset kvm_lapic regs)
+timer=$(($(offset kvm_lapic lapic_timer) + $(offset kvm_timer pending)))
+wake_up=wake_up=$(address kvm_vcpu_wake_up)
+kick=kick=$(address __kvm_vcpu_kick)
+[ "$kick" != kick= ] || kick=kick=$(address kvm_vcpu_kick)
+
+stat_of() { pvschedctl --json stats | jq ".vcpus[] | select(.vm == \"pair\" and .vcpu == 1) | .$1"; }
+# preempt: an RT task takes CPU 1, so vCPU 1 stays preempted, and the rest of the guest stops. No
+# event comes then but what this test causes. A vCPU that was preempted in an interrupt may run again.
+preempt() {
+  local try
+  for try in 1 2 3 4 5; do
+    host_spin 1 "-f 90"
+    eventually 5 "the busy loop is real-time" holds '[ "$(ps -o cls= -p $hog)" = " FF" ]'
+    sleep 0.1
+    kill -STOP "$(lab-guest pid pair)"
+    sleep 0.5 # inject-hold ends
+    pvschedctl tunable set weight 100 >/dev/null || fail "tunable set" # has the policy decide
+    [ "$(vcpu pair 1 .state)" != normal ] || return 0
+    release
+    sleep 0.$try
+  done
+  fail "vCPU 1 is boosted without an interrupt"
+}
+release() {
+  kill -KILL "$hog"
+  kill -CONT "$(lab-guest pid pair)"
+}
+# call WHAT BOOSTS TICKETS PARAMETER...: calls KVM's functions for vCPU 1.
+call() {
+  local what="$1 ($actuator)" boosts tickets
+  preempt
+  boosts=$(stat_of boosts) tickets=$(stat_of interrupts)
+  insmod /lab/kvm_calls.ko "tid=$one" "regs=$regs" "${@:4}" || fail "kvm_calls.ko does not load"
+  rmmod kvm_calls
+  expect "the state of vCPU 1's thread" "$(cut -d' ' -f3 <<<"$(sed 's/(.*)/()/' "/proc/$one/stat")")" R
+  expect "boosts for $what" "$(($(stat_of boosts) - boosts))" "$2"
+  expect "interrupts counted for $what" "$(($(stat_of interrupts) - tickets))" "$3"
+  release
+}
+
+# No server of the scheduler lets the vCPU run beside an RT task.
+sysctl -q kernel.sched_rt_runtime_us=-1
+mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+for server in /sys/kernel/debug/sched/{fair,ext}_server/cpu1/runtime; do
+  [ ! -e "$server" ] || echo 0 >"$server"
+done
+
+check() {
+  pvschedctl tunable set urgent-memory 60000 >/dev/null || fail "tunable set"
+  pvschedctl tunable set inject-hold 300000 >/dev/null || fail "tunable set"
+  pvschedctl tunable set critical-rt-prio 0 >/dev/null || fail "tunable set"
+  use_pair
+  eventually 10 "pvschedd binds both vCPUs" has_bound pair 2
+  one=$(thread pair 1)
+  { taskset -p -c 0 "$(thread pair 0)" && taskset -p -c 1 "$one"; } >/dev/null || fail "taskset"
+  # Urgent lately, and now busy with an ordinary task.
+  spin pair 1
+  eventually 5 "vCPU 1 is boosted" has_state pair 1 boosted
+  unspin pair
+  spin pair 1 "-o 0"
+
+  call "a posted interrupt" 1 1 "$wake_up" irr=1 "bytes=$apicv"
+  call "a wake-up without an interrupt" 0 0 "$wake_up" "bytes=$apicv"
+  call "a wake-up with an emulated APIC" 0 0 "$wake_up" irr=1
+  call "a kick with an emulated APIC" 1 "$kick_tickets" "$kick" "bytes=$irr_pending"
+  call "a kick for the timer under APICv" 1 1 "$kick" "bytes=$apicv,$irr_pending,$timer"
+  call "a kick for a request" 0 0 "$kick"
+  call "a kick for a request under APICv" 0 0 "$kick" irr=1 "bytes=$apicv,$irr_pending"
+  call "an interrupt in both calls" 1 1 "$kick" "$wake_up" irr=1 "bytes=$apicv,$irr_pending,$timer"
+
+  unspin pair
+  expect "events that no decision followed" "$(pvschedctl --json scheduler status | jq .events_lost)" 0
+  lab-guest exec pair 'rmmod pvsched' || fail "rmmod failed"
+}
+
+# With agent the injection takes the ticket of an interrupt that KVM itself injects.
+actuator=agent kick_tickets=0
+start_pvschedd
+check
+stop_pvschedd TERM
+
+[ -e $scx/state ] || { echo "not under scx: the kernel has no sched_ext"; exit 0; }
+actuator=scx kick_tickets=1
+start_scx
+check
+scx_healthy
