@@ -79,11 +79,13 @@ static __always_inline int insert_ordinary(struct task_struct *p, struct pvs_tas
  * task goes to the local DSQ, and runs when the waker sleeps. As the kernel calls
  * dispatch() only if the local DSQ is empty, this ends after slice-min.
  */
-static __always_inline bool shares_slice(struct pvs_task_ctx *taskc, struct pvs_cpu_ctx *cpuc,
-					 __s32 cpu, __u64 now)
+static __noinline bool shares_slice(struct pvs_task_ctx *taskc, struct pvs_cpu_ctx *cpuc,
+				    __s32 cpu, __u64 now)
 {
 	struct pvs_task_ctx *waker;
 
+	if (!taskc || !cpuc)
+		return false;
 	if (!taskc->is_short || cpu != (__s32)bpf_get_smp_processor_id() ||
 	    is_urgent(cpuc->curr_urgency) || cpuc->is_rt_running || cpuc->pull_pid ||
 	    (cpuc->shared_since && now - cpuc->shared_since >= pvs_param_slice_min))

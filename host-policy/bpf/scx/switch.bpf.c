@@ -56,6 +56,30 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 		end_rt_preemption(cpuc, cpu, cpuc->curr_urgency);
 }
 
+/* Charges a running task with a quota, so that it is throttled at a tick. */
+static __noinline __u64 charge_at_tick(struct task_struct *p, struct pvs_task_ctx *taskc,
+				       struct pvs_vcpu_binding *binding, __u64 grant)
+{
+	return taskc ? charge(p, taskc, binding, grant) : 0;
+}
+
+/* The part of a tick that is every CPU's; returns whether the task must leave the CPU. */
+static __noinline bool tick_cpu(struct task_struct *p, struct pvs_task_ctx *taskc,
+				struct pvs_cpu_ctx *cpuc, __s32 cpu, __u64 now)
+{
+	if (!taskc || !cpuc)
+		return false;
+	cpuc->nr_queued_avg = pvs_nr_queued_avg_add(cpuc->nr_queued_avg,
+						    nr_queued_per_cpu(llc_of(cpu)));
+	if (now - cpuc->tail_checked_at >= pvs_param_tail_interval) {
+		cpuc->tail_checked_at = now;
+		cpuc->is_tail_due = 1;
+	}
+	update_cpuperf(cpuc, cpu, now, p->se.sum_exec_runtime - taskc->charged_exec_ns);
+	reenqueue_rt_preempted(pvs_param_rt_reenq_delay);
+	return balance(cpuc, cpu, now);
+}
+
 SEC("struct_ops/pvs_tick")
 void BPF_PROG(pvs_tick, struct task_struct *p)
 {
@@ -64,28 +88,19 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 	struct pvs_task_ctx *taskc = task_ctx(p);
 	struct pvs_vcpu_binding *binding = vcpu_binding(p, taskc);
 	__u64 now = sched_now(), old_grant = 0;
-	__u32 llc = llc_of(cpu);
 	bool is_preempted;
 	__u32 urgency;
 
 	if (!cpuc || !taskc)
 		return;
-	cpuc->nr_queued_avg = pvs_nr_queued_avg_add(cpuc->nr_queued_avg,
-						    nr_queued_per_cpu(llc));
-	if (now - cpuc->tail_checked_at >= pvs_param_tail_interval) {
-		cpuc->tail_checked_at = now;
-		cpuc->is_tail_due = 1;
-	}
-	update_cpuperf(cpuc, cpu, now, p->se.sum_exec_runtime - taskc->charged_exec_ns);
-	is_preempted = balance(cpuc, cpu, now);
-	reenqueue_rt_preempted(pvs_param_rt_reenq_delay);
+	is_preempted = tick_cpu(p, taskc, cpuc, cpu, now);
 	urgency = own_urgency(p);
 	if (binding) {
 		old_grant = current_grant(binding);
 		urgency = urgency_of(p, update_grant(p, binding, PVS_TICK));
 		cpuc->curr_urgency = urgency;
 	}
-	if (has_quota(p, taskc) && charge(p, taskc, binding, old_grant)) {
+	if (has_quota(p, taskc) && charge_at_tick(p, taskc, binding, old_grant)) {
 		set_slice(p, 0);
 		return;
 	}
@@ -101,7 +116,7 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 		return;
 	/* Its boost has ended, or a vCPU is queued that is, or may be, more urgent. */
 	if (is_preempted || is_grant_urgent(old_grant) || cpuc->pull_pid ||
-	    has_urgent_queued(llc))
+	    has_urgent_queued(llc_of(cpu)))
 		set_slice(p, 0);
 }
 
