@@ -122,6 +122,19 @@ class Collection:
         for side, distribution in measured.sides():  # last, so that the measurement is complete
             self._distributions.setdefault((case.suite, case.title, side, policy), []).append(distribution)
 
+    def _numa(self, case, policy, path):
+        guest = latency.merged([latency.Distribution.from_cyclictest(g) for g in sorted(path.glob("g*.json"))])
+        for name, value in guest.figures().items():
+            if name != "p99.9" or guest.total >= _FOR_A_THOUSANDTH:
+                yield f"guest {name}", "us", _LOWER, value
+        yield "guest wake-ups a second", "1", _HIGHER, guest.total / self._seconds
+        switches, moved, other = numbers(path / "switches", 3)
+        yield "switches onto another CPU than the last", "%", _LOWER, 100 * moved / switches
+        yield "switches onto the other node", "%", _LOWER, 100 * other / switches
+        shares = sorted(map(float, _lines(path / "shares")))
+        # 100 %: all busy tasks have the same share.
+        yield "least share of a busy task, of the greatest", "%", _HIGHER, 100 * shares[0] / shares[-1]
+
     def _overhead(self, case, policy, path):
         yield "hackbench", "s", _LOWER, number(path / "hackbench")
         if not (path / "counts.json").exists():
@@ -185,7 +198,8 @@ def _lines(path):
     return path.read_text(errors="replace").splitlines() if path.exists() else []
 
 
-_READERS = {"latency": Collection._latency, "overhead": Collection._overhead, "boot": Collection._boot}
+_READERS = {"latency": Collection._latency, "overhead": Collection._overhead, "boot": Collection._boot,
+            "numa": Collection._numa}
 _COUNTS = {"exits": "exits", "irq_injections": "interrupts", "halt_wakeup": "ends of a halt",
            "host_state_reload": "reloads of host state"}
 _STEPS = {"exec_to_vcpu_runs": "exec to the first vCPU's run", "exec_to_userspace": "exec to user space",

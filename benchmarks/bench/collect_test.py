@@ -55,6 +55,29 @@ def _values(collection, **wanted):
     return {s["metric"]: s["value"] for s in collection.samples if all(s[k] == v for k, v in wanted.items())}
 
 
+class NumaTest(unittest.TestCase):
+    def _values(self, switches="200 10 4\n"):
+        raw, top = _Raw(), "round-1/numa/busy-1x2"
+        raw.put(f"{top}/done", "")
+        raw.put(f"{top}/scx/g1.json", _cyclictest({"100": 3}, {"700": 2}))
+        raw.put(f"{top}/scx/switches", switches)
+        raw.put(f"{top}/scx/shares", "3.5\n2.1\n4.2\n")
+        collection = raw.collected(_block(1, "numa", "busy-1x2", "scx"))
+        return _values(collection, policy="scx"), collection.missing
+
+    def test_switches_are_shares_and_the_least_task_is_compared_with_the_greatest(self):
+        values, missing = self._values()
+        self.assertEqual(missing, [])
+        self.assertEqual(values, {"guest p50": 100, "guest p99": 700, "guest max": 700, "guest wake-ups a second": 1,
+                                  "switches onto another CPU than the last": 5, "switches onto the other node": 2,
+                                  "least share of a busy task, of the greatest": 50})
+
+    def test_trace_without_switches_is_no_measurement(self):
+        values, missing = self._values("0 0 0\n")
+        self.assertEqual(values, {})
+        self.assertIn("unexpected contents", missing[0]["why"])
+
+
 class LatencyTest(unittest.TestCase):
     def test_all_threads_of_all_guests_make_one_distribution(self):
         raw = _Raw()

@@ -30,7 +30,7 @@ def add_options(parser):
                         help="measure what docs/performance.md shows, in at most 40 minutes on two emulated CPUs; "
                         "replaces --suite, --policies, --rounds and --seconds")
     parser.add_argument("--suite", default=["all"], metavar="NAME[,NAME]", type=_suites,
-                        help=f"{', '.join(suites.SUITES)}, or all (default: all)")
+                        help=f"{', '.join(suites.SUITES)}, or all, which is all but numa (default: all)")
     parser.add_argument("--policies", default=[], metavar="NAME[,NAME]", type=lambda text: text.split(","),
                         help=f"policies to compare with {BASE}: {', '.join(list(POLICIES)[1:])} (default: all)")
     parser.add_argument("--peer", default=[], action="append", metavar="NAME=PROGRAM", type=peers.parse, dest="peers",
@@ -80,7 +80,7 @@ def run(args, command):
         return bench.page(pathlib.Path(args.page), pathlib.Path(args.source) if args.source else None, args.is_asserted)
     if args.merge:
         return bench.merge([pathlib.Path(folder) for folder in args.merge], out, command, args.publish)
-    wanted = list(suites.SUITES) if "all" in args.suite else args.suite
+    wanted = [*suites.ALL, *args.suite] if "all" in args.suite else args.suite
     return bench.run(bench.Options(
         suites=[s for s in suites.SUITES if s in wanted], policies=args.policies, rounds=args.rounds,
         seconds=args.seconds, seed=args.seed, out=out, against=pathlib.Path(args.against) if args.against else None,

@@ -41,10 +41,26 @@ class Measured:
 def run(plan, seconds, raw, emulated, programs=None, kept=None):
     """Measures the plan; the files are in raw/round-N/SUITE/CASE/POLICY at the end.
 
-    `programs`: the kernel's own schedulers, name -> file of the build root.
-    `kept`: the result of read() for an earlier run of the same plan.
+    The cases of one topology share a host. `programs`: other schedulers, name -> file of the
+    build root. `kept`: the result of read() for an earlier run of the same plan.
     """
-    kept = kept or {}
+    result = Measured(raw, emulated, _deaths(kept or {}))
+    for topology in dict.fromkeys(b.case.topology for b in plan):
+        part = [b for b in plan if b.case.topology == topology]
+        if sum(_is_done(b, kept or {}) for b in part) < len(part):
+            result = _run_on(topology, part, seconds, raw, emulated, programs, kept or {})
+            kept = read(raw)
+        if result.trouble:
+            break
+    return result
+
+
+def _is_done(block, kept):
+    return f"round-{block.round}/{block.case.suite}/{block.case.name}/done" in kept
+
+
+def _run_on(topology, plan, seconds, raw, emulated, programs, kept):
+    """Measures blocks of one topology."""
     result, in_vain = Measured(raw, emulated, _deaths(kept)), 0
     while True:
         _restore(kept, raw)  # so that it survives the end of this process
@@ -52,7 +68,8 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
         progress = _Progress(left, seconds, emulated)
         files = {f"/lab/out/{name}": data for name, data in kept.items()}
         files[_SCHEDULE] = "".join(b.line() + "\n" for b in left).encode()
-        job = payload.Job(["bench-rounds", _SCHEDULE, str(seconds)], files, programs=programs or {})
+        job = payload.Job(["bench-rounds", _SCHEDULE, str(seconds)], files, programs=programs or {},
+                          topology=topology)
         try:
             outcome = host.run(job, raw, progress, retries=0)
             if not outcome.status:
@@ -81,7 +98,8 @@ def run(plan, seconds, raw, emulated, programs=None, kept=None):
             _restore(kept, raw)
             result.trouble = f"{_IN_VAIN} times in a row, {end}"
             return result
-        say(f"{end}. The emulator failed: continuing on a fresh host; {done(kept)} of {len(plan)} blocks are done")
+        say(f"{end}. The emulator failed: continuing on a fresh host; "
+            f"{sum(_is_done(b, kept) for b in plan)} of {len(plan)} blocks are done")
 
 
 def _deaths(kept):

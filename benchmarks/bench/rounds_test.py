@@ -123,6 +123,21 @@ class DeathTest(unittest.TestCase):
         self._run((["1 latency busy-1x1 scx"], None))
         self.assertIn("3 of 6, round 1 of 2: latency, busy host, 1 guest of 1 vCPU: scx; about", self.said.getvalue())
 
+    def test_cases_of_another_topology_run_on_a_host_of_their_own(self):
+        numa = schedule.Block(1, suites.case("numa", "busy-1x2"), ("scx", "eevdf"))
+        hosts = _Hosts(([], None), ([], None))
+        with mock.patch("host.run", hosts), contextlib.redirect_stderr(io.StringIO()):
+            rounds.run([_PLAN[0], numa], 5, pathlib.Path(tempfile.mkdtemp()), True)
+        self.assertEqual([job.topology.cpus for job in hosts.jobs], [2, 8])
+        self.assertEqual(hosts.jobs[1].files["/lab/schedule"], b"1 numa busy-1x2 scx eevdf\n")
+
+    def test_topology_whose_blocks_are_done_needs_no_host(self):
+        numa = schedule.Block(1, suites.case("numa", "busy-1x2"), ("scx", "eevdf"))
+        hosts = _Hosts(([], None))
+        with mock.patch("host.run", hosts), contextlib.redirect_stderr(io.StringIO()):
+            rounds.run([_PLAN[0], numa], 5, pathlib.Path(tempfile.mkdtemp()), True, kept=_block(1))
+        self.assertEqual([job.topology.cpus for job in hosts.jobs], [8])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -32,7 +32,7 @@ class UsageTest(unittest.TestCase):
         self.assertEqual(said.count("\n"), 1)
 
     def test_unknown_suite_is_refused(self):
-        self._refused("'speed' is no suite: use latency, overhead, boot, scale or all", "--suite", "latency,speed")
+        self._refused("'speed' is no suite: use latency, overhead, boot, scale, numa or all", "--suite", "latency,speed")
 
     def test_unknown_policy_is_refused(self):
         self._refused("'fifo' is no policy: use one of eevdf, nice, slice, rr", "--policies", "rr,fifo")

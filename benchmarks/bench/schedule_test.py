@@ -52,7 +52,7 @@ class BlocksTest(unittest.TestCase):
         self.assertEqual(_plan(("overhead",), 1, names=["eevdf", "rr"]), [])
 
     def test_boot_without_boost_is_measured_on_a_busy_host_only(self):
-        plan = _plan(suites.SUITES, 1)
+        plan = _plan(suites.ALL, 1)
         self.assertEqual([b.case.name for b in plan if policies.NO_BOOST in b.order], ["busy"])
 
     def test_line_for_the_host_omits_policies_that_were_given_up(self):
@@ -64,7 +64,7 @@ class BlocksTest(unittest.TestCase):
 
 class TimeTest(unittest.TestCase):
     def test_everything_in_five_rounds_fits_two_hours(self):
-        plan = _plan(suites.SUITES)
+        plan = _plan(suites.ALL)
         seconds = schedule.seconds_that_fit(plan, True, 180)
         self.assertGreaterEqual(seconds, 5)
         self.assertLess(schedule.takes_s(plan, seconds, True) + 180, 7200)

@@ -4,7 +4,9 @@
 
 import dataclasses
 
+from bench import workload
 from bench.policies import BASE, EVERYWHERE, NO_BOOST, POLICIES
+from topology import DEFAULT as DEFAULT_TOPOLOGY, Topology
 
 
 def _of(*kinds):
@@ -17,6 +19,7 @@ _NOT_FOR_BOOT = "for a VM without the driver the policy changes nothing, or no m
 _WITH_ONE_VCPU = "to save time, it is compared with one guest of one vCPU only, or differs while a VM boots only"
 _ORDER_DECIDES_LITTLE = "to save time: on an idle host the order of tasks decides little"
 _SEVERAL_VCPUS = (BASE, "rr", "scx", "agent")
+_LARGE = Topology(sockets=2, cores=2, threads=2, numa=True)
 _EMULATED_IS = 3  # times slower in everything but the measured seconds
 
 
@@ -31,6 +34,7 @@ class Case:
     fixed_s: float = 0  # seconds of each measurement on an emulated host
     setup_s: float = 0  # seconds until the guests of all policies run
     rounds: int = 0  # at most; 0: as many as the run has
+    topology: Topology = DEFAULT_TOPOLOGY  # of the host
 
     def measures(self, policy):
         """Whether the case compares the policy. A peer is compared where schedulers beside pvsched's are."""
@@ -71,9 +75,12 @@ _CASES = (
       for name, title, fixed_s in (("talking", "kernel not quiet", 28),
                                    ("virtio-console", "kernel not quiet, virtio-console", 20),
                                    ("huge-pages", "huge pages", 20))),
+    Case("numa", "busy-1x2", f"{workload.constants()['numa_loops']} busy tasks on {_LARGE.title()}, 1 guest of 2 vCPUs",
+         _SEVERAL_VCPUS, _WITH_ONE_VCPU, timed=True, fixed_s=60, setup_s=60, topology=_LARGE),
 )
 
-SUITES = ("latency", "overhead", "boot", "scale")
+ALL = ("latency", "overhead", "boot", "scale")  # within two hours; numa needs a slower host of its own
+SUITES = (*ALL, "numa")
 NATIVE = ("overhead", "scale")  # these have a part on this machine's own kernel
 DEMO = _CASES[0]
 

@@ -13,6 +13,7 @@ SUITES = {
     "overhead": "What does pvsched itself cost?",
     "scale": "How does the cost grow with the number of VMs and vCPUs?",
     "boot": "How long does a VM take to boot?",
+    "numa": "Do vCPUs and tasks stay on their CPU and node, and are busy nodes balanced?",
 }
 
 BETTER = {"lower": "lower is better", "higher": "higher is better", "neither": "neither is better"}

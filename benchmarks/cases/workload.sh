@@ -18,3 +18,5 @@ guest_interval=10000
 boot_limit=180
 # s after which the load ends by itself, in case the script that started it died.
 load_limit=900
+# Busy loops of the suite numa, on 8 CPUs.
+numa_loops=12

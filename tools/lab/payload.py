@@ -14,7 +14,7 @@ from settings import BUILD, CASES, CHECKOUT, INSIDE, LabError
 from topology import DEFAULT as DEFAULT_TOPOLOGY, Topology
 
 _TOOLS = ("lab-guest", "lab-switches", "run-tests")
-_BENCH_TOOLS = ("bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-boot.sh", "workload.sh", "measuring.sh",
+_BENCH_TOOLS = ("bench-rounds", "bench-latency.sh", "bench-overhead.sh", "bench-boot.sh", "bench-numa.sh", "workload.sh", "measuring.sh",
                 "policies.sh")
 
 
