@@ -19,7 +19,7 @@ for policy in ${@:3}; do [ "$policy" = eevdf ] || policies+=("$policy"); done
 # percentile FRACTION FILE...: in us, over all of cyclictest's files together; the maximum if
 # the percentile lies beyond the histograms.
 percentile() {
-  jq -rs --argjson f "$1" 'map(.thread["0"])
+  jq -rs --argjson f "$1" 'map(.thread[])
     | ([.[].histogram | to_entries[] | {us: (.key | tonumber), n: .value}] | sort_by(.us)) as $h
     | ((map(.cycles) | add) * $f) as $want
     | reduce $h[] as $e ({seen: 0, us: 0, max: (map(.max) | max)};
