@@ -85,6 +85,14 @@ int BPF_PROG(pvs_kvm_vcpu_halt)
 	return 0;
 }
 
+/* The binding of a thread that may be any of the host's; NULL: it is no vCPU's. */
+static __always_inline struct pvs_vcpu_binding *binding_of(struct task_struct *p)
+{
+	if (!PVS_LOAD(pvs_bound_tids[(__u32)p->pid & (PVS_TID_BUCKETS - 1)]))
+		return NULL;
+	return bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
+}
+
 /* The decision comes before the thread runs: its record is current already. */
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(pvs_sched_wakeup, struct task_struct *p)
@@ -94,7 +102,7 @@ int BPF_PROG(pvs_sched_wakeup, struct task_struct *p)
 
 	if (!p)
 		return 0;
-	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
+	binding = binding_of(p);
 	if (!binding)
 		return 0;
 	slot = slot_of(binding);
@@ -117,13 +125,13 @@ int BPF_PROG(pvs_sched_switch, bool preempt, struct task_struct *prev,
 
 	if (!prev || !next)
 		return 0;
-	binding = bpf_task_storage_get(&vcpu_bindings, prev, 0, 0);
+	binding = binding_of(prev);
 	if (binding) {
 		on_event(prev, binding, halts ? PVS_HALT : PVS_PREEMPT);
 		on_switch(binding, halts ? PVSCHED_GRANT_HALTED :
 					  PVSCHED_GRANT_PREEMPTED);
 	}
-	binding = bpf_task_storage_get(&vcpu_bindings, next, 0, 0);
+	binding = binding_of(next);
 	if (binding) {
 		on_switch(binding, 0);
 		count_wakeup(binding);

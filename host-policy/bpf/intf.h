@@ -17,6 +17,9 @@
 #define PVS_MAX_VCPUS 4096
 #define PVS_MAX_VMS 1024
 
+/* Buckets of pvs_bound_tids. */
+#define PVS_TID_BUCKETS 4096
+
 enum pvs_actuator {
 	PVS_ACTUATOR_AGENT = 0, /* a thread of pvschedd, by the ring `decisions` */
 	PVS_ACTUATOR_KFUNC = 1, /* the programs, through the module pvsched_host */

@@ -23,6 +23,8 @@ struct pvs_preempt_count pvs_preempt_count_type SEC(".data.type");
 
 /* Bindings made so far. Each is counted after it is in `vcpu_bindings`. */
 __u32 pvs_binds;
+/* Bound threads by the low bits of their tids. 0 spares other threads the lookup. */
+__u16 pvs_bound_tids[PVS_TID_BUCKETS];
 /* Not 0: decisions are written to the ring `trace`. */
 __u32 pvs_tracing;
 /* enum pvs_actuator. */

@@ -363,6 +363,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
     return status;
   absl::Status status = bpf_.Bind({
       .thread_pidfd = pidfd.get(),
+      .tid = tid,
       .vcpu_id = vcpu.id,
       .slot = vcpu.slot,
       .vm = vm.index,

@@ -31,7 +31,9 @@ absl::StatusOr<VcpuBindings> VcpuBindings::Create(const bpf_object& object,
   if (!fd.ok()) return fd.status();
   bindings.bindings_ = *std::move(fd);
   bindings.binds_ = variables.Find<uint32_t>(object, "pvs_binds");
-  if (bindings.binds_ == nullptr) {
+  bindings.bound_tids_ =
+      variables.Find<std::array<uint16_t, PVS_TID_BUCKETS>>(object, "pvs_bound_tids");
+  if (bindings.binds_ == nullptr || bindings.bound_tids_ == nullptr) {
     return absl::InternalError("the BPF object does not count vCPUs");
   }
   if (absl::Status status = bindings.CreateFence(); !status.ok()) return status;
@@ -55,20 +57,29 @@ absl::Status VcpuBindings::Bind(const Binding& binding) {
       .vcpu_id = binding.vcpu_id,
       .reserved = 0,
   };
+  // Before the binding exists: a thread whose bucket is 0 is not looked up.
+  ++Bucket(binding.tid);
   const int error =
       bpf_map_update_elem(bindings_.get(), &binding.thread_pidfd, &value, BPF_NOEXIST) == 0 ? 0
                                                                                             : errno;
   // The scheduler caches for each other thread that it is no vCPU, until this count changes.
   __atomic_fetch_add(binds_, 1, __ATOMIC_SEQ_CST);
   if (error != 0) {
+    --Bucket(binding.tid);
     return absl::ErrnoToStatus(error, "cannot pin the record's page for its thread");
   }
+  tids_[binding.thread_pidfd] = binding.tid;
   return absl::OkStatus();
 }
 
 void VcpuBindings::Unbind(int thread_pidfd) {
   // ENOENT, ESRCH: the thread has ended, and its entry with it.
   bpf_map_delete_elem(bindings_.get(), &thread_pidfd);
+  if (const auto bound = tids_.extract(thread_pidfd)) --Bucket(bound.mapped());
+}
+
+uint16_t& VcpuBindings::Bucket(pid_t tid) {
+  return (*bound_tids_)[static_cast<uint32_t>(tid) % PVS_TID_BUCKETS];
 }
 
 // The update of a map of maps returns after an RCU grace period, so that no program can

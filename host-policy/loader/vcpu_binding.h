@@ -3,7 +3,11 @@
 #ifndef PVSCHED_HOST_POLICY_LOADER_VCPU_BINDING_H_
 #define PVSCHED_HOST_POLICY_LOADER_VCPU_BINDING_H_
 
+#include <sys/types.h>
+
+#include <array>
 #include <cstdint>
+#include <map>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +25,7 @@ class VcpuBindings {
  public:
   struct Binding {
     int thread_pidfd = -1;
+    pid_t tid = 0;  // of the same thread
     uint32_t vcpu_id = 0;
     uint32_t slot = 0;
     uint32_t vm = 0;
@@ -41,11 +46,14 @@ class VcpuBindings {
 
  private:
   absl::Status CreateFence();
+  uint16_t& Bucket(pid_t tid);
 
   UniqueFd bindings_;
   UniqueFd fence_outer_;
   UniqueFd fence_inner_;
   uint32_t* binds_ = nullptr;  // bindings made so far
+  std::array<uint16_t, PVS_TID_BUCKETS>* bound_tids_ = nullptr;
+  std::map<int, pid_t> tids_;  // of the bound threads, by pidfd
 };
 
 }  // namespace pvsched

@@ -59,6 +59,7 @@ class AgentTest : public testing::Test {
     ASSERT_TRUE(agent_->Add(0, getpid(), vm_->tid(0), thread_.get()).ok());
     BpfObject::Binding binding;
     binding.thread_pidfd = thread_.get();
+    binding.tid = vm_->tid(0);
     binding.record = {.memory = vm_->memory(), .offset = MiniVm::record_offset(0)};
     ASSERT_TRUE(bpf_->Bind(binding).ok());
   }

@@ -37,6 +37,7 @@ TEST(BpfObjectTest, ConsumeIsBounded) {
   (*bpf)->ClearSlot(0);
   BpfObject::Binding binding;
   binding.thread_pidfd = thread.get();
+  binding.tid = (*vm)->tid(0);
   binding.record = {.memory = (*vm)->memory(), .offset = MiniVm::record_offset(0)};
   ASSERT_TRUE((*bpf)->Bind(binding).ok());
   // Each change of the priority word causes a decision.
@@ -104,6 +105,7 @@ TEST(BpfObjectTest, EventDuringADecisionIsJudgedAfterIt) {
   (*bpf)->ClearSlot(0);
   BpfObject::Binding binding;
   binding.thread_pidfd = thread.get();
+  binding.tid = (*vm)->tid(0);
   binding.record = {.memory = (*vm)->memory(), .offset = MiniVm::record_offset(0)};
   ASSERT_TRUE((*bpf)->Bind(binding).ok());
   const uint32_t& busy = (*bpf)->slot(0).busy;

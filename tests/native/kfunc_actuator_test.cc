@@ -33,6 +33,7 @@ TEST(KfuncActuatorTest, WatchEndsThoughTheBoostIsOverWhenItIsReported) {
   (*bpf)->ClearSlot(0);
   BpfObject::Binding binding;
   binding.thread_pidfd = thread.get();
+  binding.tid = (*vm)->tid(0);
   binding.record = {.memory = (*vm)->memory(), .offset = MiniVm::record_offset(0)};
   ASSERT_TRUE((*bpf)->Bind(binding).ok());
 

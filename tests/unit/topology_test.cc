@@ -22,9 +22,9 @@ using ::testing::HasSubstr;
 class TopologyTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    sysfs_ = ::testing::TempDir() +
-             absl::StrCat("/topology.", ::testing::UnitTest::GetInstance()->random_seed(), ".",
-                          getpid(), "/");
+    sysfs_ = ::testing::TempDir() + absl::StrCat("/topology.",
+                                                 ::testing::UnitTest::GetInstance()->random_seed(),
+                                                 ".", getpid(), "/");
     std::filesystem::remove_all(sysfs_);
   }
   void TearDown() override { std::filesystem::remove_all(sysfs_); }
