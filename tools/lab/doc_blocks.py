@@ -14,6 +14,8 @@ import re
 import subprocess
 import sys
 
+import kernel_matrix
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLICY_HEADER = ROOT / "host-policy/core/default_policy.h"
 POLICY_PAGE = ROOT / "docs/explanation/policy.md"
@@ -21,6 +23,7 @@ CLI_PAGES = [ROOT / f"docs/reference/{name}.md"
              for name in ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-boot")]
 TUNABLES_PAGE = ROOT / "docs/reference/tunables.md"
 SCX_PAGE = ROOT / "docs/reference/scx-params.md"
+KERNELS_PAGE = ROOT / "docs/reference/kernel-support.md"
 
 _BLOCK = re.compile(r"^<!-- (?P<name>[^:]+):begin -->\n(?P<text>.*?)^<!-- (?P=name):end -->$", re.M | re.S)
 
@@ -88,7 +91,8 @@ def _help(binaries, command):
 
 def wanted(binaries):
     """(page, block) -> its text, from the source and the programs."""
-    found = {(POLICY_PAGE, "policy-table"): policy_table(POLICY_HEADER.read_text())}
+    found = {(POLICY_PAGE, "policy-table"): policy_table(POLICY_HEADER.read_text()),
+             (KERNELS_PAGE, "kernel-matrix"): kernel_matrix.markdown(kernel_matrix.stored())}
     if binaries is None:
         return found
     for page in CLI_PAGES:

@@ -2,8 +2,10 @@
 # Copyright (C) 2026 The pvsched authors
 """The boot disk of the host under test: its root as a cached ext4 image."""
 
+import contextlib
 import dataclasses
 import hashlib
+import lzma
 import pathlib
 import shutil
 
@@ -45,7 +47,7 @@ def host_image():
 
 
 def _make(root, init, disk, vmlinux):
-    vmlinux.write_bytes(_uncompressed(find_vmlinuz(root.path, root.kernel).read_bytes()))
+    vmlinux.write_bytes(uncompressed(find_vmlinuz(root.path, root.kernel).read_bytes()))
     file = root.path / _INIT
     file.write_bytes(init)
     file.chmod(0o755)
@@ -64,13 +66,20 @@ def _make(root, init, disk, vmlinux):
     making.rename(disk)
 
 
-def _uncompressed(vmlinuz):
+def uncompressed(vmlinuz):
     """The ELF kernel inside Debian's image.
 
     QEMU starts an ELF kernel directly (PVH). Under nested emulation the decompression of a
     vmlinuz takes longer than the rest of the boot.
     """
+    if vmlinuz[:4] == b"\x7fELF":
+        return vmlinuz
     start = -1
+    while (start := vmlinuz.find(b"\xfd7zXZ\0", start + 1)) >= 0:  # of older kernels
+        with contextlib.suppress(lzma.LZMAError):
+            found = lzma.LZMADecompressor().decompress(vmlinuz[start:])
+            if found.startswith(b"\x7fELF"):
+                return found
     while (start := vmlinuz.find(b"\x28\xb5\x2f\xfd", start + 1)) >= 0:  # zstd's magic
         # Data follows the zstd frame, so zstd fails after it has written the kernel.
         found = roots.build_root().run(["zstd", "-dcq"], input=vmlinuz[start:], capture_output=True)

@@ -18,6 +18,7 @@ import coverage
 import demo
 import doctor
 import host
+import kernels
 import payload
 import roots
 import settings
@@ -246,8 +247,15 @@ def _add_coverage(verb):
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
-_VERBS = (_add_build, _add_chroot, _add_check, _add_coverage, _add_demo, _add_bench, _add_test, _add_exec, _add_shell,
-          _add_doctor, _add_clean)
+def _add_kernels(verb):
+    sub = verb("kernels", kernels.main, kernels.HELP.partition("\n")[0])
+    sub.description, sub.epilog = kernels.HELP, kernels.EPILOG
+    sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    kernels.add_options(sub)
+
+
+_VERBS = (_add_build, _add_chroot, _add_check, _add_coverage, _add_demo, _add_bench, _add_test, _add_kernels, _add_exec,
+          _add_shell, _add_doctor, _add_clean)
 
 
 def _parser():

@@ -35,18 +35,18 @@ def mirror():
                    "run apt-get update, with Debian's main archive in sources.list")
 
 
-def sources(uri):
-    return [f"deb {uri} {suite} main" for suite in SUITES]
+def sources(uri, suites=SUITES):
+    return [f"deb {uri} {suite} main" for suite in suites]
 
 
 @contextlib.contextmanager
-def _lists(uri):
+def lists(uri, suites=SUITES):
     """Options for apt that select the mirror's package lists, not the machine's apt state."""
     with tempfile.TemporaryDirectory(prefix="pvsched-lab-apt-") as top:
         for folder in ("lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(top, folder))
         with open(os.path.join(top, "sources"), "w", encoding="ascii") as file:
-            file.write("\n".join(sources(uri)) + "\n")
+            file.write("\n".join(sources(uri, suites)) + "\n")
         options = [f"-oDir::State::lists={top}/lists", f"-oDir::Cache={top}/cache",
                    f"-oDir::Etc::sourcelist={top}/sources", "-oDir::Etc::sourceparts=/dev/null",
                    "-oDir::State::status=/dev/null", "-oAcquire::Languages=none",
@@ -68,7 +68,7 @@ def fetch(package, version, folder):
     folder.mkdir(parents=True, exist_ok=True)
     for other in folder.glob(f"{package}_*.deb"):  # of an earlier kernel
         other.unlink()
-    with step(f"fetching {package} {version}"), _lists(mirror()) as options:
+    with step(f"fetching {package} {version}"), lists(mirror()) as options:
         done = subprocess.run(["apt-get", *options, "download", f"{package}={version}"], cwd=folder,
                               capture_output=True, text=True, check=False)
     if done.returncode or not found():
@@ -77,14 +77,26 @@ def fetch(package, version, folder):
     return found()
 
 
+def without_content(shown):
+    """The packages in the output of `apt-cache show` that only depend on others.
+
+    An old kernel's linux-image- may stay on the mirror though the packages with its image left.
+    """
+    found = re.findall(r"^Package: (\S+)$.*?^Installed-Size: (\d+)$", shown, re.M | re.S)
+    return {name for name, kib in found if int(kib) < 1024}
+
+
 class Index:
     """The package names on the mirror."""
 
-    def __init__(self, uri):
-        with _lists(uri) as options:
+    def __init__(self, uri, suites=SUITES):
+        with lists(uri, suites) as options:
             names = subprocess.run(["apt-cache", *options, "pkgnames", "linux-"],
                                    capture_output=True, text=True, check=True)
-        self.names = set(names.stdout.split())
+            images = [n for n in names.stdout.split() if re.match(r"linux-image-\d", n)]
+            shown = subprocess.run(["apt-cache", *options, "show", *images], capture_output=True, text=True,
+                                   check=False)
+        self.names = set(names.stdout.split()) - without_content(shown.stdout)
 
     def _versions(self, pattern):
         """The versions that `pattern` matches in the names, newest first."""

@@ -29,6 +29,11 @@ class KernelTest(unittest.TestCase):
                          ["linux-binary-unsigned-7.2.6+deb13-cloud-amd64",
                           "linux-modules-7.2.6+deb13-cloud-amd64"])
 
+    def test_image_package_without_an_image_is_skipped(self):
+        shown = ("Package: linux-image-7.1.13+deb13-amd64\nVersion: 7.1.13-1\nInstalled-Size: 15\nDepends: x\n\n"
+                 "Package: linux-image-6.18.15+deb13-amd64\nInstalled-Size: 98765\n")
+        self.assertEqual(packages.without_content(shown), {"linux-image-7.1.13+deb13-amd64"})
+
     def test_the_oldest_guest_kernel_is_the_newest_of_6_1(self):
         index = _index("linux-headers-6.1.0-47-cloud-amd64", "linux-headers-6.1.0-50-cloud-amd64")
         self.assertEqual(index.oldest_guest_headers(), ["linux-headers-6.1.0-50-cloud-amd64"])

@@ -12,6 +12,7 @@ import build
 import check
 import check_tree
 import driver_cost
+import kernels
 import nested
 import roots
 import switch_cost
@@ -75,12 +76,14 @@ def run(tiers, nested_pattern, nested_seed=None):
 
 
 def _nested(tally, root, pattern, seed):
-    """The scripts in tests/nested, and the cost of a switch, which boots a host of its own."""
-    is_counted = fnmatch.fnmatch(_SWITCH_COST, pattern)
-    if nested.names(pattern) or not is_counted:
+    """The tests on the host under test, and two that boot a host of their own."""
+    own = {"kernels": lambda: kernels.test(tally),
+           _SWITCH_COST: lambda: tally.check(f"nested: {_SWITCH_COST}", switch_cost.check)}
+    wanted = [name for name in own if fnmatch.fnmatch(name, pattern)]
+    if pattern == "*" or nested.names(pattern) or not wanted:
         nested.run(tally, root, pattern, seed)
-    if is_counted:
-        tally.check(f"nested: {_SWITCH_COST}", switch_cost.check)
+    for name in wanted:
+        own[name]()
 
 
 def _check(tally):

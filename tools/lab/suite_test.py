@@ -3,6 +3,7 @@
 
 import io
 import unittest
+from unittest import mock
 
 import suite
 
@@ -26,6 +27,17 @@ class SkippedTest(unittest.TestCase):
         self.assertEqual(sorted(suite.skipped(output.getvalue())),
                          [("test_that_cannot_run", "there's no such device"),
                           ("test_that_is_skipped_by_a_decorator", "not here")])
+
+
+class NestedTest(unittest.TestCase):
+    def test_pattern_selects_the_tests_on_the_host_and_that_on_another_kernel(self):
+        for pattern, expected in (("*", ["nested", "kernels"]), ("kernels", ["kernels"]), ("scx-*", ["nested"]),
+                                  ("no-such-test", ["nested"])):  # nested.run() names the error
+            ran = []
+            with mock.patch("nested.run", lambda *_: ran.append("nested")), \
+                    mock.patch("kernels.test", lambda _: ran.append("kernels")):
+                suite._nested(suite.Tally(), None, pattern, None)
+            self.assertEqual(ran, expected, pattern)
 
 
 if __name__ == "__main__":

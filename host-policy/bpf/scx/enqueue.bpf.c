@@ -127,14 +127,16 @@ static __noinline __s32 dispatch_to_urgent_cpu(struct task_struct *p, struct pvs
 	__u64 preempt = 0;
 	__s32 cpu = -1;
 
+	/* Kernels before 6.19 allow the kernel's own order in select_cpu() only. */
 	if (any_cpu_idle(llc))
-		cpu = claim_idle_cpu_near(p, task_cpu(p), is_select ? flags : 0, true);
+		cpu = is_select ? claim_idle_cpu_near(p, task_cpu(p), flags, true) :
+				  claim_idle_cpu(p, node_of_llc(llc));
 	if (cpu < 0) {
 		cpu = claim_victim_cpu(p, taskc, urgency, sched_now());
 		preempt = PVS_SCX(scx_enq_flags, SCX_ENQ_PREEMPT);
 	}
-	if (cpu < 0 && pvs_topology.nr_nodes > 1) {
-		cpu = claim_idle_cpu_near(p, task_cpu(p), is_select ? flags : 0, false);
+	if (cpu < 0 && is_select && pvs_topology.nr_nodes > 1) {
+		cpu = claim_idle_cpu_near(p, task_cpu(p), flags, false);
 		preempt = 0;
 	}
 	cpuc = cpu_ctx(cpu);
