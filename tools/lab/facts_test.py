@@ -33,8 +33,8 @@ def _documents():
 class KernelVersionTest(unittest.TestCase):
     def test_pvschedd_refuses_kernels_older_than_the_labs_oldest_host(self):
         path = "host-policy/loader/host_check.cc"
-        constants = (int(_found(path, r"constexpr int k\w*Major = (\d+);")),
-                     int(_found(path, r"constexpr int k\w*Minor = (\d+);")))
+        constants = (int(_found(path, r"constexpr int kMajor = (\d+);")),
+                     int(_found(path, r"constexpr int kMinor = (\d+);")))
         self.assertEqual(constants, packages.OLDEST_HOST_KERNEL)
 
     def test_dkms_builds_the_host_module_from_the_oldest_host_kernel_on(self):

@@ -66,11 +66,17 @@ def predict(elf, kernel):
     found = Prediction(targets=_targets(parts, kernel), missing_kfuncs=_missing_kfuncs(elf, own, kernel),
                        missing_callbacks=_missing_callbacks(own, kernel))
     relocations = btf.relocations(parts[".BTF.ext"], own)
-    # A program that tests a field's existence reads its neighbours only if the kernel has it.
+    # A program that tests a field's existence reads its neighbours only if the kernel has it. A
+    # flavour of a type ("name___flavour") is read only if the kernel lacks what another one has.
     tested = {_path(own, r)[0].name for r in relocations if r.kind == btf.FIELD_EXISTS}
     found.missing_fields = sorted({_field_name(own, r) for r in relocations if _is_read(r)
-                                   and _path(own, r)[0].name not in tested and not _has_field(own, r, kernel)})
+                                   and not _is_optional(_path(own, r)[0].name, tested)
+                                   and not _has_field(own, r, kernel)})
     return found
+
+
+def _is_optional(type_name, tested):
+    return type_name in tested or "___" in type_name
 
 
 def _is_read(relocation):
