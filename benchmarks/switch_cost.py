@@ -25,17 +25,17 @@ from settings import CASES, OUT, LabError, UsageError
 # above a limit.
 LIMITS = {
     ("scx", "alone"): 1.03,
-    ("scx", "waiting"): 1.03,
+    ("scx", "waiting"): 1.08,
     ("scx", "quota"): 1.04,
     ("scx", "idle-vm"): 1.05,
-    ("agent", "alone"): 1.02,
-    ("agent", "waiting"): 1.02,
-    ("agent", "quota"): 1.02,
-    ("agent", "idle-vm"): 1.04,
-    ("kfunc", "alone"): 1.02,
-    ("kfunc", "waiting"): 1.02,
-    ("kfunc", "quota"): 1.02,
-    ("kfunc", "idle-vm"): 1.04,
+    ("agent", "alone"): 1.05,
+    ("agent", "waiting"): 1.08,
+    ("agent", "quota"): 1.05,
+    ("agent", "idle-vm"): 1.05,
+    ("kfunc", "alone"): 1.05,
+    ("kfunc", "waiting"): 1.08,
+    ("kfunc", "quota"): 1.05,
+    ("kfunc", "idle-vm"): 1.05,
 }
 # The cases of cases/switch-cost.sh.
 CASES_COUNTED = {"alone": "alone", "waiting": "50 tasks wait", "quota": "a cgroup has cpu.max",

@@ -30,12 +30,14 @@ class SkippedTest(unittest.TestCase):
 
 
 class NestedTest(unittest.TestCase):
-    def test_pattern_selects_the_tests_on_the_host_and_that_on_another_kernel(self):
-        for pattern, expected in (("*", ["nested", "kernels"]), ("kernels", ["kernels"]), ("scx-*", ["nested"]),
+    def test_pattern_selects_the_tests_on_the_host_and_those_with_a_host_of_their_own(self):
+        for pattern, expected in (("*", ["nested", "kernels", "switch-cost"]), ("kernels", ["kernels"]),
+                                  ("switch-cost", ["switch-cost"]), ("scx-*", ["nested"]),
                                   ("no-such-test", ["nested"])):  # nested.run() names the error
             ran = []
             with mock.patch("nested.run", lambda *_: ran.append("nested")), \
-                    mock.patch("kernels.test", lambda _: ran.append("kernels")):
+                    mock.patch("kernels.test", lambda _: ran.append("kernels")), \
+                    mock.patch("switch_cost.check", lambda: ran.append("switch-cost")):
                 suite._nested(suite.Tally(), None, pattern, None)
             self.assertEqual(ran, expected, pattern)
 
