@@ -20,7 +20,7 @@ spin pair 1
 echo D >/proc/sysrq-trigger
 eventually 5 "the dump has the queues" dump_has 'llc=0 queued=[0-9]* urgent_queued='
 eventually 5 "the dump has a CPU" dump_has 'urgency=.* lead='
-eventually 5 "the dump has a task" dump_has 'vruntime=.* weight='
+eventually 5 "the dump has a task" dump_has 'clock=.* vruntime=.* weight='
 echo 0 >$tracing/events/sched_ext/sched_ext_dump/enable
 scx_healthy " after the dump"
 
