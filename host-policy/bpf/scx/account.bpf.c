@@ -34,9 +34,13 @@ static __always_inline __u32 effective_weight(struct task_struct *p,
 
 /*
  * Advances the virtual time of the task's queue by what the CPU has used. The step
- * needs the length of the queue, so a CPU publishes slice-min at a time.
+ * needs the length of the queue, so a CPU publishes slice-min at a time. A task that
+ * will be queued again counts beside the next one, which has left the queue: with
+ * one task too few the virtual time would outrun all tasks, and the bounds of their
+ * lag would make them equal.
  */
-static __noinline int publish_vtime(struct pvs_task_ctx *taskc, struct pvs_cpu_ctx *cpuc)
+static __noinline int publish_vtime(struct pvs_task_ctx *taskc, struct pvs_cpu_ctx *cpuc,
+				    bool is_requeued)
 {
 	__u64 *vtime_now, started_at;
 	struct pvs_llc_ctx *llcc;
@@ -51,6 +55,7 @@ static __noinline int publish_vtime(struct pvs_task_ctx *taskc, struct pvs_cpu_c
 	} else {
 		runnable = scx_bpf_dsq_nr_queued(PVS_CPU_DSQ(taskc->clock - PVS_CLOCK_CPU)) + 1;
 	}
+	runnable += is_requeued;
 	vtime_now = vtime_of(taskc->clock);
 	/* CPUs of an LLC race here: a lost update makes the time a little late. */
 	if (vtime_now) {
@@ -108,7 +113,8 @@ static __always_inline __u64 uncharged_ns(struct task_struct *p,
  * kernel ends a scheduler that asks for another task's cgroup.
  */
 static __always_inline __u64 charge(struct task_struct *p, struct pvs_task_ctx *taskc,
-				    struct pvs_vcpu_binding *binding, __u64 grant)
+				    struct pvs_vcpu_binding *binding, __u64 grant,
+				    bool is_requeued)
 {
 	__u64 used = p->se.sum_exec_runtime - taskc->charged_exec_ns;
 	__u64 ordinary = binding ? uncharged_ns(p, taskc, binding) : used, scaled;
@@ -133,7 +139,7 @@ static __always_inline __u64 charge(struct task_struct *p, struct pvs_task_ctx *
 		 */
 		cpuc->unpublished_vtime += scaled < ordinary ? scaled : ordinary;
 		if (cpuc->unpublished_vtime >= pvs_param_slice_min)
-			publish_vtime(taskc, cpuc);
+			publish_vtime(taskc, cpuc, is_requeued);
 		if (!is_grant_urgent(grant))
 			count_ordinary_time(p, cpuc, ordinary);
 	}

@@ -60,7 +60,7 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 static __noinline __u64 charge_at_tick(struct task_struct *p, struct pvs_task_ctx *taskc,
 				       struct pvs_vcpu_binding *binding, __u64 grant)
 {
-	return taskc ? charge(p, taskc, binding, grant) : 0;
+	return taskc ? charge(p, taskc, binding, grant, false) : 0;
 }
 
 /* The part of a tick that is every CPU's; returns whether the task must leave the CPU. */
@@ -139,7 +139,7 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 		on_switch(binding, runnable ? PVSCHED_GRANT_PREEMPTED :
 					      PVSCHED_GRANT_HALTED);
 	}
-	charge(p, taskc, binding, grant);
+	charge(p, taskc, binding, grant, runnable);
 	uncount_running_vcpu(taskc);
 	/* A change of a task's parameters stops it as a sleep does. */
 	if (runnable || !p->__state)
