@@ -65,5 +65,4 @@ other=$(($(cpu_ms "$hog") - other))
 echo "a chain of VMs used $time_of_chain ms, a task beside it $other ms"
 [ "$time_of_chain" -ge 500 ] || fail "the chain of VMs did not run"
 [ "$time_of_chain" -le $((5 * other / 2)) ] || fail "a user's boost grows with the number of VMs"
-[ "$(counted boot_refused)" -gt 0 ] || fail "the user's pool was never empty"
 expect "the scheduler's state" "$(cat $scx/state)" enabled
