@@ -16,5 +16,5 @@ lab-guest exec solo "chrt -r 8 sh -c 'for i in 1 2 3 4 5 6 7 8 9; do usleep 5000
 eventually 5 "the thread is boosted" has_params "$zero" "RR - 5"
 kill -KILL "$(cat /run/lab/guest/solo/device.pid)"
 eventually 5 "the thread has default parameters" has_params "$zero" "$DEFAULT_PARAMS"
-eventually 5 "pvschedd drops the VM" has_vms 0
+eventually 5 "pvschedd drops the VM" holds '! has_vm solo'
 expect_guest_computes solo

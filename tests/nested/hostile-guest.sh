@@ -22,7 +22,7 @@ threads_restored() {
 "${start:-start_pvschedd}"
 pvschedctl tunable set budget 300 >/dev/null
 use_pair --no-driver
-eventually 10 "pvschedd knows the VM" has_vms 1
+eventually 60 "pvschedd knows the VM" has_vm pair
 holdings pair >"$OUT/before"
 
 load_hostile claim

@@ -17,7 +17,7 @@ stop_pvschedd TERM
 
 start_scx
 use_pair --no-driver
-eventually 10 "pvschedd knows the VM" has_vms 1
+eventually 60 "pvschedd knows the VM" has_vm pair
 lab-guest exec pair 'insmod /hostile.ko mode=absent' || fail "hostile.ko mode=absent does not load"
 expect "the device's answer for APIC id 900 (9: refused)" \
   "$(lab-guest exec pair 'cat /sys/module/hostile/parameters/absent_result')" 9
