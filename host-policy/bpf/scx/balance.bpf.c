@@ -67,9 +67,14 @@ static __noinline __u32 busiest_llc(__u32 own_llc, __u32 own_queued)
 		if (i == own_llc)
 			continue;
 		queued = scx_bpf_dsq_nr_queued(PVS_LLC_DSQ(i));
-		other = queued > 1 ? llc_ctx(i) : NULL;
-		cpus = other ? PVS_LOAD(other->nr_cpus) : 0;
-		if (!cpus || ((__u32)(queued - 1) << 10) / cpus < most)
+		other = queued > 0 ? llc_ctx(i) : NULL;
+		if (!other)
+			continue;
+		cpus = PVS_LOAD(other->nr_cpus);
+		/* Its last CPU went offline as the task was queued. */
+		if (!cpus)
+			return i;
+		if (queued == 1 || ((__u32)(queued - 1) << 10) / cpus < most)
 			continue;
 		most = ((__u32)(queued - 1) << 10) / cpus + 1;
 		busiest = i;

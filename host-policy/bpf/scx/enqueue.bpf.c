@@ -183,6 +183,14 @@ static __noinline int queue_urgent(struct task_struct *p, struct pvs_task_ctx *t
 	return 0;
 }
 
+/* Whether the task may wait in a DSQ of the CPU. Its mask has offline CPUs, too. */
+static __always_inline bool may_queue_at(struct task_struct *p, __s32 cpu)
+{
+	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
+
+	return cpuc && !cpuc->is_offline && bpf_cpumask_test_cpu(cpu, p->cpus_ptr);
+}
+
 /*
  * The choice of an idle CPU is the kernel's: the last CPU if its whole core is
  * idle, else an idle core of its LLC, then its node. A task that only wakes up
@@ -208,7 +216,7 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 		cpu = dispatch_to_urgent_cpu(p, taskc, grant, true, wake_flags);
 		if (cpu >= 0)
 			return cpu;
-		if (bpf_cpumask_test_cpu(prev_cpu, p->cpus_ptr))
+		if (may_queue_at(p, prev_cpu))
 			queue_urgent(p, taskc, urgency_of(p, grant), 0);
 		return prev_cpu;
 	}
@@ -224,8 +232,8 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 		dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_min, 0);
 		return prev_cpu;
 	}
-	/* enqueue() knows the CPU that a task gets which may not use its last one. */
-	if (!bpf_cpumask_test_cpu(prev_cpu, p->cpus_ptr))
+	/* enqueue() knows the CPU that a task gets which cannot use its last one. */
+	if (!may_queue_at(p, prev_cpu))
 		return prev_cpu;
 	if (binding)
 		count_waiting(taskc, llc_of(prev_cpu), PVS_WAITING_ORDINARY);
