@@ -94,6 +94,17 @@ void ReuseMaps(const bpf_object& from, const bpf_object& to) {
   }
 }
 
+// Copies what a BPF program may be writing. Acquire loads keep a later load of `busy` behind
+// them; a fence would too, but the thread sanitizer does not know fences.
+void LoadWords(const pvs_vcpu& from, pvs_vcpu& to) {
+  static_assert(sizeof(from) % sizeof(uint64_t) == 0 && alignof(pvs_vcpu) == alignof(uint64_t));
+  const auto* source = reinterpret_cast<const uint64_t*>(&from);
+  auto* target = reinterpret_cast<uint64_t*>(&to);
+  for (size_t i = 0; i < sizeof(from) / sizeof(uint64_t); ++i) {
+    target[i] = __atomic_load_n(&source[i], __ATOMIC_ACQUIRE);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BpfObject>> BpfObject::Load(const std::string& policy_path,
@@ -318,8 +329,7 @@ pvs_vcpu BpfObject::CopyVcpu(uint32_t slot) const {
   do {
     // A holder cannot be preempted for long, so this ends after a few microseconds.
     while (((busy = __atomic_load_n(&from.busy, __ATOMIC_ACQUIRE)) & PVS_BUSY) != 0) sched_yield();
-    memcpy(&vcpu, &from.vcpu, sizeof(vcpu));
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    LoadWords(from.vcpu, vcpu);
     // Unchanged: no program has held the slot meanwhile.
   } while (__atomic_load_n(&from.busy, __ATOMIC_RELAXED) != busy);
   return vcpu;
