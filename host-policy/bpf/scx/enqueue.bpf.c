@@ -99,18 +99,25 @@ static __noinline bool shares_slice(struct pvs_task_ctx *taskc, struct pvs_cpu_c
 }
 
 /*
- * A vCPU that wakes up has an interrupt to handle, so it preempts a task with a
- * later deadline. Other ordinary tasks wait for the end of a slice.
+ * A vCPU that wakes up has an interrupt to handle, so it preempts a task of its LLC
+ * with a later deadline, first on its last CPU. It goes to that CPU's local DSQ: in
+ * the LLC's DSQ any other CPU could take it. Returns the CPU; -1: there is none. Other
+ * ordinary tasks wait for the end of a slice.
  */
-static __always_inline void preempt_for_ordinary(struct task_struct *p,
-						 struct pvs_task_ctx *taskc, __u64 grant)
+static __noinline __s32 dispatch_to_victim(struct task_struct *p, struct pvs_task_ctx *taskc,
+					   __u64 grant, bool is_select, __u64 flags)
 {
 	__s32 cpu = claim_victim_cpu(p, taskc, urgency_of(p, grant), sched_now());
+	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
 
-	if (cpu < 0)
-		return;
+	if (cpu < 0 || !cpuc)
+		return -1;
 	count(preempted);
-	kick_to_preempt(cpu);
+	dsq_insert(p, is_select ? PVS_DSQ_LOCAL :
+				  PVS_SCX(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (__u32)cpu,
+		   pvs_slice_for(pvs_nr_queued_avg_round(cpuc->nr_queued_avg)),
+		   (is_select ? 0 : flags) | PVS_SCX(scx_enq_flags, SCX_ENQ_PREEMPT));
+	return cpu;
 }
 
 /*
@@ -235,19 +242,19 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 	/* enqueue() knows the CPU that a task gets which cannot use its last one. */
 	if (!may_queue_at(p, prev_cpu))
 		return prev_cpu;
-	if (binding)
+	if (binding) {
+		cpu = dispatch_to_victim(p, taskc, grant, true, 0);
+		if (cpu >= 0)
+			return cpu;
 		count_waiting(taskc, llc_of(prev_cpu), PVS_WAITING_ORDINARY);
+	}
 	insert_ordinary(p, taskc, prev_cpu, now, PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP));
 	/* A CPU may have gone idle since. */
 	if (any_cpu_idle(llc_of(prev_cpu))) {
 		cpu = claim_idle_cpu_near(p, prev_cpu, wake_flags, true);
-		if (cpu >= 0) {
+		if (cpu >= 0)
 			kick_idle(cpu);
-			return prev_cpu;
-		}
 	}
-	if (binding)
-		preempt_for_ordinary(p, taskc, grant);
 	return prev_cpu;
 }
 
@@ -295,8 +302,8 @@ static __noinline int enqueue_urgent(struct task_struct *p, struct pvs_task_ctx 
 	return 0;
 }
 
-/* Kicks an idle CPU for a queued task; returns whether there was one. */
-static __always_inline bool kick_idle_cpu_for(struct task_struct *p, __s32 cpu)
+/* Kicks an idle CPU for a queued task. */
+static __always_inline void kick_idle_cpu_for(struct task_struct *p, __s32 cpu)
 {
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
 	__s32 idle = -1;
@@ -307,10 +314,8 @@ static __always_inline bool kick_idle_cpu_for(struct task_struct *p, __s32 cpu)
 	} else if (any_cpu_idle(llc_of(cpu))) {
 		idle = claim_idle_cpu(p, node_of(cpu));
 	}
-	if (idle < 0)
-		return false;
-	kick_idle(idle);
-	return true;
+	if (idle >= 0)
+		kick_idle(idle);
 }
 
 SEC("struct_ops/pvs_enqueue")
@@ -352,11 +357,12 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 		dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_min, enq_flags);
 		return;
 	}
-	if (binding)
+	if (binding) {
+		if (is_wakeup && !any_cpu_idle(llc_of(cpu)) &&
+		    dispatch_to_victim(p, taskc, grant, false, enq_flags) >= 0)
+			return;
 		count_waiting(taskc, llc_of(cpu), PVS_WAITING_ORDINARY);
+	}
 	insert_ordinary(p, taskc, cpu, now, enq_flags);
-	if (kick_idle_cpu_for(p, cpu))
-		return;
-	if (binding && enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_WAKEUP))
-		preempt_for_ordinary(p, taskc, grant);
+	kick_idle_cpu_for(p, cpu);
 }

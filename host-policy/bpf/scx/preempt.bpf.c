@@ -36,8 +36,8 @@ struct pvs_victim_search {
 	__u64 now;
 	__u32 urgency; /* of the vCPU */
 	__s64 lead; /* the vCPU's deadline, relative to its virtual time */
+	__s64 latest; /* a task as urgent as the vCPU is a victim if its lead is later */
 	__u32 lowest; /* urgency of the best victim so far */
-	__s64 latest; /* its lead */
 	__s32 cpu; /* the best victim so far; -1: none */
 };
 
@@ -49,9 +49,9 @@ struct pvs_victim_search {
 
 /*
  * Compares the CPUs of a span, beginning at position `from` of the order. Among
- * equally urgent victims an urgent vCPU takes the first, an ordinary vCPU the one
- * with the latest deadline. Deadlines compare by their distance from the virtual
- * time, because each LLC has its own.
+ * equally urgent victims the vCPU takes the first, which is nearest to its cache. A
+ * task as urgent as an ordinary vCPU is a victim if its deadline is later. Deadlines
+ * compare by their distance from the virtual time, because each LLC has its own.
  */
 static __noinline int search_span(struct pvs_victim_search *search, struct task_struct *p,
 				  __u32 first, __u32 nr, __u32 from)
@@ -74,14 +74,14 @@ static __noinline int search_span(struct pvs_victim_search *search, struct task_
 		urgency = PVS_LOAD(cpuc->curr_urgency);
 		if (urgency > search->lowest || !is_preemptible(cpuc, search->now))
 			continue;
-		if (is_urgent(search->urgency) ?
+		if (search->cpu >= 0 ?
 			    PVS_URGENCY_BAND(urgency) >= PVS_URGENCY_BAND(search->lowest) :
-			    urgency == search->lowest && cpuc->curr_lead <= search->latest)
+			    urgency == search->lowest && (is_urgent(urgency) ||
+							  cpuc->curr_lead <= search->latest))
 			continue;
 		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 			continue;
 		search->lowest = urgency;
-		search->latest = cpuc->curr_lead;
 		search->cpu = cpu;
 	}
 	return 0;
