@@ -45,7 +45,7 @@ std::string CheckMode(std::string& text) {
 }
 
 std::string CheckActuatorList(std::string& names) {
-  if (names == "auto") names = kAllActuators;
+  if (names == "auto") names = kAutoActuators;
   return std::string(CheckActuators(names).message());
 }
 
@@ -88,8 +88,9 @@ void AddPathOptions(CLI::App& app, Options& options, Raw& raw) {
 
 void AddPolicyOptions(CLI::App& app, Options& options, Raw& raw) {
   app.add_option("--actuator", options.actuator.names,
-                 "How grants are applied. The first that works on this host is used; auto: all.\n"
-                 "scx: pvsched is the host's scheduler, by sched_ext\n"
+                 "How grants are applied. The first that works on this host is used.\n"
+                 "auto: kfunc,agent\n"
+                 "scx: pvsched becomes the host's scheduler, by sched_ext\n"
                  "kfunc: inside the event, through the kernel module pvsched_host\n"
                  "agent: by a real-time thread of pvschedd")
       ->capture_default_str()
@@ -134,8 +135,8 @@ std::optional<int> ParseOptions(int argc, char** argv, Options& options) {
   app.set_version_flag("--version", PVSCHED_VERSION_STRING);
   app.footer(
       "Examples:\n"
-      "  pvschedd                                     the first actuator that works here\n"
-      "  pvschedd --actuator kfunc,agent              keep the host's own scheduler\n"
+      "  pvschedd                                     keep the host's own scheduler\n"
+      "  pvschedd --actuator scx,agent                be the host's scheduler where it works\n"
       "  pvschedd --scx-param list                    the scheduler's parameters");
   AddPathOptions(app, options, raw);
   AddPolicyOptions(app, options, raw);

@@ -52,7 +52,8 @@ HostDaemon::~HostDaemon() {
 }
 
 bool HostDaemon::Start(std::vector<std::string> more_arguments, const std::string& log) {
-  std::vector<std::string> arguments = {PVSCHEDD_PATH, "--state-dir", directory_};
+  std::vector<std::string> arguments = {PVSCHEDD_PATH, "--state-dir", directory_, "--actuator",
+                                        "agent"};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());

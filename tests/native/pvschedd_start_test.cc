@@ -45,7 +45,7 @@ int ExitStatusWhenSignalfdFailsWith(int error) {
   if (child == 0) {
     if (const int null = open("/dev/null", O_WRONLY); null >= 0) dup2(null, STDERR_FILENO);
     if (!FailSystemCall(SYS_signalfd4, static_cast<uint32_t>(error))) _exit(99);
-    execl(PVSCHEDD_PATH, PVSCHEDD_PATH, "--state-dir", directory, nullptr);
+    execl(PVSCHEDD_PATH, PVSCHEDD_PATH, "--state-dir", directory, "--actuator", "agent", nullptr);
     _exit(98);
   }
   int status = 0;

@@ -51,8 +51,15 @@ TEST_F(PvscheddOptionsTest, SocketsAreInTheStateDirectory) {
 TEST_F(PvscheddOptionsTest, LastActuatorListCounts) {
   EXPECT_EQ(Parse({"--actuator", "scx", "--actuator", "kfunc,agent"}), std::nullopt);
   EXPECT_EQ(options_.actuator.names, "kfunc,agent");
+}
+
+TEST_F(PvscheddOptionsTest, OnlyItsNameSelectsTheActuatorThatReplacesTheHostsScheduler) {
+  EXPECT_EQ(Parse({}), std::nullopt);
+  EXPECT_EQ(options_.actuator.names, "kfunc,agent");
   EXPECT_EQ(Parse({"--actuator", "auto"}), std::nullopt);
-  EXPECT_EQ(options_.actuator.names, kAllActuators);
+  EXPECT_EQ(options_.actuator.names, "kfunc,agent");
+  EXPECT_EQ(Parse({"--actuator", "scx"}), std::nullopt);
+  EXPECT_EQ(options_.actuator.names, "scx");
 }
 
 TEST_F(PvscheddOptionsTest, BadModeAndBadActuatorAreUsageErrors) {
@@ -64,7 +71,7 @@ TEST_F(PvscheddOptionsTest, BadModeAndBadActuatorAreUsageErrors) {
 
 TEST_F(PvscheddOptionsTest, HelpHasTheDefaultsOfTheSource) {
   EXPECT_EQ(Parse({"--help"}), 0);
-  EXPECT_THAT(output_, HasSubstr(std::string("[") + kAllActuators + "]"));
+  EXPECT_THAT(output_, HasSubstr(std::string("[") + kAutoActuators + "]"));
   EXPECT_THAT(output_, HasSubstr("[" + std::to_string(Actuator::kDefaultPriority) + "]"));
 }
 

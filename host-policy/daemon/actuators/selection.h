@@ -17,8 +17,10 @@
 
 namespace pvsched {
 
-// Every actuator, in the order in which `auto` tries them.
+// Every actuator, the preferred first.
 inline constexpr char kAllActuators[] = "scx,kfunc,agent";
+// What `auto` means: scx replaces the host's scheduler, so only its name selects it.
+inline constexpr char kAutoActuators[] = "kfunc,agent";
 
 // Whether `names` is a list of actuators, separated by commas.
 absl::Status CheckActuators(absl::string_view names);
@@ -28,7 +30,7 @@ std::string ActuatorsWithoutScx(absl::string_view names);
 bool HasScx(absl::string_view names);
 
 struct ActuatorOptions {
-  std::string names = kAllActuators;
+  std::string names = kAutoActuators;
   std::string policy_path;  // as for BpfObject::Load()
   int priority = Actuator::kDefaultPriority;
   ScxParams scx_params;  // of the actuator scx
