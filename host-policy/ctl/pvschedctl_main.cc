@@ -19,8 +19,10 @@
 #include "common/errno_status.h"
 #include "common/paths.h"
 #include "host-policy/ctl/admin_client.h"
+#include "host-policy/ctl/config_commands.h"
 #include "host-policy/ctl/perfetto.h"
 #include "host-policy/ctl/tables.h"
+#include "host-policy/daemon/config_file.h"
 #include "host-policy/daemon/tunables.h"
 
 namespace pvsched {
@@ -197,6 +199,17 @@ void AddTunableCommands(CLI::App& app, Invocation& run) {
   set->final_callback([&run] { run.status = SetTunable(run); });
 }
 
+void AddConfigCommands(CLI::App& app, Invocation& run) {
+  CLI::App* config =
+      AddGroup(app, "config", "The configuration file of pvschedd, which need not run");
+  CLI::App* check = config->add_subcommand("check", "Check a file: each error has file and line");
+  check->add_option("FILE", run.path,
+                    absl::StrCat("The file  [", kDefaultConfigPath, ", if it exists]"));
+  check->final_callback([&run] { run.status = CheckConfig(run.path); });
+  config->add_subcommand("default", "Print a file with every key, its meaning and its default")
+      ->final_callback(PrintDefaultConfig);
+}
+
 void AddPolicyCommands(CLI::App& app, Invocation& run) {
   CLI::App* policy =
       AddGroup(app, "policy", "The policy: the function that proposes a vCPU's grant");
@@ -264,6 +277,7 @@ int Main(int argc, char** argv) {
   AddShow(*vcpu, "list", "Every vCPU: its thread, state, applied parameters and baseline", run,
           "vcpu list", VcpuTable);
   AddTunableCommands(app, run);
+  AddConfigCommands(app, run);
   AddPolicyCommands(app, run);
   AddSchedulerCommands(app, run);
   AddMonitorCommands(app, run);

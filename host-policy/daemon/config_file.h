@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "host-policy/daemon/service_config.h"
 #include "host-policy/daemon/tunable_store.h"
 #include "host-policy/loader/scx_params.h"
 
@@ -15,14 +16,24 @@ namespace pvsched {
 inline constexpr char kDefaultConfigPath[] = "/etc/pvsched/pvsched.toml";
 
 struct Config {
+  ServiceKeys service;
   TunableStore tunables;
   ScxParams scx_params;
 };
 
-// Reads a TOML file. Its tables are [host] and [vm.NAME] for tunables, and
-// [scx] for the scheduler's parameters. A [vm.NAME] with `uid` is for VMs of
-// that user only. An error names file and line.
+// Reads a TOML file. Its tables are [pvschedd] for pvschedd's own keys, [host]
+// and [vm.NAME] for tunables, and [scx] for the scheduler's parameters. A
+// [vm.NAME] with `uid` is for VMs of that user only. An error names file and
+// line.
 absl::StatusOr<Config> LoadConfig(const std::string& path);
+
+// The file and the options of a command line, which override the file.
+struct ConfigSource {
+  std::string path;  // empty: kDefaultConfigPath, if that exists
+  ServiceKeys service;
+  ScxParams scx_params;
+};
+absl::StatusOr<Config> LoadConfig(const ConfigSource& source);
 
 }  // namespace pvsched
 

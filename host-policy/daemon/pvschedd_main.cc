@@ -13,7 +13,9 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/log_severity.h"
@@ -34,6 +36,7 @@
 #include "host-policy/daemon/pvschedd_options.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/scx_exit_record.h"
+#include "host-policy/daemon/service_config.h"
 
 namespace pvsched {
 namespace {
@@ -73,14 +76,12 @@ absl::StatusOr<std::unique_ptr<BaselineStore>> OpenState(const std::string& dire
   return baselines;
 }
 
-absl::StatusOr<Config> LoadConfigOf(Options& options) {
-  Config config;
-  if (!options.config.empty()) {
-    ASSIGN_OR_RETURN(config, LoadConfig(options.config));
-  }
-  for (const auto& [name, value] : options.scx_params) config.scx_params[name] = value;
-  options.actuator.scx_params = config.scx_params;
-  return config;
+// Restores what a killed pvschedd left changed, even if the configuration is
+// faulty: the command line alone then names the state directory.
+absl::Status Restore(const absl::StatusOr<Config>& config, const ConfigSource& source) {
+  const ServiceConfig service = ToServiceConfig(config.ok() ? config->service : source.service);
+  RETURN_IF_ERROR(OpenState(service.state_dir).status());
+  return config.status();
 }
 
 RunResult LoopUntilStop(EventLoop& loop, const bool& is_ejected, const ScxExitRecord& exits,
@@ -97,22 +98,24 @@ RunResult LoopUntilStop(EventLoop& loop, const bool& is_ejected, const ScxExitRe
   return RunResult::kScxEjected;
 }
 
-absl::StatusOr<RunResult> Run(Options options) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<BaselineStore> baselines, OpenState(options.state_dir));
-  if (options.restore_only) return RunResult::kStopped;
-  ASSIGN_OR_RETURN(Config config, LoadConfigOf(options));
+absl::StatusOr<RunResult> Run(Config config, const ServiceConfig& service) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<BaselineStore> baselines, OpenState(service.state_dir));
   RaiseDescriptorLimit();
   ASSIGN_OR_RETURN(const UniqueFd signals, BlockTerminationSignals());
 
   // Destroyed in reverse: the servers, then the actuator, then the programs.
   EventLoop loop;
-  ASSIGN_OR_RETURN(const ChosenActuator chosen, ChooseActuator(options.actuator, *baselines));
+  ASSIGN_OR_RETURN(const ChosenActuator chosen, ChooseActuator({.names = service.actuators,
+                                                                .policy_path = service.policy,
+                                                                .priority = service.agent_priority,
+                                                                .scx_params = config.scx_params},
+                                                               *baselines));
   Registry registry(loop, *chosen.bpf, *chosen.actuator, std::move(config.tunables));
   ControlServer control(loop, registry);
-  RETURN_IF_ERROR(control.Listen(options.device_socket, options.device_socket_mode));
-  const ScxExitRecord exits(InDirectory(options.state_dir, ScxExitRecord::kFileName));
+  RETURN_IF_ERROR(control.Listen(service.device_socket, service.device_socket_mode));
+  const ScxExitRecord exits(InDirectory(service.state_dir, ScxExitRecord::kFileName));
   AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, exits);
-  RETURN_IF_ERROR(admin.Listen(options.admin_socket));
+  RETURN_IF_ERROR(admin.Listen(service.admin_socket));
   RETURN_IF_ERROR(loop.Add(signals.get(), [&loop] { loop.Stop(); }));
   bool is_ejected = false;
   if (chosen.scx != nullptr) {
@@ -122,9 +125,14 @@ absl::StatusOr<RunResult> Run(Options options) {
     }));
   }
   LOG(INFO) << "actuator " << chosen.actuator->name() << " (" << chosen.description
-            << "); sockets: " << options.device_socket << " for devices, " << options.admin_socket
+            << "); sockets: " << service.device_socket << " for devices, " << service.admin_socket
             << " for pvschedctl";
   return LoopUntilStop(loop, is_ejected, exits, *chosen.bpf);
+}
+
+int Fail(const absl::Status& status) {
+  fprintf(stderr, "pvschedd: %s\n", std::string(status.message()).c_str());
+  return 1;
 }
 
 int Main(int argc, char** argv) {
@@ -133,11 +141,15 @@ int Main(int argc, char** argv) {
   absl::SetStderrThreshold(absl::LogSeverityAtLeast::kInfo);
   absl::InitializeLog();
 
-  const absl::StatusOr<RunResult> result = Run(options);
-  if (!result.ok()) {
-    fprintf(stderr, "pvschedd: %s\n", std::string(result.status().message()).c_str());
+  absl::StatusOr<Config> config = LoadConfig(options.config);
+  if (options.restore_only || !config.ok()) {
+    const absl::Status status = Restore(config, options.config);
+    return status.ok() ? 0 : Fail(status);
   }
-  NextStep next = DecideNextStep(result, options.actuator.names, {argv, argv + argc});
+  const ServiceConfig service = ToServiceConfig(config->service);
+  const absl::StatusOr<RunResult> result = Run(*std::move(config), service);
+  if (!result.ok()) Fail(result.status());
+  NextStep next = DecideNextStep(result, service.actuators, {argv, argv + argc});
   if (next.command_line.empty()) return next.exit_status;
   LOG(WARNING) << "restarting with --actuator " << next.command_line.back();
   std::vector<char*> arguments;

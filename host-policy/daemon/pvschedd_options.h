@@ -3,25 +3,15 @@
 #ifndef PVSCHED_HOST_POLICY_DAEMON_PVSCHEDD_OPTIONS_H_
 #define PVSCHED_HOST_POLICY_DAEMON_PVSCHEDD_OPTIONS_H_
 
-#include <sys/types.h>
-
 #include <optional>
 #include <string>
 
-#include "common/paths.h"
-#include "host-policy/daemon/actuators/selection.h"
-#include "host-policy/loader/scx_params.h"
+#include "host-policy/daemon/config_file.h"
 
 namespace pvsched {
 
 struct Options {
-  std::string state_dir{kDefaultStateDir};
-  std::string device_socket;
-  mode_t device_socket_mode = 0660;
-  std::string admin_socket;
-  std::string config;  // empty: none
-  ActuatorOptions actuator;
-  ScxParams scx_params;  // of the command line; they override the file's
+  ConfigSource config;
   bool restore_only = false;
 };
 

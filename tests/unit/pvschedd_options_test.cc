@@ -8,6 +8,9 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "host-policy/daemon/actuators/actuator.h"
+#include "host-policy/daemon/actuators/selection.h"
+#include "host-policy/daemon/service_config.h"
 #include "nlohmann/json.hpp"
 
 namespace pvsched {
@@ -35,6 +38,8 @@ class PvscheddOptionsTest : public testing::Test {
     return status;
   }
 
+  ServiceConfig Service() const { return ToServiceConfig(options_.config.service); }
+
   const ScxParamInfo& info_ = ScxParamInfos().front();
   Options options_;
   std::string output_;
@@ -43,23 +48,23 @@ class PvscheddOptionsTest : public testing::Test {
 
 TEST_F(PvscheddOptionsTest, SocketsAreInTheStateDirectory) {
   EXPECT_EQ(Parse({"--state-dir", "/x"}), std::nullopt);
-  EXPECT_EQ(options_.device_socket, "/x/device.sock");
-  EXPECT_EQ(options_.admin_socket, "/x/admin.sock");
-  EXPECT_EQ(options_.device_socket_mode, 0660u);
+  EXPECT_EQ(Service().device_socket, "/x/device.sock");
+  EXPECT_EQ(Service().admin_socket, "/x/admin.sock");
+  EXPECT_EQ(Service().device_socket_mode, 0660u);
 }
 
 TEST_F(PvscheddOptionsTest, LastActuatorListCounts) {
   EXPECT_EQ(Parse({"--actuator", "scx", "--actuator", "kfunc,agent"}), std::nullopt);
-  EXPECT_EQ(options_.actuator.names, "kfunc,agent");
+  EXPECT_EQ(Service().actuators, "kfunc,agent");
 }
 
 TEST_F(PvscheddOptionsTest, OnlyItsNameSelectsTheActuatorThatReplacesTheHostsScheduler) {
   EXPECT_EQ(Parse({}), std::nullopt);
-  EXPECT_EQ(options_.actuator.names, "kfunc,agent");
+  EXPECT_EQ(Service().actuators, "kfunc,agent");
   EXPECT_EQ(Parse({"--actuator", "auto"}), std::nullopt);
-  EXPECT_EQ(options_.actuator.names, "kfunc,agent");
+  EXPECT_EQ(Service().actuators, "kfunc,agent");
   EXPECT_EQ(Parse({"--actuator", "scx"}), std::nullopt);
-  EXPECT_EQ(options_.actuator.names, "scx");
+  EXPECT_EQ(Service().actuators, "scx");
 }
 
 TEST_F(PvscheddOptionsTest, BadModeAndBadActuatorAreUsageErrors) {
@@ -71,8 +76,22 @@ TEST_F(PvscheddOptionsTest, BadModeAndBadActuatorAreUsageErrors) {
 
 TEST_F(PvscheddOptionsTest, HelpHasTheDefaultsOfTheSource) {
   EXPECT_EQ(Parse({"--help"}), 0);
-  EXPECT_THAT(output_, HasSubstr(std::string("[") + kAutoActuators + "]"));
+  EXPECT_THAT(output_, HasSubstr(std::string("auto: ") + kAutoActuators));
   EXPECT_THAT(output_, HasSubstr("[" + std::to_string(Actuator::kDefaultPriority) + "]"));
+}
+
+TEST_F(PvscheddOptionsTest, EachKeyOfTheServiceIsAnOption) {
+  EXPECT_EQ(Parse({"--help"}), 0);
+  for (const ServiceKeyInfo& info : ServiceKeyInfos()) {
+    EXPECT_THAT(output_, HasSubstr("--" + info.name + " " + info.type));
+  }
+}
+
+TEST_F(PvscheddOptionsTest, OnlyOptionsThatWereGivenOverrideTheFile) {
+  EXPECT_EQ(Parse({}), std::nullopt);
+  EXPECT_TRUE(options_.config.service.empty());
+  EXPECT_EQ(Parse({"--agent-priority", "60"}), std::nullopt);
+  EXPECT_EQ(options_.config.service, (ServiceKeys{{"agent-priority", "60"}}));
 }
 
 TEST_F(PvscheddOptionsTest, ScxParamListPrintsATable) {
@@ -104,8 +123,8 @@ TEST_F(PvscheddOptionsTest, ScxParamsAreSetAndTheLastValueCounts) {
   EXPECT_EQ(Parse({"--scx-param", assign(info_.minimum), "--scx-param", assign(info_.maximum),
                    "--scx-param", other + "=" + std::to_string(ScxParamInfos().back().maximum)}),
             std::nullopt);
-  EXPECT_EQ(options_.scx_params.at(info_.name), info_.maximum);
-  EXPECT_EQ(options_.scx_params.at(other), ScxParamInfos().back().maximum);
+  EXPECT_EQ(options_.config.scx_params.at(info_.name), info_.maximum);
+  EXPECT_EQ(options_.config.scx_params.at(other), ScxParamInfos().back().maximum);
 }
 
 TEST_F(PvscheddOptionsTest, UnknownScxParamIsAUsageErrorThatPointsToTheList) {

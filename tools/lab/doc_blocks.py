@@ -22,6 +22,8 @@ POLICY_PAGE = ROOT / "docs/explanation/policy.md"
 CLI_PAGES = [ROOT / f"docs/reference/{name}.md"
              for name in ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-boot")]
 TUNABLES_PAGE = ROOT / "docs/reference/tunables.md"
+CONFIG_PAGE = ROOT / "docs/reference/configuration.md"
+CONFIG_FILE = ROOT / "host-policy/daemon/pvsched.toml"
 SCX_PAGE = ROOT / "docs/reference/scx-params.md"
 KERNELS_PAGE = ROOT / "docs/reference/kernel-support.md"
 
@@ -89,6 +91,10 @@ def _help(binaries, command):
     return f"```text\n{_output(binaries, [*command.split(), '--help'])}```\n"
 
 
+def _default_config(binaries):
+    return _output(binaries, ["pvschedctl", "config", "default"])
+
+
 def wanted(binaries):
     """(page, block) -> its text, from the source and the programs."""
     found = {(POLICY_PAGE, "policy-table"): policy_table(POLICY_HEADER.read_text()),
@@ -98,6 +104,7 @@ def wanted(binaries):
     for page in CLI_PAGES:
         found |= {(page, name): _help(binaries, name) for name in blocks(page.read_text())}
     found[TUNABLES_PAGE, "tunables"] = _output(binaries, ["pvschedctl", "tunable", "list", "--markdown"])
+    found[CONFIG_PAGE, "configuration"] = f"```toml\n{_default_config(binaries)}```\n"
     for name in blocks(SCX_PAGE.read_text()):
         found[SCX_PAGE, name] = _output(binaries, ["pvschedd", "--scx-param", "list", "--markdown"])
     return found
@@ -116,6 +123,8 @@ def differences(binaries=None):
 def write(binaries):
     for (page, name), text in wanted(binaries).items():
         page.write_text(replaced(page.read_text(), name, text))
+    if binaries is not None:
+        CONFIG_FILE.write_text(_default_config(binaries))
 
 
 def main():

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
+#include "host-policy/daemon/service_config.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
+#include "common/paths.h"
+#include "common/unix_socket.h"
+#include "host-policy/daemon/actuators/actuator.h"
+#include "host-policy/daemon/actuators/selection.h"
+
+namespace pvsched {
+namespace {
+
+constexpr char kAuto[] = "auto";
+
+absl::Status CheckDirectory(const std::string& text) {
+  if (!text.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError("needs the path of a directory");
+}
+
+absl::Status CheckMode(const std::string& text) {
+  const bool is_mode =
+      !text.empty() && text.size() <= 4 && text.find_first_not_of("01234567") == std::string::npos;
+  if (is_mode) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no octal mode such as \"0660\""));
+}
+
+absl::Status CheckActuatorList(const std::string& text) {
+  return text == kAuto ? absl::OkStatus() : CheckActuators(text);
+}
+
+absl::Status CheckPolicy(const std::string& text) {
+  struct stat st;
+  if (text.empty()) return absl::OkStatus();
+  if (stat(text.c_str(), &st) != 0) return ErrnoStatus(errno, text);
+  if (S_ISREG(st.st_mode)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(text, " is not a file"));
+}
+
+absl::Status CheckPriority(const std::string& text) {
+  int priority = 0;
+  if (absl::SimpleAtoi(text, &priority) && priority >= 1 && priority <= 99) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("needs an integer from 1 to 99, not '", text, "'"));
+}
+
+// The state directory and the sockets.
+std::vector<ServiceKeyInfo> PathKeys() {
+  return {
+      {.name = "state-dir",
+       .type = "DIR",
+       .default_value = std::string(kDefaultStateDir),
+       .default_note = "",
+       .help = "Directory of the sockets and of the saved scheduling parameters",
+       .check = CheckDirectory,
+       .is_path = true},
+      {.name = "device-socket",
+       .type = "PATH",
+       .default_value = "",
+       .default_note = InDirectory("STATE_DIR", kDeviceSocketName),
+       .help = "Socket for pvsched-device",
+       .check = CheckUnixPath,
+       .is_path = true},
+      {.name = "device-socket-mode",
+       .type = "MODE",
+       .default_value = "0660",
+       .default_note = "",
+       .help = "Permissions of that socket, octal. A user who can connect can request boosts,\n"
+               "within the caps.",
+       .check = CheckMode},
+      {.name = "admin-socket",
+       .type = "PATH",
+       .default_value = "",
+       .default_note = InDirectory("STATE_DIR", kAdminSocketName),
+       .help = "Socket for pvschedctl",
+       .check = CheckUnixPath,
+       .is_path = true},
+  };
+}
+
+std::vector<ServiceKeyInfo> ActuatorKeys() {
+  return {
+      {.name = "actuator",
+       .type = "NAME[,NAME]",
+       .default_value = kAuto,
+       .default_note = "",
+       .help = absl::StrCat("How grants are applied. The first that works on this host is used.\n"
+                            "auto: ",
+                            kAutoActuators,
+                            "\n"
+                            "scx: pvsched becomes the host's scheduler, by sched_ext\n"
+                            "kfunc: inside the event, through the kernel module pvsched_host\n"
+                            "agent: by a real-time thread of pvschedd"),
+       .check = CheckActuatorList},
+      {.name = "policy",
+       .type = "FILE",
+       .default_value = "",
+       .default_note = "",
+       .help = "BPF object with a policy that replaces the default policy",
+       .check = CheckPolicy,
+       .is_path = true},
+      {.name = "agent-priority",
+       .type = "1..99",
+       .default_value = absl::StrCat(Actuator::kDefaultPriority),
+       .default_note = "",
+       .help = "SCHED_FIFO priority of the actuator's thread. It must be above every boost:\n"
+               "a boosted vCPU could otherwise keep the thread from ending the boost.",
+       .check = CheckPriority,
+       .is_integer = true},
+  };
+}
+
+}  // namespace
+
+const std::vector<ServiceKeyInfo>& ServiceKeyInfos() {
+  static const auto* const infos = [] {
+    auto* const all = new std::vector<ServiceKeyInfo>(PathKeys());
+    for (ServiceKeyInfo& info : ActuatorKeys()) all->push_back(std::move(info));
+    return all;
+  }();
+  return *infos;
+}
+
+const ServiceKeyInfo* FindServiceKey(absl::string_view name) {
+  for (const ServiceKeyInfo& info : ServiceKeyInfos()) {
+    if (info.name == name) return &info;
+  }
+  return nullptr;
+}
+
+absl::Status SetServiceKey(ServiceKeys& keys, absl::string_view name, const std::string& text) {
+  const ServiceKeyInfo* info = FindServiceKey(name);
+  if (info == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("there is no key '", name, "'"));
+  }
+  if (absl::Status status = info->check(text); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ": ", status.message()));
+  }
+  keys[info->name] = text;
+  return absl::OkStatus();
+}
+
+ServiceConfig ToServiceConfig(const ServiceKeys& keys) {
+  const auto text = [&keys](absl::string_view name) {
+    const auto it = keys.find(name);
+    return it != keys.end() ? it->second : FindServiceKey(name)->default_value;
+  };
+  ServiceConfig config;
+  config.state_dir = text("state-dir");
+  const auto path = [&](absl::string_view key, std::string_view file) {
+    const std::string set = text(key);
+    return set.empty() ? InDirectory(config.state_dir, file) : set;
+  };
+  config.device_socket = path("device-socket", kDeviceSocketName);
+  config.admin_socket = path("admin-socket", kAdminSocketName);
+  config.device_socket_mode =
+      static_cast<mode_t>(std::stoul(text("device-socket-mode"), nullptr, 8));
+  config.actuators = text("actuator") == kAuto ? kAutoActuators : text("actuator");
+  config.policy = text("policy");
+  config.agent_priority = std::stoi(text("agent-priority"));
+  return config;
+}
+
+}  // namespace pvsched

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
+#include "host-policy/daemon/config_file.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "host-policy/daemon/config_text.h"
+#include "host-policy/daemon/service_config.h"
+#include "host-policy/daemon/tunable_store.h"
+
+namespace pvsched {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class TempFile {
+ public:
+  explicit TempFile(const std::string& text) { std::ofstream(path_) << text; }
+  ~TempFile() { remove(path_.c_str()); }
+  TempFile(const TempFile&) = delete;
+  TempFile& operator=(const TempFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_ = testing::TempDir() + std::to_string(getpid()) + "-pvsched.toml";
+};
+
+// The configuration in a file with this text.
+absl::StatusOr<Config> Load(const std::string& text) { return LoadConfig(TempFile(text).path()); }
+
+int64_t Value(const TunableValues& values, absl::string_view name) {
+  return values[*FindTunable(name)];
+}
+
+TEST(ConfigFile, TablesSetValuesOfTheHostAndOfAVm) {
+  const auto config = Load("[host]\nmode = \"observe\"\n[vm.a]\nuid = 7\nbudget = 100\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const TunableStore& store = config->tunables;
+  EXPECT_EQ(Value(store.ForVm("a", 7), "budget"), 100);
+  EXPECT_EQ(Value(store.ForVm("a", 8), "budget"), 700) << "another user's VM of that name";
+  EXPECT_EQ(Value(store.ForVm("a", 8), "mode"), PVS_OBSERVE);
+}
+
+TEST(ConfigFile, RulesHoldForTheWholeFileWhateverItsOrder) {
+  EXPECT_TRUE(Load("[host]\nbudget = 1900\nwindow = 2000\n").ok());
+}
+
+TEST(ConfigFile, ScxTableSetsParametersOfTheScheduler) {
+  const ScxParamInfo& info = ScxParamInfos().front();
+  const auto config = Load("[scx]\n" + info.name + " = " + std::to_string(info.maximum) + "\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->scx_params.at(info.name), info.maximum);
+}
+
+TEST(ConfigFile, BadScxParameterNamesTheLine) {
+  const ScxParamInfo& info = ScxParamInfos().front();
+  EXPECT_THAT(Load("[host]\n[scx]\ncolour = 1\n").status().message(),
+              HasSubstr("pvsched.toml:3: [scx] "));
+  EXPECT_THAT(Load("[scx]\n" + info.name + " = " + std::to_string(info.maximum + 1) + "\n")
+                  .status()
+                  .message(),
+              AllOf(HasSubstr("pvsched.toml:2: [scx] "), HasSubstr(std::to_string(info.maximum))));
+}
+
+TEST(ConfigFile, ErrorNamesTheLine) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"[host]\n\nbudget = 99999999\n", "pvsched.toml:3: [host] budget"},
+      {"[host]\ncolour = 1\n", "pvsched.toml:2: [host] there is no tunable 'colour'"},
+      {"[vm.a]\nbudget = 1.5\n", "pvsched.toml:2: [vm.a] budget needs an integer or a string"},
+      {"[vm.a]\nuid = -1\n", "pvsched.toml:2: [vm.a] uid"},
+      {"[vm.a]\nlog-level = \"error\"\n", "pvsched.toml:2: [vm.a] log-level is for the host only"},
+      {"budget = 1\n",
+       "pvsched.toml:1: 'budget' is none of [pvschedd], [host], [vm.NAME] and [scx]"},
+      {"[vm]\na = 1\n", "pvsched.toml:2: a VM's table is [vm.NAME]"},
+      {"[vm.\"\"]\nbudget = 1\n", "pvsched.toml:1: a VM's table is [vm.NAME]"},
+      {"[host\n", "pvsched.toml:1"},
+      {"[host]\nwindow = 100\n", "must not exceed window"},
+  };
+  for (const auto& [text, wanted] : cases) {
+    EXPECT_THAT(Load(text).status().message(), HasSubstr(wanted)) << text;
+  }
+}
+
+TEST(ConfigFile, MissingFileAndDirectoryAreErrorsThatNameTheReason) {
+  EXPECT_THAT(LoadConfig("/nowhere/pvsched.toml").status().message(),
+              AllOf(HasSubstr("/nowhere/pvsched.toml"), HasSubstr("No such file")));
+  EXPECT_THAT(LoadConfig("/proc").status().message(),
+              AllOf(HasSubstr("/proc"), HasSubstr("Is a directory")));
+}
+
+TEST(ConfigFile, FileWithoutEndIsRefused) {
+  EXPECT_THAT(LoadConfig("/dev/zero").status().message(), HasSubstr("longer than"));
+}
+
+TEST(ConfigFile, ServiceTableSetsWhatTheCommandLineSets) {
+  const auto config = Load(
+      "[pvschedd]\nactuator = \"scx\"\nstate-dir = \"/x\"\nagent-priority = 60\n"
+      "device-socket-mode = \"0600\"\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const ServiceConfig service = ToServiceConfig(config->service);
+  EXPECT_EQ(service.actuators, "scx");
+  EXPECT_EQ(service.device_socket, "/x/device.sock");
+  EXPECT_EQ(service.agent_priority, 60);
+  EXPECT_EQ(service.device_socket_mode, 0600u);
+}
+
+TEST(ConfigFile, OptionsOverrideTheFile) {
+  const TempFile file(
+      "[pvschedd]\nactuator = \"scx\"\nagent-priority = 60\n[scx]\nslice-max = 8000\n");
+  const auto config = LoadConfig(ConfigSource{.path = file.path(),
+                                              .service = {{"actuator", "agent"}},
+                                              .scx_params = {{"slice-max", 4000}}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->service, (ServiceKeys{{"actuator", "agent"}, {"agent-priority", "60"}}));
+  EXPECT_EQ(config->scx_params, (ScxParams{{"slice-max", 4000}}));
+}
+
+TEST(ConfigFile, FaultyServiceKeyNamesLineAndReason) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"[pvschedd]\ncolour = 1\n", "pvsched.toml:2: [pvschedd] there is no key 'colour'"},
+      {"[pvschedd]\nactuator = \"fast\"\n", "pvsched.toml:2: [pvschedd] actuator: 'fast' is no"},
+      {"[pvschedd]\nagent-priority = 100\n", "agent-priority: needs an integer from 1 to 99"},
+      {"[pvschedd]\ndevice-socket-mode = 0o660\n", "device-socket-mode needs a string"},
+      {"[pvschedd]\ndevice-socket-mode = \"0680\"\n", "'0680' is no octal mode"},
+      {"[pvschedd]\nstate-dir = \"run\"\n", "state-dir needs an absolute path, not 'run'"},
+      {"[pvschedd]\npolicy = \"/nowhere.o\"\n", "policy: /nowhere.o: No such file"},
+      {"[pvschedd]\nadmin-socket = \"\"\n", "admin-socket: the socket's path ''"},
+  };
+  for (const auto& [text, wanted] : cases) {
+    EXPECT_THAT(Load(text).status().message(), HasSubstr(wanted)) << text;
+  }
+}
+
+TEST(ConfigFile, DefaultFileInTheTreeIsTheTextOfTheSource) {
+  const std::ifstream file(PVSCHED_DAEMON "/pvsched.toml");
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_EQ(text.str(), DefaultConfigText()) << "pvschedctl config default prints the file";
+}
+
+TEST(ConfigFile, DefaultFileHasEveryKeyAndSetsNone) {
+  const auto config = Load(DefaultConfigText());
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->service.empty());
+  EXPECT_TRUE(config->scx_params.empty());
+  EXPECT_EQ(config->tunables.ForHost(), DefaultTunables());
+}
+
+TEST(ConfigFile, DefaultFileShowsTheDefaults) {
+  const auto config =
+      Load(std::regex_replace(DefaultConfigText(), std::regex("\n#([a-z-]+ = |\\[)"), "\n$1"));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->service.size(), ServiceKeyInfos().size());
+  for (const auto& [name, text] : config->service) {
+    EXPECT_EQ(ToServiceConfig({{name, text}}), ToServiceConfig({})) << name;
+  }
+  EXPECT_EQ(config->tunables.ForHost(), DefaultTunables());
+  EXPECT_EQ(config->scx_params.size(), ScxParamInfos().size());
+  for (const ScxParamInfo& info : ScxParamInfos()) {
+    EXPECT_EQ(config->scx_params.at(info.name), info.default_value) << info.name;
+  }
+}
+
+}  // namespace
+}  // namespace pvsched
