@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "common/errno_status.h"
 #include "common/unique_fd.h"
@@ -26,27 +28,28 @@ class Reader {
  public:
   Reader(const std::string& path, Config& config) : path_(path), config_(config) {}
 
+  // The error has a line for each fault, in the order of the file.
   absl::Status ReadFile(const toml::table& file);
 
  private:
   // Called for each key of a table.
   using OnEntry = std::function<absl::Status(const std::string& name, const toml::node& node)>;
 
-  absl::Status Error(const toml::key& key, absl::string_view message) const {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path_, ":", key.source().begin.line, ": ", message));
+  void AddFault(uint32_t line, absl::string_view message) {
+    faults_.emplace(line, absl::StrCat(path_, ":", line, ": ", message));
   }
-
-  absl::Status ReadTable(const toml::table& table, absl::string_view heading,
-                         const OnEntry& on_entry) const;
-  absl::Status ReadService(const toml::table& table);
-  absl::Status ReadHost(const toml::table& table);
-  absl::Status ReadVms(const toml::table& table);
-  absl::Status ReadVm(const std::string& vm, const toml::table& table);
-  absl::Status ReadScx(const toml::table& table);
+  void ReadTable(const toml::table& table, absl::string_view heading, const OnEntry& on_entry);
+  void ReadTables(const toml::table& file);
+  void ReadService(const toml::table& table);
+  void ReadHost(const toml::table& table);
+  void ReadVms(const toml::table& table);
+  void ReadVm(const std::string& vm, const toml::table& table);
+  void ReadScx(const toml::table& table);
 
   const std::string& path_;
   Config& config_;
+  std::multimap<uint32_t, std::string> faults_;               // by line
+  std::map<std::string, uint32_t, std::less<>> table_lines_;  // by heading
 };
 
 // The text of an integer or a string.
@@ -56,95 +59,108 @@ absl::StatusOr<std::string> ValueText(const std::string& name, const toml::node&
   return absl::InvalidArgumentError(absl::StrCat(name, " needs an integer or a string"));
 }
 
-absl::Status Reader::ReadTable(const toml::table& table, absl::string_view heading,
-                               const OnEntry& on_entry) const {
+void Reader::ReadTable(const toml::table& table, absl::string_view heading,
+                       const OnEntry& on_entry) {
+  table_lines_[std::string(heading)] = table.source().begin.line;
   for (const auto& [key, node] : table) {
-    if (absl::Status status = on_entry(std::string(key.str()), node); !status.ok()) {
-      return Error(key, absl::StrCat(heading, " ", status.message()));
+    const absl::Status status = on_entry(std::string(key.str()), node);
+    if (!status.ok()) {
+      AddFault(key.source().begin.line, absl::StrCat(heading, " ", status.message()));
     }
   }
-  return absl::OkStatus();
 }
 
-absl::Status Reader::ReadService(const toml::table& table) {
-  return ReadTable(
-      table, "[pvschedd]", [this](const std::string& name, const toml::node& node) -> absl::Status {
-        const ServiceKeyInfo* info = FindServiceKey(name);
-        // An integer 0660 would be no octal number.
-        if (info != nullptr && !info->is_integer && !node.is_string()) {
-          return absl::InvalidArgumentError(absl::StrCat(name, " needs a string"));
-        }
-        ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
-        if (info != nullptr && info->is_path && !text.empty() && !text.starts_with('/')) {
-          return absl::InvalidArgumentError(
-              absl::StrCat(name, " needs an absolute path, not '", text, "'"));
-        }
-        return SetServiceKey(config_.service, name, text);
-      });
+void Reader::ReadService(const toml::table& table) {
+  ReadTable(table, "[pvschedd]",
+            [this](const std::string& name, const toml::node& node) -> absl::Status {
+              const ServiceKeyInfo* info = FindServiceKey(name);
+              // An integer 0660 would be no octal number.
+              if (info != nullptr && !info->is_integer && !node.is_string()) {
+                return absl::InvalidArgumentError(absl::StrCat(name, " needs a string"));
+              }
+              ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
+              if (info != nullptr && info->is_path && !text.empty() && !text.starts_with('/')) {
+                return absl::InvalidArgumentError(
+                    absl::StrCat(name, " needs an absolute path, not '", text, "'"));
+              }
+              return SetServiceKey(config_.service, name, text);
+            });
 }
 
-absl::Status Reader::ReadHost(const toml::table& table) {
-  return ReadTable(table, "[host]", [this](const std::string& name, const toml::node& node) {
+void Reader::ReadHost(const toml::table& table) {
+  ReadTable(table, "[host]", [this](const std::string& name, const toml::node& node) {
     ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
     return config_.tunables.SetUnchecked("", name, text);
   });
 }
 
-absl::Status Reader::ReadVm(const std::string& vm, const toml::table& table) {
-  return ReadTable(table, absl::StrCat("[vm.", vm, "]"),
-                   [&](const std::string& name, const toml::node& node) -> absl::Status {
-                     if (name == "uid") {
-                       const std::optional<int64_t> uid = node.value<int64_t>();
-                       if (!uid || *uid < 0) {
-                         return absl::InvalidArgumentError("uid needs a user id");
-                       }
-                       config_.tunables.SetOwner(vm, static_cast<uid_t>(*uid));
-                       return absl::OkStatus();
-                     }
-                     ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
-                     return config_.tunables.SetUnchecked(vm, name, text);
-                   });
+void Reader::ReadVm(const std::string& vm, const toml::table& table) {
+  ReadTable(table, absl::StrCat("[vm.", vm, "]"),
+            [&](const std::string& name, const toml::node& node) -> absl::Status {
+              if (name == "uid") {
+                const std::optional<int64_t> uid = node.value<int64_t>();
+                if (!uid || *uid < 0) {
+                  return absl::InvalidArgumentError("uid needs a user id");
+                }
+                config_.tunables.SetOwner(vm, static_cast<uid_t>(*uid));
+                return absl::OkStatus();
+              }
+              ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
+              return config_.tunables.SetUnchecked(vm, name, text);
+            });
 }
 
-absl::Status Reader::ReadVms(const toml::table& table) {
+void Reader::ReadVms(const toml::table& table) {
   for (const auto& [name, vm] : table) {
     const toml::table* vm_table = vm.as_table();
     // An empty name would mean the host.
-    if (vm_table == nullptr || name.str().empty()) return Error(name, "a VM's table is [vm.NAME]");
-    RETURN_IF_ERROR(ReadVm(std::string(name.str()), *vm_table));
+    if (vm_table == nullptr || name.str().empty()) {
+      AddFault(name.source().begin.line, "a VM's table is [vm.NAME]");
+    } else {
+      ReadVm(std::string(name.str()), *vm_table);
+    }
   }
-  return absl::OkStatus();
 }
 
-absl::Status Reader::ReadScx(const toml::table& table) {
-  return ReadTable(table, "[scx]", [this](const std::string& name, const toml::node& node) {
+void Reader::ReadScx(const toml::table& table) {
+  ReadTable(table, "[scx]", [this](const std::string& name, const toml::node& node) {
     ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
     return SetScxParam(config_.scx_params, name, text);
   });
 }
 
-absl::Status Reader::ReadFile(const toml::table& file) {
+void Reader::ReadTables(const toml::table& file) {
   for (const auto& [key, node] : file) {
     const toml::table* table = node.as_table();
-    absl::Status status;
     if (table != nullptr && key.str() == "pvschedd") {
-      status = ReadService(*table);
+      ReadService(*table);
     } else if (table != nullptr && key.str() == "host") {
-      status = ReadHost(*table);
+      ReadHost(*table);
     } else if (table != nullptr && key.str() == "vm") {
-      status = ReadVms(*table);
+      ReadVms(*table);
     } else if (table != nullptr && key.str() == "scx") {
-      status = ReadScx(*table);
+      ReadScx(*table);
     } else {
-      status = Error(key, absl::StrCat("'", std::string(key.str()),
-                                       "' is none of [pvschedd], [host], [vm.NAME] and [scx]"));
+      AddFault(key.source().begin.line,
+               absl::StrCat("'", std::string(key.str()),
+                            "' is none of [pvschedd], [host], [vm.NAME] and [scx]"));
     }
-    if (!status.ok()) return status;
   }
-  if (absl::Status status = config_.tunables.CheckRules(); !status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(path_, ": ", status.message()));
+}
+
+absl::Status Reader::ReadFile(const toml::table& file) {
+  ReadTables(file);
+  if (faults_.empty()) {
+    // A faulty value was not set, and could seem to break a rule.
+    if (const std::optional<TunableStore::Violation> violation = config_.tunables.FindViolation()) {
+      const auto line = table_lines_.find(violation->table);
+      AddFault(line != table_lines_.end() ? line->second : 1,
+               absl::StrCat(violation->table, " ", violation->message));
+    }
   }
-  return absl::OkStatus();
+  if (faults_.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrJoin(
+      faults_, "\n", [](std::string* out, const auto& fault) { out->append(fault.second); }));
 }
 
 absl::StatusOr<std::string> ReadText(const std::string& path) {

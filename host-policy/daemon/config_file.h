@@ -23,8 +23,8 @@ struct Config {
 
 // Reads a TOML file. Its tables are [pvschedd] for pvschedd's own keys, [host]
 // and [vm.NAME] for tunables, and [scx] for the scheduler's parameters. A
-// [vm.NAME] with `uid` is for VMs of that user only. An error names file and
-// line.
+// [vm.NAME] with `uid` is for VMs of that user only. The error has a line of
+// text for each fault, which names file and line.
 absl::StatusOr<Config> LoadConfig(const std::string& path);
 
 // The file and the options of a command line, which override the file.

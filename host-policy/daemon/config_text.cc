@@ -23,7 +23,8 @@ constexpr char kIntroduction[] = R"(# SPDX-License-Identifier: Apache-2.0
 # The configuration of pvschedd, in /etc/pvsched/pvsched.toml. Every key is optional. The lines
 # that are commented out show the defaults.
 #
-# pvschedctl config check    checks the file, without pvschedd
+# pvschedctl config check       checks the file, without pvschedd
+# systemctl reload pvschedd     applies it: tunables at once, other keys at the next start
 
 # What pvschedd reads at its start only. Options of its command line override these keys.
 [pvschedd]

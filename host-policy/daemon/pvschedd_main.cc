@@ -10,8 +10,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cinttypes>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,21 +38,31 @@
 #include "host-policy/daemon/next_step.h"
 #include "host-policy/daemon/pvschedd_options.h"
 #include "host-policy/daemon/registry.h"
+#include "host-policy/daemon/running_config.h"
 #include "host-policy/daemon/scx_exit_record.h"
 #include "host-policy/daemon/service_config.h"
 
 namespace pvsched {
 namespace {
 
-absl::StatusOr<UniqueFd> BlockTerminationSignals() {
+// SIGHUP never ends pvschedd: a service manager sends it, and so does a terminal
+// that is closed. While pvschedd starts it waits for the event loop.
+void BlockSighup() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGHUP);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+}
+
+absl::StatusOr<UniqueFd> OpenSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGHUP);  // the terminal that started pvschedd was closed
+  sigaddset(&signals, SIGHUP);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // the reader of the log has ended
-  UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC));
+  UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) return ErrnoStatus(errno, "signalfd");
   return fd;
 }
@@ -84,6 +97,30 @@ absl::Status Restore(const absl::StatusOr<Config>& config, const ConfigSource& s
   return config.status();
 }
 
+void Reload(RunningConfig& config) {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+             int64_t{now.tv_sec} * 1000000 + now.tv_nsec / 1000);
+  if (const absl::Status status = config.Reload(); status.ok()) {
+    LOG(INFO) << "read the configuration again: its tunables are in force";
+    sd_notify(0, "READY=1\nSTATUS=");
+  } else {
+    LOG(ERROR) << "the configuration is faulty and changes nothing: " << status.message();
+    sd_notify(0, "READY=1\nSTATUS=The configuration is faulty and was not applied");
+  }
+}
+
+void OnSignal(int fd, EventLoop& loop, RunningConfig& config) {
+  signalfd_siginfo info = {};
+  if (read(fd, &info, sizeof(info)) != sizeof(info)) return;
+  if (info.ssi_signo == SIGHUP) {
+    Reload(config);
+  } else {
+    loop.Stop();
+  }
+}
+
 RunResult LoopUntilStop(EventLoop& loop, const bool& is_ejected, const ScxExitRecord& exits,
                         const BpfObject& bpf) {
   sd_notify(0, "READY=1");
@@ -98,10 +135,11 @@ RunResult LoopUntilStop(EventLoop& loop, const bool& is_ejected, const ScxExitRe
   return RunResult::kScxEjected;
 }
 
-absl::StatusOr<RunResult> Run(Config config, const ServiceConfig& service) {
+absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& config,
+                              const ServiceConfig& service) {
   ASSIGN_OR_RETURN(const std::unique_ptr<BaselineStore> baselines, OpenState(service.state_dir));
   RaiseDescriptorLimit();
-  ASSIGN_OR_RETURN(const UniqueFd signals, BlockTerminationSignals());
+  ASSIGN_OR_RETURN(const UniqueFd signals, OpenSignals());
 
   // Destroyed in reverse: the servers, then the actuator, then the programs.
   EventLoop loop;
@@ -110,13 +148,14 @@ absl::StatusOr<RunResult> Run(Config config, const ServiceConfig& service) {
                                                                 .priority = service.agent_priority,
                                                                 .scx_params = config.scx_params},
                                                                *baselines));
-  Registry registry(loop, *chosen.bpf, *chosen.actuator, std::move(config.tunables));
+  Registry registry(loop, *chosen.bpf, *chosen.actuator, config.tunables);
+  RunningConfig running(source, config, registry);
   ControlServer control(loop, registry);
   RETURN_IF_ERROR(control.Listen(service.device_socket, service.device_socket_mode));
   const ScxExitRecord exits(InDirectory(service.state_dir, ScxExitRecord::kFileName));
   AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, exits);
   RETURN_IF_ERROR(admin.Listen(service.admin_socket));
-  RETURN_IF_ERROR(loop.Add(signals.get(), [&loop] { loop.Stop(); }));
+  RETURN_IF_ERROR(loop.Add(signals.get(), [&] { OnSignal(signals.get(), loop, running); }));
   bool is_ejected = false;
   if (chosen.scx != nullptr) {
     RETURN_IF_ERROR(loop.Add(chosen.scx->EndFd(), [&] {
@@ -136,18 +175,19 @@ int Fail(const absl::Status& status) {
 }
 
 int Main(int argc, char** argv) {
+  BlockSighup();
   Options options;
   if (const std::optional<int> status = ParseOptions(argc, argv, options)) return *status;
   absl::SetStderrThreshold(absl::LogSeverityAtLeast::kInfo);
   absl::InitializeLog();
 
-  absl::StatusOr<Config> config = LoadConfig(options.config);
+  const absl::StatusOr<Config> config = LoadConfig(options.config);
   if (options.restore_only || !config.ok()) {
     const absl::Status status = Restore(config, options.config);
     return status.ok() ? 0 : Fail(status);
   }
   const ServiceConfig service = ToServiceConfig(config->service);
-  const absl::StatusOr<RunResult> result = Run(*std::move(config), service);
+  const absl::StatusOr<RunResult> result = Run(options.config, *config, service);
   if (!result.ok()) Fail(result.status());
   NextStep next = DecideNextStep(result, service.actuators, {argv, argv + argc});
   if (next.command_line.empty()) return next.exit_status;

@@ -196,7 +196,13 @@ void Registry::ApplyHostTunables() {
 
 absl::Status Registry::SetTunable(absl::string_view vm, absl::string_view name,
                                   absl::string_view text) {
-  RETURN_IF_ERROR(tunables_.Set(vm, name, text));
+  TunableStore changed = tunables_;
+  RETURN_IF_ERROR(changed.Set(vm, name, text));
+  return SetTunables(std::move(changed));
+}
+
+absl::Status Registry::SetTunables(TunableStore tunables) {
+  tunables_ = std::move(tunables);
   ApplyHostTunables();
   for (const auto& [pid, running] : vms_) {
     RETURN_IF_ERROR(ApplyTunables(*running));

@@ -100,6 +100,8 @@ class Registry {
   // Sets a value for the host if `vm` is empty. The value is in force from each
   // vCPU's next event on.
   absl::Status SetTunable(absl::string_view vm, absl::string_view name, absl::string_view text);
+  // Replaces all values, as SetTunable() one.
+  absl::Status SetTunables(TunableStore tunables);
   const TunableStore& tunables() const { return tunables_; }
 
   const std::map<pid_t, std::unique_ptr<Vm>>& vms() const { return vms_; }

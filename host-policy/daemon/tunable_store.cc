@@ -38,22 +38,27 @@ absl::Status TunableStore::SetUnchecked(absl::string_view vm, absl::string_view 
   return absl::OkStatus();
 }
 
-absl::Status TunableStore::CheckRules() const {
-  RETURN_IF_ERROR(CheckTunables(ForHost()));
+std::optional<TunableStore::Violation> TunableStore::FindViolation() const {
+  if (const absl::Status status = CheckTunables(ForHost()); !status.ok()) {
+    return Violation{.table = "[host]", .message = std::string(status.message())};
+  }
   for (const auto& [name, section] : vms_) {
-    absl::Status status = CheckTunables(ForVm(name, section.uid.value_or(0)));
+    const absl::Status status = CheckTunables(ForVm(name, section.uid.value_or(0)));
     if (!status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("VM ", name, ": ", status.message()));
+      return Violation{.table = absl::StrCat("[vm.", name, "]"),
+                       .message = std::string(status.message())};
     }
   }
-  return absl::OkStatus();
+  return std::nullopt;
 }
 
 absl::Status TunableStore::Set(absl::string_view vm, absl::string_view name,
                                absl::string_view text) {
   TunableStore changed = *this;
   RETURN_IF_ERROR(changed.SetUnchecked(vm, name, text));
-  RETURN_IF_ERROR(changed.CheckRules());
+  if (const std::optional<Violation> violation = changed.FindViolation()) {
+    return absl::InvalidArgumentError(absl::StrCat(violation->table, " ", violation->message));
+  }
   *this = std::move(changed);
   return absl::OkStatus();
 }

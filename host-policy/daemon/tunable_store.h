@@ -32,9 +32,14 @@ class TunableStore {
   absl::Status Set(absl::string_view vm, absl::string_view name, absl::string_view text);
 
   // As Set(), without the rules: for a file, whose order does not matter.
-  // CheckRules() follows.
+  // FindViolation() follows.
   absl::Status SetUnchecked(absl::string_view vm, absl::string_view name, absl::string_view text);
-  absl::Status CheckRules() const;
+  // The first table of the file whose values break a rule of CheckTunables().
+  struct Violation {
+    std::string table;  // "[host]", "[vm.NAME]"
+    std::string message;
+  };
+  std::optional<Violation> FindViolation() const;
 
   // Restricts the VM's values to VMs of this user: devices choose their names.
   void SetOwner(absl::string_view vm, uid_t uid) { vms_[std::string(vm)].uid = uid; }

@@ -77,12 +77,14 @@ TEST_F(PvscheddTest, BaselineIsRestoredWhenPvscheddStops) {
   EXPECT_EQ(params->sched_nice, 3);
 }
 
-TEST_F(PvscheddTest, BaselineIsRestoredAfterSighup) {
+TEST_F(PvscheddTest, SighupAndSigpipeEndNeitherPvscheddNorABoost) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
   ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
   kill(daemon_.pid(), SIGPIPE);
-  EXPECT_EQ(daemon_.Stop(SIGHUP), 0);
+  kill(daemon_.pid(), SIGHUP);
+  EXPECT_EQ(daemon_.Ctl("vm list").size(), 1u);
+  EXPECT_EQ(daemon_.Stop(SIGTERM), 0);
   EXPECT_TRUE(IsOrdinary(0));
 }
 

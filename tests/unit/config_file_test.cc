@@ -84,11 +84,19 @@ TEST(ConfigFile, ErrorNamesTheLine) {
       {"[vm]\na = 1\n", "pvsched.toml:2: a VM's table is [vm.NAME]"},
       {"[vm.\"\"]\nbudget = 1\n", "pvsched.toml:1: a VM's table is [vm.NAME]"},
       {"[host\n", "pvsched.toml:1"},
-      {"[host]\nwindow = 100\n", "must not exceed window"},
+      {"\n[host]\nwindow = 100\n", "pvsched.toml:2: [host] budget (700 ms) must not exceed window"},
+      {"[host]\n[vm.a]\nwindow = 100\n", "pvsched.toml:2: [vm.a] budget (700 ms) must not exceed"},
   };
   for (const auto& [text, wanted] : cases) {
     EXPECT_THAT(Load(text).status().message(), HasSubstr(wanted)) << text;
   }
+}
+
+TEST(ConfigFile, ErrorNamesEveryFaultInTheOrderOfTheFile) {
+  const std::string error(
+      Load("[vm.a]\nbudget = -1\n[host]\nwindow = 5\nbudget = \"x\"\n").status().message());
+  EXPECT_THAT(error, testing::ContainsRegex(
+                         "pvsched.toml:2: .*\n.*pvsched.toml:4: .*\n.*pvsched.toml:5: "));
 }
 
 TEST(ConfigFile, MissingFileAndDirectoryAreErrorsThatNameTheReason) {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
+// SIGHUP: the real pvschedd reads its configuration file again.
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "common/unique_fd.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/native/pvschedd_fixture.h"
+
+namespace pvsched {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// A service manager's socket; receives time out.
+UniqueFd OpenManager(const std::string& path) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const timeval timeout = {.tv_sec = 10, .tv_usec = 0};
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) != 0) {
+    fd.reset();
+  }
+  return fd;
+}
+
+std::string Receive(const UniqueFd& manager) {
+  char text[512];
+  const ssize_t size = recv(manager.get(), text, sizeof(text), 0);
+  return {text, size > 0 ? static_cast<size_t>(size) : 0};
+}
+
+class PvscheddReloadTest : public PvscheddTest {
+ protected:
+  void SetUp() override {
+    auto vm = RunningVm(2);
+    if (!vm.ok()) GTEST_SKIP() << vm.status().message();
+    vm_ = *std::move(vm);
+    Write("[host]\nmax-rt-prio = 8\n");
+    ASSERT_TRUE(daemon_.Start({"--config", file_}, log_));
+  }
+
+  void Write(const std::string& text) { std::ofstream(file_) << text; }
+  // Returns once pvschedd has read this text.
+  void Reload(const std::string& text) {
+    const std::string before = Log();
+    Write(text);
+    kill(daemon_.pid(), SIGHUP);
+    EXPECT_TRUE(Eventually([&] { return Log() != before; })) << "no log line after SIGHUP";
+  }
+  std::string Log() const {
+    std::ifstream file(log_);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::string Tunable(const std::string& name) {
+    return daemon_.Ctl("tunable get " + name).value("value", "none");
+  }
+
+  const std::string file_ = daemon_.path("pvsched.toml");
+  const std::string log_ = daemon_.path("log");
+};
+
+TEST_F(PvscheddReloadTest, TunablesOfTheFileApplyDuringABoost) {
+  auto connection = ConnectAndBind();
+  vm_->SetIntent(0, kUrgent);
+  ASSERT_TRUE(Eventually([&] { return IsBoosted(0); }));
+  Reload("[host]\nmax-rt-prio = 3\n");
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 3); }));
+  Reload("[host]\nmax-rt-prio = 3\n[vm.test-vm]\nmax-rt-prio = 5\n");
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 5); }));
+}
+
+TEST_F(PvscheddReloadTest, FaultyFileChangesNothingAndIsLogged) {
+  Reload("[host]\nmax-rt-prio = 3\n");
+  EXPECT_EQ(Tunable("max-rt-prio"), "3");
+  Reload("[host]\nmax-rt-prio = 4\nbudget = -1\n");
+  EXPECT_TRUE(Eventually([&] { return Log().find("pvsched.toml:3: [host] budget") != Log().npos; }))
+      << Log();
+  EXPECT_EQ(Tunable("max-rt-prio"), "3");
+  EXPECT_EQ(daemon_.Stop(SIGTERM), 0);
+}
+
+TEST_F(PvscheddReloadTest, KeyThatNeedsARestartIsNamedAndItsOptionIsNot) {
+  Reload(
+      "[pvschedd]\nagent-priority = 60\nactuator = \"scx\"\n[scx]\nslice-max = 8000\n"
+      "[host]\nbudget = 300\n");
+  ASSERT_TRUE(Eventually([&] { return Tunable("budget") == "300"; }));
+  ASSERT_TRUE(Eventually([&] { return Log().find("in force") != Log().npos; }));
+  EXPECT_THAT(Log(), HasSubstr("[pvschedd] agent-priority = 60 needs a restart"));
+  EXPECT_THAT(Log(), HasSubstr("[scx] slice-max = 8000 needs a restart"));
+  // The command line of the test has --actuator.
+  EXPECT_THAT(Log(), Not(HasSubstr("actuator = ")));
+}
+
+TEST_F(PvscheddReloadTest, ServiceManagerIsNotifiedOfAReload) {
+  const std::string path = daemon_.path("notify.sock");
+  const UniqueFd manager = OpenManager(path);
+  ASSERT_TRUE(manager);
+  HostDaemon other;
+  setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  const bool is_started = other.Start();
+  unsetenv("NOTIFY_SOCKET");
+  ASSERT_TRUE(is_started);
+  EXPECT_EQ(Receive(manager), "READY=1");
+  kill(other.pid(), SIGHUP);
+  EXPECT_THAT(Receive(manager), testing::MatchesRegex("RELOADING=1\nMONOTONIC_USEC=[0-9]+"));
+  EXPECT_THAT(Receive(manager), testing::StartsWith("READY=1"));
+}
+
+}  // namespace
+}  // namespace pvsched
