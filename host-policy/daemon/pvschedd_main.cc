@@ -30,6 +30,7 @@
 #include "common/event_loop.h"
 #include "common/paths.h"
 #include "common/unique_fd.h"
+#include "host-policy/daemon/account_names.h"
 #include "host-policy/daemon/actuators/baseline_store.h"
 #include "host-policy/daemon/actuators/selection.h"
 #include "host-policy/daemon/admin_server.h"
@@ -97,6 +98,23 @@ absl::Status Restore(const absl::StatusOr<Config>& config, const ConfigSource& s
   return config.status();
 }
 
+// Gives the socket that was just created to the group that may connect.
+absl::Status SetSocketGroup(const ServiceConfig& service) {
+  const bool is_default = !service.device_socket_group;
+  const std::string name = service.device_socket_group.value_or(kDefaultSocketGroup);
+  if (name.empty()) return absl::OkStatus();
+  const absl::StatusOr<gid_t> group = FindGroup(name);
+  if (is_default && absl::IsNotFound(group.status())) return absl::OkStatus();
+  absl::Status status = group.status();
+  if (status.ok() && lchown(service.device_socket.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+    status = ErrnoStatus(
+        errno, absl::StrCat("cannot give ", service.device_socket, " to the group ", name));
+  }
+  if (!is_default) return status;
+  LOG_IF(ERROR, !status.ok()) << status.message() << ": only root's devices can connect";
+  return absl::OkStatus();
+}
+
 void Reload(RunningConfig& config) {
   timespec now = {};
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -152,6 +170,7 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& config,
   RunningConfig running(source, config, registry);
   ControlServer control(loop, registry);
   RETURN_IF_ERROR(control.Listen(service.device_socket, service.device_socket_mode));
+  RETURN_IF_ERROR(SetSocketGroup(service));
   const ScxExitRecord exits(InDirectory(service.state_dir, ScxExitRecord::kFileName));
   AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, exits);
   RETURN_IF_ERROR(admin.Listen(service.admin_socket));

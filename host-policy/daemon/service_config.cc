@@ -12,6 +12,7 @@
 #include "common/errno_status.h"
 #include "common/paths.h"
 #include "common/unix_socket.h"
+#include "host-policy/daemon/account_names.h"
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/actuators/selection.h"
 
@@ -30,6 +31,10 @@ absl::Status CheckMode(const std::string& text) {
       !text.empty() && text.size() <= 4 && text.find_first_not_of("01234567") == std::string::npos;
   if (is_mode) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no octal mode such as \"0660\""));
+}
+
+absl::Status CheckGroup(const std::string& text) {
+  return text.empty() ? absl::OkStatus() : FindGroup(text).status();
 }
 
 absl::Status CheckActuatorList(const std::string& text) {
@@ -75,6 +80,12 @@ std::vector<ServiceKeyInfo> PathKeys() {
        .help = "Permissions of that socket, octal. A user who can connect can request boosts,\n"
                "within the caps.",
        .check = CheckMode},
+      {.name = "device-socket-group",
+       .type = "GROUP",
+       .default_value = "",
+       .default_note = absl::StrCat(kDefaultSocketGroup, ", if that group exists"),
+       .help = "Group of that socket, by name or id; \"\": pvschedd's own group",
+       .check = CheckGroup},
       {.name = "admin-socket",
        .type = "PATH",
        .default_value = "",
@@ -163,6 +174,9 @@ ServiceConfig ToServiceConfig(const ServiceKeys& keys) {
   config.device_socket_mode =
       static_cast<mode_t>(std::stoul(text("device-socket-mode"), nullptr, 8));
   config.actuators = text("actuator") == kAuto ? kAutoActuators : text("actuator");
+  if (const auto it = keys.find("device-socket-group"); it != keys.end()) {
+    config.device_socket_group = it->second;
+  }
   config.policy = text("policy");
   config.agent_priority = std::stoi(text("agent-priority"));
   return config;

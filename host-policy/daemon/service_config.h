@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ const std::vector<ServiceKeyInfo>& ServiceKeyInfos();
 // nullptr: there is no such key.
 const ServiceKeyInfo* FindServiceKey(absl::string_view name);
 
+// The device socket's group if no key names another. A host need not have it.
+inline constexpr char kDefaultSocketGroup[] = "pvsched";
+
 // Checked texts by key, of the keys that were set.
 using ServiceKeys = std::map<std::string, std::string, std::less<>>;
 // The error says what the key needs.
@@ -40,6 +44,7 @@ struct ServiceConfig {
   std::string state_dir;
   std::string device_socket;
   mode_t device_socket_mode = 0;
+  std::optional<std::string> device_socket_group;  // empty: none; not set: kDefaultSocketGroup
   std::string admin_socket;
   std::string actuators;
   std::string policy;  // empty: the default policy

@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,6 +62,24 @@ int ExitStatusWhenSignalfdFailsWith(int error) {
 TEST(PvscheddStartTest, TransientErrorAtStartUpEndsItWithStatusOne) {
   EXPECT_EQ(ExitStatusWhenSignalfdFailsWith(EAGAIN), 1);
   EXPECT_EQ(ExitStatusWhenSignalfdFailsWith(EINTR), 1);
+}
+
+TEST(PvscheddStartTest, DeviceSocketHasItsGroupAfterEachStart) {
+  if (const std::string why = WhyNoHost(); !why.empty()) GTEST_SKIP() << why;
+  HostDaemon daemon;
+  struct stat st = {};
+  for (int start = 0; start < 2; ++start) {
+    ASSERT_TRUE(daemon.Start({"--device-socket-group", "12345", "--device-socket-mode", "0620"}));
+    ASSERT_EQ(stat(daemon.path("device.sock").c_str(), &st), 0);
+    EXPECT_EQ(st.st_gid, 12345u);
+    EXPECT_EQ(st.st_mode & 07777, 0620u);
+    ASSERT_EQ(stat(daemon.path("admin.sock").c_str(), &st), 0);
+    EXPECT_EQ(st.st_gid, getegid());
+    EXPECT_EQ(daemon.Stop(SIGTERM), 0);
+  }
+  ASSERT_TRUE(daemon.Start({"--device-socket-group", ""}));
+  ASSERT_EQ(stat(daemon.path("device.sock").c_str(), &st), 0);
+  EXPECT_EQ(st.st_gid, getegid());
 }
 
 }  // namespace
