@@ -14,7 +14,7 @@ function(pvsched_compile_bpf source object)
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${directory}
-    COMMAND ${CLANG} -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Werror -Wno-unused-parameter
+    COMMAND ${CLANG} -target bpf -mcpu=v3 -g -O2 ${pvsched_warnings} -Wno-unused-parameter
             -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -I${PROJECT_SOURCE_DIR}
             -I${PROJECT_SOURCE_DIR}/shared-abi -DPVSCHED_SEED_COST=${PVSCHED_SEED_COST}
             -MD -MF ${object}.d -c ${source} -o ${object}
@@ -44,7 +44,7 @@ function(pvsched_policy directory name)
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/policies
-    COMMAND ${CLANG} -target bpf -g -O2 -Wall -Wextra -Werror -Wno-unused-parameter
+    COMMAND ${CLANG} -target bpf -g -O2 ${pvsched_warnings} -Wno-unused-parameter
             -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -I${PROJECT_SOURCE_DIR}
             -I${PROJECT_SOURCE_DIR}/shared-abi -MD -MF ${object}.d
             -c ${directory}/${name}.bpf.c -o ${object}

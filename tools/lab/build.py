@@ -34,6 +34,11 @@ def logged(root, title, argv):
     return log
 
 
+def configure(root, folder, options=()):
+    """Configures a build in which warnings are errors, which they are only in the lab's builds."""
+    logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", "-DPVSCHED_WERROR=ON", *options])
+
+
 def cmake(root, folder="build", options=(), targets=()):
     """Configures and builds the targets, or all of them. `folder` is relative to the checkout."""
     with exclusive(_LOCK):
@@ -42,11 +47,12 @@ def cmake(root, folder="build", options=(), targets=()):
 
 def _cmake(root, folder, options, targets):
     cache = CHECKOUT / folder / "CMakeCache.txt"
-    if not cache.exists():
-        logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", *options])
-    elif "CMAKE_HOME_DIRECTORY:INTERNAL=/src\n" not in cache.read_text():
+    kept = cache.read_text() if cache.exists() else ""
+    if kept and "CMAKE_HOME_DIRECTORY:INTERNAL=/src\n" not in kept:
         raise LabError(f"{CHECKOUT / folder} was configured outside the lab's build root: "
                        "remove it, or build there without the lab")
+    if "PVSCHED_WERROR:BOOL=ON\n" not in kept:
+        configure(root, folder, options)
     logged(root, f"compiling {' '.join(targets) or folder}",
            ["cmake", "--build", folder, *(["--target", *targets] if targets else [])])
 

@@ -93,7 +93,7 @@ def _prepare(root):
     with exclusive(OUT / "build.lock"):
         ninja = BUILD / "build.ninja"
         if not ninja.exists():
-            build.logged(root, "configuring build", ["cmake", "-B", "build", "-G", "Ninja"])
+            build.configure(root, "build")
         build.logged(root, "configuring build", ["ninja", "-C", "build", "build.ninja"])  # if a CMakeLists.txt changed
         headers = re.findall(r"^build ([^|:$]*?\.h)\b[^\n]*: CUSTOM_COMMAND", ninja.read_text(), re.M)
         if headers:

@@ -82,7 +82,7 @@ class LoadTest(unittest.TestCase):
 
 class PathTest(unittest.TestCase):
     def test_every_program_uses_the_runtime_directory_of_the_unit_file(self):
-        runtime = "/run/" + _found("host-policy/systemd/pvschedd.service", r"(?m)^RuntimeDirectory=(\S+)$")
+        runtime = "/run/" + _found("host-policy/systemd/pvschedd.service.in", r"(?m)^RuntimeDirectory=(\S+)$")
         sources = ("shared-abi/pvsched_control.h", "common", "host-policy/daemon", "host-policy/ctl")
         paths = {}
         for source in sources:
