@@ -94,6 +94,12 @@ class PathTest(unittest.TestCase):
             self.assertTrue(path == runtime or path.startswith(f"{runtime}/"), f"{file}: {path}")
 
 
+class KernelConditionTest(unittest.TestCase):
+    def test_unit_starts_on_the_oldest_supported_host_kernel(self):
+        wanted = _found("host-policy/systemd/pvschedd.service.in", r"(?m)^ConditionKernelVersion=>=(\S+)$")
+        self.assertEqual(_version(wanted), packages.OLDEST_HOST_KERNEL)
+
+
 class MarkTest(unittest.TestCase):
     def test_guests_write_the_mark_that_pvsched_boot_expects_by_default(self):
         interface = "tools/boot-trace/bpf/intf.h"
