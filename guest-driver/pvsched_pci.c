@@ -215,4 +215,5 @@ module_pci_driver(pvsched_driver);
 
 MODULE_DESCRIPTION("Publishes the urgency of each vCPU's work to the host");
 MODULE_AUTHOR("The pvsched authors");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

@@ -58,6 +58,12 @@ class KernelVersionTest(unittest.TestCase):
         self.assertGreater(mentions, 0, "no document names a kernel version: adapt this test")
 
 
+class ProjectVersionTest(unittest.TestCase):
+    def test_the_guest_module_has_the_projects_version(self):
+        self.assertEqual(_found("guest-driver/pvsched_pci.c", r'MODULE_VERSION\("(.*)"\)'),
+                         _found("CMakeLists.txt", r"project\(pvsched VERSION ([\d.]+)"))
+
+
 class QemuVersionTest(unittest.TestCase):
     def test_documents_and_recipes_name_the_oldest_qemu(self):
         mentions = 0
