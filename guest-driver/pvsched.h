@@ -4,8 +4,9 @@
  * The layers of pvsched.ko. A layer calls only the layers below it, and this
  * header declares them from the lowest to the highest:
  *
- *   pvsched_pci.c      bind to the device, negotiate, start and stop
+ *   pvsched_pci.c      bind to the device, negotiate, start, stop, recover
  *   pvsched_vcpus.c    register and withdraw vCPUs, follow CPU hot-plug
+ *   pvsched_watch.c    notice that the host no longer uses the records
  *   pvsched_sysfs.c    show the records to the guest's admin
  *   pvsched_hooks.c    tracepoints that publish each vCPU's urgency
  *   pvsched_records.c  memory and contents of the records
@@ -17,13 +18,23 @@
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/pci.h>
+#include <linux/workqueue.h>
 
 #include "pvsched_abi.h"
+
+/* Whether the host uses the records, as far as the guest sees it. */
+enum pvsched_host {
+	PVSCHED_HOST_UNKNOWN,
+	PVSCHED_HOST_READS,
+	PVSCHED_HOST_SILENT,
+};
 
 struct pvsched {
 	struct pci_dev *pdev;
 	void __iomem *bar0;
+	struct pci_saved_state *config; /* configuration space at probe */
 	u64 features; /* PVSCHED_F_*, negotiated */
 	struct mutex window; /* VCPU_SELECT, RECORD_ADDR and their result */
 	enum cpuhp_state hotplug; /* 0: the driver does not follow hot-plug */
@@ -40,7 +51,30 @@ struct pvsched {
 	 * driver makes no further access.
 	 */
 	bool gone;
+	bool is_hung; /* the access that found it gone took long */
+
+	struct workqueue_struct *wq;
+	/* Checks that the device holds the records; started by pvsched_watch.c. */
+	struct work_struct look;
+	struct notifier_block vmfork; /* a snapshot or clone was started */
+	bool is_started; /* the last pvsched_start() succeeded */
+	bool is_paused; /* @look must not run */
+	bool must_read; /* the next run of @look reads a register */
+	unsigned long read_after; /* but not before this time, in jiffies */
+	u32 retry_s; /* delay of the next try to recover; 0: none failed */
+	struct cpumask used; /* CPUs whose record the host writes */
+	enum pvsched_host host, host_logged;
 };
+
+/*
+ * Logs at a @level of dev_*(). The driver repeats what fails after it lost its
+ * device; only the first failure of such a series is logged.
+ */
+#define pvsched_log(level, pv, fmt, ...)				\
+	do {								\
+		if (!(pv)->retry_s)					\
+			dev_##level(&(pv)->pdev->dev, fmt, ##__VA_ARGS__); \
+	} while (0)
 
 /* --- pvsched_bar0.c --------------------------------------------------- */
 
@@ -48,6 +82,7 @@ struct pvsched {
 #define PVSCHED_GONE (~0u)
 
 int pvsched_bar0_map(struct pvsched *pv);
+int pvsched_bar0_restore(struct pvsched *pv);
 u32 pvsched_bar0_read(struct pvsched *pv, unsigned int reg);
 u64 pvsched_bar0_readq(struct pvsched *pv, unsigned int reg);
 void pvsched_bar0_write(struct pvsched *pv, unsigned int reg, u32 value);
@@ -65,6 +100,7 @@ void pvsched_records_free(struct pvsched *pv);
 u64 pvsched_record_gpa(unsigned int cpu);
 void pvsched_record_init(struct pvsched *pv, unsigned int cpu, u32 vcpu_id,
 			 u64 nonce);
+void pvsched_records_clear_words(void);
 bool pvsched_preempt_counts_in_ram(void);
 
 /* --- pvsched_hooks.c -------------------------------------------------- */
@@ -79,9 +115,16 @@ extern const struct attribute_group *pvsched_groups[];
 void pvsched_sysfs_add(struct pvsched *pv, unsigned int cpu);
 void pvsched_sysfs_remove(struct pvsched *pv, unsigned int cpu);
 
+/* --- pvsched_watch.c -------------------------------------------------- */
+
+void pvsched_look_now(struct pvsched *pv, bool must_read);
+void pvsched_watch_start(struct pvsched *pv);
+void pvsched_watch_stop(void);
+
 /* --- pvsched_vcpus.c -------------------------------------------------- */
 
 int pvsched_vcpus_register(struct pvsched *pv);
+bool pvsched_vcpus_held(struct pvsched *pv);
 void pvsched_vcpus_forget(struct pvsched *pv);
 
 #endif /* PVSCHED_H */

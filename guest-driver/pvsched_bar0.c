@@ -4,16 +4,35 @@
  * The device's registers. pvsched_abi.h defines them.
  *
  * No 32-bit register reads all-ones, so all-ones means that the device is gone.
- * From then on the functions below access no register.
+ * From then on the functions below access no register. A BAR that is not mapped
+ * may read as zero, which only MAGIC tells from an answer of the device.
  */
 #include <linux/io.h>
 #include <linux/iopoll.h>
+#include <linux/ktime.h>
 
 #include "pvsched.h"
+#include "pvsched_watch.h"
 
 /* The host's pvschedd may take this long to answer a reset. */
 #define PVSCHED_RESET_POLL_US 1000
 #define PVSCHED_RESET_TIMEOUT_US (10 * USEC_PER_SEC)
+
+/*
+ * Writes the address to BAR0 that the kernel assigned at boot. A migration may
+ * have reset BAR0 since then, and the PCI core does not write it again.
+ */
+static void pvsched_bar0_program(struct pci_dev *pdev)
+{
+	struct pci_bus_region region;
+	u32 bar;
+
+	pcibios_resource_to_bus(pdev->bus, &region, &pdev->resource[0]);
+	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0, &bar);
+	if ((bar & PCI_BASE_ADDRESS_MEM_MASK) != lower_32_bits(region.start))
+		pci_write_config_dword(pdev, PCI_BASE_ADDRESS_0,
+				       lower_32_bits(region.start));
+}
 
 int pvsched_bar0_map(struct pvsched *pv)
 {
@@ -26,6 +45,7 @@ int pvsched_bar0_map(struct pvsched *pv)
 			PVSCHED_BAR0_SIZE);
 		return -ENODEV;
 	}
+	pvsched_bar0_program(pdev);
 	err = pcim_enable_device(pdev);
 	if (err)
 		return err;
@@ -33,20 +53,68 @@ int pvsched_bar0_map(struct pvsched *pv)
 				     pci_resource_len(pdev, 0), KBUILD_MODNAME))
 		return -EBUSY;
 	pv->bar0 = pcim_iomap(pdev, 0, 0);
-	return pv->bar0 ? 0 : -ENOMEM;
+	if (!pv->bar0)
+		return -ENOMEM;
+	pci_save_state(pdev);
+	/* A copy: the PCI core saves the present state before a reset. */
+	pv->config = pci_store_saved_state(pdev);
+	return pv->config ? 0 : -ENOMEM;
+}
+
+/* The VMM waits some seconds for a server that hangs; a dead one is found at once. */
+static void pvsched_note_gone(struct pvsched *pv, u64 begin)
+{
+	pv->gone = true;
+	pv->is_hung = ktime_get_ns() - begin > NSEC_PER_SEC;
 }
 
 u32 pvsched_bar0_read(struct pvsched *pv, unsigned int reg)
 {
-	u32 value = pv->gone ? PVSCHED_GONE : readl(pv->bar0 + reg);
+	u64 begin = ktime_get_ns();
+	u32 value;
 
-	pv->gone = value == PVSCHED_GONE;
+	if (pv->gone)
+		return PVSCHED_GONE;
+	value = readl(pv->bar0 + reg);
+	if (value == PVSCHED_GONE)
+		pvsched_note_gone(pv, begin);
 	return value;
 }
 
 u64 pvsched_bar0_readq(struct pvsched *pv, unsigned int reg)
 {
 	return pv->gone ? U64_MAX : readq(pv->bar0 + reg);
+}
+
+/*
+ * Restores the configuration space that probe found: after a migration it is
+ * that of power-on. Returns an error if the device is not there or does not
+ * answer, and makes no further access then.
+ */
+int pvsched_bar0_restore(struct pvsched *pv)
+{
+	struct pci_dev *pdev = pv->pdev;
+	u64 begin = ktime_get_ns();
+	u32 id;
+	int err;
+
+	/* Never writes to another device that may be in the slot by now. */
+	err = pci_read_config_dword(pdev, PCI_VENDOR_ID, &id);
+	if (err || !pvsched_is_device_id(id)) {
+		pvsched_note_gone(pv, begin);
+		return -ENODEV;
+	}
+	err = pci_load_saved_state(pdev, pv->config);
+	if (err)
+		return err;
+	pci_restore_state(pdev);
+
+	pv->gone = false;
+	if (pvsched_bar0_read(pv, PVSCHED_REG_MAGIC) == PVSCHED_MAGIC)
+		return 0;
+	if (!pv->gone)
+		pvsched_note_gone(pv, begin);
+	return -ENODEV;
 }
 
 void pvsched_bar0_write(struct pvsched *pv, unsigned int reg, u32 value)
@@ -85,7 +153,6 @@ u32 pvsched_bar0_set_record(struct pvsched *pv, u32 vcpu_id, u64 gpa,
 /* Withdraws all records. Returns whether the host confirmed the reset. */
 bool pvsched_bar0_reset(struct pvsched *pv)
 {
-	struct device *dev = &pv->pdev->dev;
 	u32 status;
 	int err;
 
@@ -98,16 +165,21 @@ bool pvsched_bar0_reset(struct pvsched *pv)
 				PVSCHED_RESET_POLL_US, PVSCHED_RESET_TIMEOUT_US,
 				false, pv, PVSCHED_REG_STATUS);
 	if (err) {
-		dev_warn(dev, "the device does not finish its reset (status %#x)\n",
+		pvsched_log(warn, pv, "the device does not finish its reset (status %#x)\n",
 			 status);
 		return false;
 	}
 	if (status == PVSCHED_GONE) {
-		dev_warn(dev, "the device is gone (its registers read all-ones)\n");
+		pvsched_log(warn, pv, "the device is gone (its registers read all-ones)\n");
 		return false;
 	}
 	if (pvsched_bar0_read(pv, PVSCHED_REG_RESULT) != PVSCHED_RESULT_OK) {
-		dev_warn(dev, "the host's pvschedd did not confirm the reset in time\n");
+		pvsched_log(warn, pv, "the host's pvschedd did not confirm the reset in time\n");
+		return false;
+	}
+	/* Registers that are not mapped may read as zero: as a success. */
+	if (pvsched_bar0_read(pv, PVSCHED_REG_MAGIC) != PVSCHED_MAGIC) {
+		pvsched_log(warn, pv, "the device's registers are not mapped, so it did not confirm its reset\n");
 		return false;
 	}
 	return true;

@@ -293,7 +293,10 @@ static void pvsched_match_tracepoint(struct tracepoint *tp, void *data)
 	}
 }
 
-/* The tracepoints are not exported, so the module finds them by name. */
+/*
+ * The tracepoints are not exported, so the module finds them by name. A hook
+ * that is registered stays: it writes to the guest's memory alone.
+ */
 int pvsched_hooks_register(struct device *dev, u64 features)
 {
 	struct pvsched_hook *hook;
@@ -308,7 +311,8 @@ int pvsched_hooks_register(struct device *dev, u64 features)
 
 	for (hook = pvsched_hooks;
 	     hook < pvsched_hooks + ARRAY_SIZE(pvsched_hooks); hook++) {
-		if ((hook->feature & ~features) || (!hook->tp && hook->optional))
+		if (hook->registered || (hook->feature & ~features) ||
+		    (!hook->tp && hook->optional))
 			continue;
 		if (!hook->tp) {
 			dev_err(dev, "this kernel has no tracepoint %s; build it with CONFIG_TRACEPOINTS\n",

@@ -9,6 +9,7 @@
 
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/timer.h>
 #include <linux/version.h>
 #include <asm/current.h>
 #include <asm/processor.h>
@@ -40,5 +41,15 @@ static inline void *pvsched_preempt_count(unsigned int cpu)
  * half, and all its bits count.
  */
 #define PVSCHED_PREEMPT_COUNT_MASK ((u32)~PREEMPT_NEED_RESCHED)
+
+/* Waits for a running callback, also if the callback starts the timer again. */
+static inline void pvsched_timer_delete_sync(struct timer_list *timer)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	timer_delete_sync(timer);
+#else
+	del_timer_sync(timer);
+#endif
+}
 
 #endif /* PVSCHED_KERNELS_H */

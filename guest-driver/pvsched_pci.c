@@ -4,7 +4,7 @@
  * pvsched: publishes the urgency of each vCPU's work to the host.
  *
  * This file binds to the PCI device, negotiates, and starts and stops the other
- * layers in order.
+ * layers in order. It also starts them again if the device lost its state.
  *
  * The host writes to the records for as long as the device holds them. So each
  * end of the driver (unload, unbind, a failed probe, shutdown, kexec, suspend)
@@ -14,8 +14,10 @@
 #include <linux/cc_platform.h>
 #include <linux/module.h>
 #include <linux/pm.h>
+#include <linux/random.h>
 
 #include "pvsched.h"
+#include "pvsched_watch.h"
 
 /* The features that this driver implements. */
 #define PVSCHED_FEATURES \
@@ -26,28 +28,27 @@ static struct pvsched *pvsched_bound;
 
 static int pvsched_check_device(struct pvsched *pv)
 {
-	struct device *dev = &pv->pdev->dev;
 	u32 magic = pvsched_bar0_read(pv, PVSCHED_REG_MAGIC);
 	u32 version, size;
 
 	if (magic == PVSCHED_GONE) {
-		dev_err(dev, "the device does not answer (its registers read all-ones)\n");
+		pvsched_log(err, pv, "the device does not answer (its registers read all-ones)\n");
 		return -ENODEV;
 	}
 	if (magic != PVSCHED_MAGIC) {
-		dev_err(dev, "not a pvsched device: its magic is %#x, should be %#x\n",
+		pvsched_log(err, pv, "not a pvsched device: its magic is %#x, should be %#x\n",
 			magic, PVSCHED_MAGIC);
 		return -ENODEV;
 	}
 	version = pvsched_bar0_read(pv, PVSCHED_REG_VERSION);
 	if (version >> 16 != PVSCHED_VERSION_MAJOR) {
-		dev_err(dev, "the device speaks version %u.%u, this driver only %u.x\n",
+		pvsched_log(err, pv, "the device speaks version %u.%u, this driver only %u.x\n",
 			version >> 16, version & 0xffff, PVSCHED_VERSION_MAJOR);
 		return -ENODEV;
 	}
 	size = pvsched_bar0_read(pv, PVSCHED_REG_RECORD_SIZE);
 	if (size != PVSCHED_RECORD_SIZE) {
-		dev_err(dev, "the device's records have %u bytes, this driver's records %u\n",
+		pvsched_log(err, pv, "the device's records have %u bytes, this driver's records %u\n",
 			size, PVSCHED_RECORD_SIZE);
 		return -ENODEV;
 	}
@@ -68,8 +69,7 @@ static int pvsched_negotiate(struct pvsched *pv)
 	pv->features = offered & PVSCHED_FEATURES;
 	if ((pv->features & PVSCHED_F_PREEMPT_COUNT) &&
 	    !pvsched_preempt_counts_in_ram()) {
-		dev_info(&pv->pdev->dev,
-			 "the host cannot read the preempt counts of this kernel; continuing without PREEMPT_COUNT\n");
+		pvsched_log(info, pv, "the host cannot read the preempt counts of this kernel; continuing without PREEMPT_COUNT\n");
 		pv->features &= ~PVSCHED_F_PREEMPT_COUNT;
 	}
 	pvsched_bar0_writeq(pv, PVSCHED_REG_DRIVER_FEATURES, pv->features);
@@ -77,10 +77,9 @@ static int pvsched_negotiate(struct pvsched *pv)
 	status |= PVSCHED_STATUS_FEATURES_OK;
 	pvsched_bar0_write(pv, PVSCHED_REG_STATUS, status);
 	if (pvsched_bar0_read(pv, PVSCHED_REG_STATUS) != status) {
-		dev_err(&pv->pdev->dev,
-			"the device does not take version %u.%u with features %#llx of the offered %#llx\n",
-			PVSCHED_VERSION_MAJOR, PVSCHED_VERSION_MINOR,
-			pv->features, offered);
+		pvsched_log(err, pv, "the device does not take version %u.%u with features %#llx of the offered %#llx\n",
+			    PVSCHED_VERSION_MAJOR, PVSCHED_VERSION_MINOR,
+			    pv->features, offered);
 		return -ENODEV;
 	}
 	return status;
@@ -91,6 +90,10 @@ static void pvsched_stop(struct pvsched *pv)
 	pvsched_vcpus_forget(pv);
 	pv->unconfirmed = !pvsched_bar0_reset(pv);
 	pvsched_hooks_unregister();
+	pvsched_records_clear_words();
+	/* A watch may have set a bit until the grace period above. */
+	cpumask_clear(&pv->used);
+	WRITE_ONCE(pv->is_started, false);
 }
 
 /* Registers all vCPUs, whatever state the device is in. */
@@ -99,6 +102,9 @@ static int pvsched_start(struct pvsched *pv)
 	int status, err;
 
 	pv->gone = false;
+	pv->is_hung = false;
+	pv->host = PVSCHED_HOST_UNKNOWN;
+	pv->read_after = jiffies;
 	err = pvsched_check_device(pv);
 	if (err)
 		return err;
@@ -116,8 +122,109 @@ static int pvsched_start(struct pvsched *pv)
 		return err;
 	}
 	pvsched_bar0_write(pv, PVSCHED_REG_STATUS,
-		      status | PVSCHED_STATUS_DRIVER_OK);
+			   status | PVSCHED_STATUS_DRIVER_OK);
+	WRITE_ONCE(pv->is_started, true);
 	return 0;
+}
+
+/* The guest has no pvsched now; @look tries again later. */
+static void pvsched_retry_later(struct pvsched *pv)
+{
+	pvsched_log(warn, pv, "the guest runs without pvsched until the device serves it again\n");
+	pv->retry_s = pvsched_retry_delay_s(pv->retry_s, pv->is_hung);
+	WRITE_ONCE(pv->read_after, jiffies + pv->retry_s * HZ);
+}
+
+/*
+ * Registers all vCPUs again with a device that lost its state. The hooks stay
+ * registered meanwhile, unless this fails.
+ */
+static void pvsched_recover(struct pvsched *pv)
+{
+	int err;
+
+	pvsched_vcpus_forget(pv);
+	/* An access to a device that hangs would only take seconds again. */
+	if (pv->is_started && pv->gone && pv->is_hung)
+		err = -EIO;
+	else
+		err = pvsched_bar0_restore(pv);
+	if (err)
+		pvsched_log(warn, pv, "the device %s\n",
+			    pv->is_hung ? "hangs" : "is gone: its process ended, or the VM moved to a host without one");
+	else
+		err = pvsched_start(pv);
+	if (err) {
+		if (pv->is_started)
+			pvsched_stop(pv);
+		pvsched_retry_later(pv);
+		return;
+	}
+	pv->retry_s = 0;
+	dev_info(&pv->pdev->dev,
+		 "the device had lost its state, as after a migration; registered %u vCPUs again\n",
+		 cpumask_weight(&pv->registered));
+}
+
+static void pvsched_log_host(struct pvsched *pv)
+{
+	enum pvsched_host host = READ_ONCE(pv->host);
+
+	if (host == pv->host_logged || host == PVSCHED_HOST_UNKNOWN)
+		return;
+	pv->host_logged = host;
+	if (host == PVSCHED_HOST_READS)
+		dev_info(&pv->pdev->dev, "the host uses the records\n");
+	else
+		dev_warn(&pv->pdev->dev,
+			 "the host does not use the records: it has no pvschedd, or pvschedd refuses this VM (pvsched-device's log has the reason)\n");
+}
+
+static void pvsched_look(struct work_struct *work)
+{
+	struct pvsched *pv = container_of(work, struct pvsched, look);
+
+	if (READ_ONCE(pv->is_paused))
+		return;
+	pvsched_log_host(pv);
+	if (!xchg(&pv->must_read, false) ||
+	    time_before(jiffies, READ_ONCE(pv->read_after)))
+		return;
+	if (!pv->is_started) {
+		pvsched_recover(pv);
+		return;
+	}
+	WRITE_ONCE(pv->read_after, jiffies + msecs_to_jiffies(PVSCHED_READ_MS));
+	if (!pvsched_vcpus_held(pv))
+		pvsched_recover(pv);
+}
+
+/* The VM generation id changed: this guest is restored or a clone. */
+static int pvsched_on_vmfork(struct notifier_block *nb, unsigned long action,
+			     void *data)
+{
+	struct pvsched *pv = container_of(nb, struct pvsched, vmfork);
+
+	WRITE_ONCE(pv->read_after, jiffies);
+	pvsched_look_now(pv, true);
+	return NOTIFY_OK;
+}
+
+/* Withdraws all records. After return the driver does not access the device. */
+static void pvsched_pause(struct pvsched *pv)
+{
+	WRITE_ONCE(pv->is_paused, true);
+	pvsched_watch_stop();
+	cancel_work_sync(&pv->look);
+	pvsched_stop(pv);
+}
+
+static void pvsched_continue(struct pvsched *pv)
+{
+	if (pvsched_start(pv))
+		pvsched_retry_later(pv);
+	WRITE_ONCE(pv->is_paused, false);
+	pvsched_watch_start(pv);
 }
 
 static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -136,7 +243,10 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!pv)
 		return -ENOMEM;
 	pv->pdev = pdev;
+	pv->is_paused = true;
+	pv->vmfork.notifier_call = pvsched_on_vmfork;
 	mutex_init(&pv->window);
+	INIT_WORK(&pv->look, pvsched_look);
 	pci_set_drvdata(pdev, pv);
 
 	if (cmpxchg(&pvsched_bound, NULL, pv)) {
@@ -144,15 +254,22 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return -ENODEV;
 	}
 
+	err = -ENOMEM;
+	pv->wq = alloc_ordered_workqueue(KBUILD_MODNAME, 0);
+	if (!pv->wq)
+		goto unbind;
 	err = pvsched_bar0_map(pv);
 	if (err)
-		goto unbind;
+		goto free;
 	err = pvsched_records_alloc();
 	if (err)
-		goto unbind;
+		goto free;
 	err = pvsched_start(pv);
 	if (err)
-		goto free;
+		goto free_records;
+	WRITE_ONCE(pv->is_paused, false);
+	pvsched_watch_start(pv);
+	register_random_vmfork_notifier(&pv->vmfork);
 
 	version = pvsched_bar0_read(pv, PVSCHED_REG_VERSION);
 	dev_info(dev, "version %u.%u, features %#llx, %u vCPUs\n",
@@ -160,8 +277,11 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		 pv->features, cpumask_weight(&pv->registered));
 	return 0;
 
-free:
+free_records:
 	pvsched_records_free(pv);
+free:
+	kfree(pv->config);
+	destroy_workqueue(pv->wq);
 unbind:
 	pvsched_bound = NULL;
 	return err;
@@ -171,27 +291,47 @@ static void pvsched_remove(struct pci_dev *pdev)
 {
 	struct pvsched *pv = pci_get_drvdata(pdev);
 
-	pvsched_stop(pv);
+	unregister_random_vmfork_notifier(&pv->vmfork);
+	pvsched_pause(pv);
 	pvsched_records_free(pv);
+	kfree(pv->config);
+	destroy_workqueue(pv->wq);
 	pvsched_bound = NULL;
 }
 
 /* Reboot, power-off and kexec. */
 static void pvsched_shutdown(struct pci_dev *pdev)
 {
-	pvsched_stop(pci_get_drvdata(pdev));
+	pvsched_pause(pci_get_drvdata(pdev));
 }
 
 static int pvsched_suspend(struct device *dev)
 {
-	pvsched_stop(dev_get_drvdata(dev));
+	pvsched_pause(dev_get_drvdata(dev));
 	return 0;
 }
 
 static int pvsched_resume(struct device *dev)
 {
-	return pvsched_start(dev_get_drvdata(dev));
+	pvsched_continue(dev_get_drvdata(dev));
+	return 0;
 }
+
+/* A reset of the PCI function by the guest, such as through sysfs. */
+static void pvsched_reset_prepare(struct pci_dev *pdev)
+{
+	pvsched_pause(pci_get_drvdata(pdev));
+}
+
+static void pvsched_reset_done(struct pci_dev *pdev)
+{
+	pvsched_continue(pci_get_drvdata(pdev));
+}
+
+static const struct pci_error_handlers pvsched_reset_handlers = {
+	.reset_prepare = pvsched_reset_prepare,
+	.reset_done = pvsched_reset_done,
+};
 
 static DEFINE_SIMPLE_DEV_PM_OPS(pvsched_pm_ops, pvsched_suspend,
 				pvsched_resume);
@@ -208,6 +348,7 @@ static struct pci_driver pvsched_driver = {
 	.probe = pvsched_probe,
 	.remove = pvsched_remove,
 	.shutdown = pvsched_shutdown,
+	.err_handler = &pvsched_reset_handlers,
 	.dev_groups = pvsched_groups,
 	.driver.pm = pm_sleep_ptr(&pvsched_pm_ops),
 };

@@ -99,3 +99,17 @@ void pvsched_record_init(struct pvsched *pv, unsigned int cpu, u32 vcpu_id,
 	record->throttle_count = 0;
 	record->boosted_ns = 0;
 }
+
+/*
+ * Clears the priority words. A host that still holds a record finds no urgent
+ * work there, whatever the last hook published. No hook runs.
+ */
+void pvsched_records_clear_words(void)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < nr_cpu_ids; cpu++) {
+		WRITE_ONCE(pvsched_records[cpu].intent, 0);
+		WRITE_ONCE(pvsched_records[cpu].waiting, 0);
+	}
+}

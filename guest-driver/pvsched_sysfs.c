@@ -231,9 +231,19 @@ static ssize_t cpus_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(cpus);
 
+static ssize_t used_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	struct pvsched *pv = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(&pv->used));
+}
+static DEVICE_ATTR_RO(used);
+
 static struct attribute *pvsched_attrs[] = {
 	&dev_attr_features.attr,
 	&dev_attr_cpus.attr,
+	&dev_attr_used.attr,
 	NULL
 };
 

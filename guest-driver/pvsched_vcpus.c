@@ -50,6 +50,7 @@ static void pvsched_withdraw(struct pvsched *pv, unsigned int cpu)
 	if (!cpumask_test_and_clear_cpu(cpu, &pv->registered))
 		return;
 
+	cpumask_clear_cpu(cpu, &pv->used);
 	result = pvsched_bar0_set_record(pv, vcpu_id, 0, NULL);
 	if (result != PVSCHED_RESULT_OK)
 		dev_warn(&pv->pdev->dev,
@@ -77,15 +78,16 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 		pvsched_withdraw(pv, cpu);
 		result = PVSCHED_RESULT_BAD_RECORD;
 	}
-	dev_err(&pv->pdev->dev, "cannot register vCPU %u (CPU %u): %s\n",
-		vcpu_id, cpu, pvsched_explain(result));
+	pvsched_log(err, pv, "cannot register vCPU %u (CPU %u): %s\n", vcpu_id,
+		    cpu, pvsched_explain(result));
 	return -ENODEV;
 }
 
 static int pvsched_cpu_online(unsigned int cpu)
 {
 	/* A CPU without a record is still of use, so an error does not stop it. */
-	pvsched_register(pvsched_hotplugged, cpu);
+	if (pvsched_register(pvsched_hotplugged, cpu))
+		pvsched_look_now(pvsched_hotplugged, true);
 	return 0;
 }
 
@@ -118,8 +120,8 @@ int pvsched_vcpus_register(struct pvsched *pv)
 						   pvsched_cpu_online,
 						   pvsched_cpu_offline);
 	if (err < 0) {
-		dev_err(&pv->pdev->dev,
-			"cannot follow CPU hot-plug: error %d\n", err);
+		pvsched_log(err, pv, "cannot follow CPU hot-plug: error %d\n",
+			    err);
 		goto unlock;
 	}
 	pv->hotplug = err;
@@ -127,6 +129,23 @@ int pvsched_vcpus_register(struct pvsched *pv)
 unlock:
 	cpus_read_unlock();
 	return err;
+}
+
+/*
+ * Reads one register. Returns whether the device holds the records of all
+ * registered CPUs. A device that was reset holds none, and a device that is
+ * gone or not mapped reads as all-ones or as zero.
+ */
+bool pvsched_vcpus_held(struct pvsched *pv)
+{
+	bool is_held;
+
+	/* Hot-plug changes both numbers, one after the other. */
+	cpus_read_lock();
+	is_held = pvsched_bar0_read(pv, PVSCHED_REG_REGISTERED) ==
+		  cpumask_weight(&pv->registered);
+	cpus_read_unlock();
+	return is_held;
 }
 
 /*
@@ -143,4 +162,5 @@ void pvsched_vcpus_forget(struct pvsched *pv)
 	for_each_cpu(cpu, &pv->registered)
 		pvsched_sysfs_remove(pv, cpu);
 	cpumask_clear(&pv->registered);
+	cpumask_clear(&pv->used);
 }
