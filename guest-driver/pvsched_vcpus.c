@@ -36,7 +36,7 @@ static const char *pvsched_explain(u32 result)
 	case PVSCHED_RESULT_HOST_TIMEOUT:
 		return "the host's pvschedd did not answer in time";
 	case PVSCHED_GONE:
-		return "the device is gone (its registers read all-ones)";
+		return "the device is gone, or has lost its registers";
 	}
 	return "the device gave a result that this driver does not know";
 }
@@ -68,6 +68,10 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 	pvsched_record_init(pv, cpu, vcpu_id, nonce);
 	result = pvsched_bar0_set_record(pv, vcpu_id, pvsched_record_gpa(cpu),
 					 &seen);
+	/* Registers that are not mapped may read as zero: as OK. */
+	if (seen != nonce &&
+	    pvsched_bar0_read(pv, PVSCHED_REG_MAGIC) != PVSCHED_MAGIC)
+		result = PVSCHED_GONE;
 	if (result == PVSCHED_RESULT_OK) {
 		cpumask_set_cpu(cpu, &pv->registered);
 		if (seen == nonce) {
