@@ -7,6 +7,8 @@
 #include <linux/pci_regs.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <filesystem>
@@ -15,6 +17,7 @@
 #include <random>
 #include <thread>
 
+#include "common/unix_socket.h"
 #include "tests/native/vfio_user_process.h"
 #include "tests/unit/vfio_user_test_client.h"
 
@@ -194,6 +197,43 @@ TEST_F(VfioUserDeviceTest, ConnectionWithoutVersionIsNotAClient) {
   EXPECT_EQ(client.Negotiate().error(), 0);
 }
 
+TEST_F(VfioUserDeviceTest, InheritedListeningSocketIsServedAndStays) {
+  absl::StatusOr<UniqueFd> listener = ListenUnix(socket_, SOCK_STREAM);
+  ASSERT_TRUE(listener.ok());
+  fcntl(listener->get(), F_SETFD, 0);
+  DeviceProcess device({"--fd", std::to_string(listener->get()), "--no-control"},
+                       directory_.path() + "/log");
+  {
+    auto client = Connect();
+    EXPECT_EQ(client.Negotiate().error(), 0);
+  }
+  EXPECT_EQ(device.Wait(), 0) << device.Log();
+  EXPECT_TRUE(std::filesystem::exists(socket_));
+}
+
+TEST_F(VfioUserDeviceTest, InheritedConnectionIsServedUntilItCloses) {
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+  DeviceProcess device({"--fd", std::to_string(fds[0]), "--no-control"},
+                       directory_.path() + "/log");
+  close(fds[0]);
+  VfioUserTestClient client{UniqueFd(fds[1])};
+  EXPECT_EQ(client.Negotiate().error(), 0);
+  EXPECT_EQ(client.Read32(PVSCHED_REG_MAGIC), PVSCHED_MAGIC);
+  client.Close();
+  EXPECT_EQ(device.Wait(), 0) << device.Log();
+}
+
+TEST_F(VfioUserDeviceTest, SocketHasTheGroupAndModeThatWereAskedFor) {
+  const auto device = Start({"--socket-mode", "0620", "--socket-group", std::to_string(getgid())});
+  Connect();
+  struct stat st{};
+  ASSERT_EQ(stat(socket_.c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0620u);
+  EXPECT_EQ(st.st_gid, getgid());
+}
+
 TEST_F(VfioUserDeviceTest, StaleSocketIsReplaced) {
   {
     const auto device = Start();
@@ -232,6 +272,9 @@ TEST_F(VfioUserDeviceTest, UsageErrorsExitWithTwo) {
   EXPECT_EQ(Run({"--socket", socket_, "--name", std::string(96, 'x')}), 2);
   EXPECT_EQ(Run({"--socket", socket_, "--no-control", "--control", "/x"}), 2);
   EXPECT_EQ(Run({"--socket", socket_, "--frobnicate"}), 2);
+  EXPECT_EQ(Run({"--socket", socket_, "--fd", "0"}), 2);
+  EXPECT_EQ(Run({"--socket", socket_, "--socket-mode", "0999"}), 2);
+  EXPECT_EQ(Run({"--socket", socket_, "--socket-group", "no such group"}), 2);
   EXPECT_FALSE(std::filesystem::exists(socket_));
 }
 
@@ -240,6 +283,7 @@ TEST_F(VfioUserDeviceTest, FailuresExitWithOneAndAMessage) {
   EXPECT_THAT(Log(), HasSubstr("missing/vm.sock"));
   EXPECT_EQ(Run({"--socket", std::string(200, 'x')}), 1);
   EXPECT_THAT(Log(), HasSubstr("must have 1 to 107 bytes"));
+  EXPECT_EQ(Run({"--fd", "2"}), 1) << "a file";
 }
 
 TEST_F(VfioUserDeviceTest, HelpAndVersionExitWithZero) {

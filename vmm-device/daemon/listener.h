@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,9 +18,19 @@ namespace pvsched {
 // The socket that VMMs connect to. Not thread-safe.
 class VfioUserListener {
  public:
+  // Who may connect. The umask and the process's group decide what is not set.
+  struct Access {
+    std::optional<mode_t> mode;
+    std::optional<gid_t> group;
+  };
+
   // Replaces a socket file that no process listens on. AlreadyExists: a process
   // listens at `path`, or the file is not a socket.
-  static absl::StatusOr<std::unique_ptr<VfioUserListener>> Create(const std::string& path);
+  static absl::StatusOr<std::unique_ptr<VfioUserListener>> Create(const std::string& path,
+                                                                  const Access& access);
+
+  // Accepts on an inherited socket, whose file stays when the listener ends.
+  static std::unique_ptr<VfioUserListener> FromFd(UniqueFd socket);
 
   // Removes the socket file, unless another process has replaced it.
   ~VfioUserListener();
@@ -36,10 +47,13 @@ class VfioUserListener {
       : socket_(std::move(socket)), path_(path), dev_(dev), ino_(ino) {}
 
   UniqueFd socket_;
-  const std::string path_;
-  const dev_t dev_;  // of the socket file
+  const std::string path_;  // empty: inherited
+  const dev_t dev_;         // of the socket file
   const ino_t ino_;
 };
+
+// Whether `socket` listens. InvalidArgument: it is no UNIX stream socket.
+absl::StatusOr<bool> IsListening(int socket);
 
 // A pidfd of the process that connected to `socket`.
 absl::StatusOr<UniqueFd> PeerPidfd(int socket);

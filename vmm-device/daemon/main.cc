@@ -9,23 +9,19 @@
 #include <cerrno>
 #include <cstdio>
 #include <exception>
-#include <map>
 #include <memory>
 #include <numeric>
-#include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/log/globals.h"
-#include "absl/log/initialize.h"
 #include "absl/log/log.h"
 #include "absl/status/status.h"
 #include "common/errno_status.h"
 #include "common/event_loop.h"
-#include "common/paths.h"
 #include "common/unique_fd.h"
 #include "vmm-device/daemon/control_client.h"
 #include "vmm-device/daemon/listener.h"
+#include "vmm-device/daemon/options.h"
 #include "vmm-device/daemon/seccomp_filter.h"
 #include "vmm-device/device.h"
 #include "vmm-device/memory_map.h"
@@ -34,17 +30,6 @@
 
 namespace pvsched {
 namespace {
-
-struct Config {
-  std::string socket;
-  std::string control{kDefaultDeviceSocket};
-  std::string name;
-  uint32_t max_vcpus = Device::Options{}.max_vcpus;
-  bool no_control = false;
-  bool persist = false;
-  bool seccomp = true;
-  std::string log_level = "info";
-};
 
 // For --no-control: accepts records that no host reads.
 class NullSink : public RecordSink {
@@ -56,7 +41,7 @@ class NullSink : public RecordSink {
 
 class Daemon {
  public:
-  explicit Daemon(const Config& config) : config_(config) {}
+  explicit Daemon(const DeviceOptions& config) : config_(config) {}
 
   // Serves VMs until a signal arrives, or the VM leaves. An error if the
   // daemon cannot start, or if the VM's connection breaks.
@@ -64,18 +49,20 @@ class Daemon {
 
  private:
   absl::Status Start();
+  absl::Status StartEndpoint();
   void OnSignal();
   void Accept();
+  absl::Status Serve(UniqueFd socket);
   void OnNegotiated(int socket);
   void HandleClient();
   void Stop(absl::Status result);
 
-  const Config& config_;
+  const DeviceOptions& config_;
   EventLoop loop_;
   bool is_stopping_ = false;
   absl::Status result_;
   UniqueFd signals_;
-  std::unique_ptr<VfioUserListener> listener_;
+  std::unique_ptr<VfioUserListener> listener_;  // none with a connected --fd
   NullSink null_sink_;
   std::unique_ptr<ControlClient> control_;  // none with --no-control
   MemoryMap memory_;
@@ -104,14 +91,28 @@ absl::Status Daemon::Start() {
   device_ =
       std::make_unique<Device>(Device::Options{.max_vcpus = config_.max_vcpus}, &memory_, sink);
 
-  ASSIGN_OR_RETURN(listener_, VfioUserListener::Create(config_.socket));
+  return StartEndpoint();
+}
+
+absl::Status Daemon::StartEndpoint() {
+  if (config_.fd >= 0) {
+    ASSIGN_OR_RETURN(const bool is_listening, IsListening(config_.fd));
+    UniqueFd socket(config_.fd);
+    if (!is_listening) return Serve(std::move(socket));
+    listener_ = VfioUserListener::FromFd(std::move(socket));
+  } else {
+    ASSIGN_OR_RETURN(listener_, VfioUserListener::Create(config_.socket, config_.socket_access));
+  }
   return loop_.Add(listener_->fd(), [this] { Accept(); });
 }
 
 absl::Status Daemon::Run() {
   RETURN_IF_ERROR(Start());
   if (config_.seccomp) RETURN_IF_ERROR(ApplySeccompFilter());
-  LOG(INFO) << "waiting for a VM on " << config_.socket;
+  if (listener_) {
+    LOG(INFO) << "waiting for a VM on "
+              << (config_.socket.empty() ? "an inherited socket" : config_.socket);
+  }
   sd_notify(/*unset_environment=*/0, "READY=1");
   loop_.Run();
   return result_;
@@ -140,10 +141,14 @@ void Daemon::Accept() {
     LOG_EVERY_N_SEC(WARNING, 1) << "a second client was refused: each VM needs its own device";
     return;
   }
-  const int fd = socket->get();
-  client_ = std::make_unique<VfioUserServer>(*std::move(socket), device_.get(), &pci_config_,
+  if (absl::Status status = Serve(*std::move(socket)); !status.ok()) Stop(status);
+}
+
+absl::Status Daemon::Serve(UniqueFd socket) {
+  const int fd = socket.get();
+  client_ = std::make_unique<VfioUserServer>(std::move(socket), device_.get(), &pci_config_,
                                              &memory_, [this, fd] { OnNegotiated(fd); });
-  if (absl::Status status = loop_.Add(fd, [this] { HandleClient(); }); !status.ok()) Stop(status);
+  return loop_.Add(fd, [this] { HandleClient(); });
 }
 
 // pvschedd hears of a client only now: processes also connect just to probe the
@@ -177,63 +182,13 @@ void Daemon::HandleClient() {
               << std::accumulate(counters.results.begin(), counters.results.end(),
                                  counters.bad_accesses);
   }
-  if (config_.persist || !was_vm) return;
+  const bool can_serve_another = listener_ && (config_.persist || !was_vm);
+  if (can_serve_another) return;
   Stop(is_end ? absl::OkStatus() : std::move(status));
 }
 
-std::string CheckName(const std::string& name) {
-  constexpr size_t kMaxName = sizeof(pvsched_control_msg::text) - 1;
-  if (name.size() <= kMaxName) return {};
-  return "a name has at most " + std::to_string(kMaxName) + " bytes";
-}
-
-const std::map<std::string, absl::LogSeverityAtLeast>& LogLevels() {
-  static const std::map<std::string, absl::LogSeverityAtLeast> kLevels = {
-      {"error", absl::LogSeverityAtLeast::kError},
-      {"warning", absl::LogSeverityAtLeast::kWarning},
-      {"info", absl::LogSeverityAtLeast::kInfo},
-      {"debug", absl::LogSeverityAtLeast::kInfo}};
-  return kLevels;
-}
-
-void AddOptions(CLI::App& app, Config& config) {
-  app.add_option("-s,--socket", config.socket, "UNIX socket that the VMM connects to")
-      ->required()
-      ->type_name("PATH");
-  CLI::Option* control =
-      app.add_option("-c,--control", config.control, "pvschedd's socket; pvschedd may start later")
-          ->type_name("PATH")
-          ->capture_default_str();
-  app.add_flag("--no-control", config.no_control,
-               "Serve the VM without pvschedd, to test a guest's driver")
-      ->excludes(control);
-  app.add_option("-n,--name", config.name, "The VM's name, as pvschedctl shows it")
-      ->type_name("NAME")
-      ->check(CLI::Validator(CheckName, ""));
-  app.add_option("--max-vcpus", config.max_vcpus, "APIC ids of vCPUs are below this")
-      ->type_name("N")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  app.add_flag("--persist", config.persist, "After a VM has left, wait for the next");
-  app.add_flag("--seccomp,!--no-seccomp", config.seccomp,
-               "Allow only the system calls that are needed (default: on)");
-  app.add_option("--log-level", config.log_level,
-                 "Lowest severity that is logged: error, warning, info or debug")
-      ->type_name("LEVEL")
-      ->check(CLI::IsMember({"error", "warning", "info", "debug"}))
-      ->capture_default_str();
-  app.set_version_flag("--version", "pvsched-device " PVSCHED_VERSION_STRING);
-}
-
-void InitializeLog(const std::string& level) {
-  absl::SetStderrThreshold(LogLevels().at(level));
-  absl::SetMinLogLevel(LogLevels().at(level));
-  if (level == "debug") absl::SetGlobalVLogLevel(1);
-  absl::InitializeLog();
-}
-
 int Main(int argc, char** argv) {
-  Config config;
+  DeviceOptions config;
   CLI::App app(
       "The pvsched device of one VM.\n\n"
       "Serves a PCI device over vfio-user to one VMM, and forwards the registrations of\n"
@@ -243,13 +198,13 @@ int Main(int argc, char** argv) {
       "    -machine q35,accel=kvm,memory-backend=m0 \\\n"
       "    -device '{\"driver\":\"vfio-user-pci\",\"socket\":"
       "{\"type\":\"unix\",\"path\":\"/run/vm1-pvsched.sock\"}}' ...\n");
-  AddOptions(app, config);
+  AddDeviceOptions(app, config);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  InitializeLog(config.log_level);
+  InitializeDeviceLog(config.log_level);
 
   Daemon daemon(config);
   if (absl::Status status = daemon.Run(); !status.ok()) {
