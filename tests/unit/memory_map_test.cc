@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <filesystem>
+#include <iterator>
 #include <string>
 
 #include "tests/unit/guest_record.h"
@@ -133,6 +135,61 @@ TEST_F(MemoryMapTest, RegionsAboveTheMaximumAreRefused) {
   EXPECT_EQ(AddWithoutFile(MemoryMap::kMaxRegions * kPage, kPage), kResourceExhausted);
   ASSERT_TRUE(map_.Remove(0, kPage).ok());
   EXPECT_EQ(AddWithoutFile(MemoryMap::kMaxRegions * kPage, kPage), kOk);
+}
+
+int CountOpenFds() {
+  const std::filesystem::directory_iterator fds("/proc/self/fd");
+  return static_cast<int>(std::distance(begin(fds), end(fds)));
+}
+
+// virtio-mem maps one file in thousands of pieces.
+TEST_F(MemoryMapTest, RegionsOfOneFileShareADescriptor) {
+  const UniqueFd memory = MakeMemfd(1000 * kPage);
+  const int before = CountOpenFds();
+  for (uint64_t i = 0; i < 1000; ++i) {
+    const uint64_t at = i * kPage;
+    ASSERT_TRUE(map_.Add(at, kPage, at, kReadWrite, UniqueFd(dup(memory.get()))).ok());
+  }
+  EXPECT_EQ(CountOpenFds(), before + 1);
+  EXPECT_EQ(map_.Translate(999 * kPage, 256)->range.offset, 999 * kPage);
+  for (uint64_t i = 0; i < 1000; ++i) ASSERT_TRUE(map_.Remove(i * kPage, kPage).ok());
+  EXPECT_EQ(CountOpenFds(), before);
+}
+
+TEST_F(MemoryMapTest, FilesAboveTheMaximumAreRefused) {
+  for (uint64_t i = 0; i < MemoryMap::kMaxFiles; ++i) ASSERT_EQ(Add(i * kPage, kPage), kOk);
+  EXPECT_EQ(Add(MemoryMap::kMaxFiles * kPage, kPage), kResourceExhausted);
+  ASSERT_TRUE(map_.Remove(7 * kPage, kPage).ok());
+  EXPECT_EQ(Add(MemoryMap::kMaxFiles * kPage, kPage), kOk);
+}
+
+TEST_F(MemoryMapTest, AccessModesOfOneFileAreKeptApart) {
+  const UniqueFd memory = MakeMemfd(2 * kPage);
+  const std::string path = "/proc/self/fd/" + std::to_string(memory.get());
+  ASSERT_TRUE(
+      map_.Add(0, kPage, 0, kReadWrite, UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC))).ok());
+  ASSERT_TRUE(map_.Add(kPage, kPage, kPage, kReadWrite, UniqueFd(dup(memory.get()))).ok());
+  EXPECT_FALSE(map_.Translate(0, 256)->is_writable);
+  EXPECT_TRUE(map_.Translate(kPage, 256)->is_writable);
+}
+
+TEST_F(MemoryMapTest, RestoredMapTranslatesAndRefusesAsTheFirst) {
+  const UniqueFd memory = MakeMemfd(4 * kPage);
+  ASSERT_TRUE(map_.RestoreFile(3, UniqueFd(dup(memory.get()))).ok());
+  ASSERT_TRUE(map_.RestoreFile(4, MakeMemfd(kPage)).ok());
+  const MemoryMap::Region region{
+      .gpa = kMiB, .size = 2 * kPage, .offset = kPage, .access = kReadWrite, .file = 3};
+  ASSERT_TRUE(map_.RestoreRegion(region).ok());
+  EXPECT_EQ(map_.RestoreRegion(region).code(), kAlreadyExists);
+  EXPECT_EQ(map_.Translate(kMiB + kPage, 256)->range.offset, 2 * kPage);
+  EXPECT_EQ(map_.RestoreRegion({.gpa = 0, .size = kPage, .file = 5}).code(), kNotFound);
+  EXPECT_EQ(map_.RestoreRegion({.gpa = 0, .size = kPage, .file = 1}).code(), kNotFound);
+  EXPECT_EQ(map_.RestoreRegion({.gpa = 1, .size = kPage}).code(), kInvalidArgument);
+  EXPECT_EQ(map_.RestoreFile(MemoryMap::kMaxFiles, MakeMemfd(kPage)).code(), kInvalidArgument);
+  const int before = CountOpenFds();
+  map_.RemoveUnusedFiles();
+  EXPECT_EQ(CountOpenFds(), before - 1) << "file 4";
+  EXPECT_EQ(Add(0, kPage), kOk);
 }
 
 TEST_F(MemoryMapTest, RegionBeyondTheEndOfItsFileIsRefused) {
