@@ -77,7 +77,7 @@ bash)
   expect "--vm --version" pvschedctl tunable set budget 500 --v
   expect "--json" pvschedctl tunable list --js
   expect "" pvschedctl tunable set --vm "--j"
-  expect "--socket" pvsched-device --so
+  expect "--socket-group" pvsched-device --socket-g
   expect "warning" pvsched-device --log-level w
   cd "$pages"
   expect "bash" pvschedctl policy load ba
