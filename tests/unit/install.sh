@@ -4,7 +4,7 @@
 #
 # Installs the whole tree below a temporary directory, and checks that the parts
 # fit each other there.
-# Usage: install.sh SOURCE_DIR BUILD_DIR prefix|usr|units|policy
+# Usage: install.sh SOURCE_DIR BUILD_DIR prefix|usr|policy
 set -eu
 
 source_dir=$1
@@ -53,20 +53,6 @@ usr)
     DESTDIR=$top cmake --install "$build_dir" --prefix /usr >/dev/null
     grep -qx mine "$file" || fail "$file was overwritten"
   fi
-  ;;
-units)
-  if [ -z "$(type -P systemd-analyze)" ]; then
-    echo "skipped: systemd is not installed"
-    exit 77
-  fi
-  cmake --install "$build_dir" --prefix "$top" >/dev/null
-  for unit in "$top"/lib/systemd/system/*; do
-    said=$(systemd-analyze verify --man=no "$unit" 2>&1) || fail "$said"
-    [ -z "$said" ] || fail "$said"
-    # 30 is an exposure of 3.0. The unit has the reason for each setting that is open.
-    [[ $unit != *.service ]] || said=$(systemd-analyze security --offline=true --no-pager --threshold=30 "$unit") ||
-      fail "$said"
-  done
   ;;
 policy)
   # An installed example compiles as in the tutorial, against installed headers alone.

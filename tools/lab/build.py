@@ -16,13 +16,13 @@ GUEST_PROGRAMS = ("kexec-now", "boot-init")
 _LOCK = BUILD / "lab" / "build.lock"
 
 
-def logged(root, title, argv):
-    """Runs argv in the build root. Its output goes to build/lab/*.log and into the error."""
+def logged(root, title, argv, binds=()):
+    """Runs argv in a root. Its output goes to build/lab/*.log and into the error."""
     logs = BUILD / "lab"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / (re.sub(r"\W+", "-", title) + ".log")
     with step(title) as progress, open(log, "w", encoding="utf-8") as file:
-        with subprocess.Popen(root.command(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        with subprocess.Popen(root.command(argv, binds), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace") as job:
             for line in job.stdout:
                 file.write(line)

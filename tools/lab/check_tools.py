@@ -9,7 +9,7 @@ import kernel_source
 from settings import LabError
 
 # Words that codespell takes for mistakes.
-_SPELLED = ("fro", "ser", "inout")
+_SPELLED = ("fro", "ser", "inout", "te")
 
 # A sourced file's path is known at run time only, and so are the names that it shares.
 _SHELLCHECK = ("--severity=warning", "--external-sources", "--source-path=SCRIPTDIR",

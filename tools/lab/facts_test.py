@@ -6,6 +6,7 @@ import re
 import unittest
 
 import packages
+import recipes
 from settings import BENCHMARKS, CHECKOUT
 
 
@@ -98,6 +99,15 @@ class PathTest(unittest.TestCase):
         self.assertTrue(paths)
         for path, file in paths.items():
             self.assertTrue(path == runtime or path.startswith(f"{runtime}/"), f"{file}: {path}")
+
+
+class BuildDependenciesTest(unittest.TestCase):
+    def test_install_page_lists_what_debian_control_names(self):
+        wanted = set(recipes.build_depends(_text("debian/control"), with_tests=True))
+        listed = re.search(r"apt install (cmake (?:.*\\\n)*.*)", _text("docs/how-to/install.md"))
+        # debhelper and its parts make packages; the compiler and make are in build-essential.
+        self.assertEqual(set(listed[1].replace("\\", " ").split()) - {"g++", "make"},
+                         wanted - {"debhelper", "dh-dkms", "ninja-build", "systemd-dev"})
 
 
 class KernelConditionTest(unittest.TestCase):

@@ -19,6 +19,7 @@ import demo
 import doctor
 import host
 import kernels
+import package
 import payload
 import roots
 import settings
@@ -143,7 +144,7 @@ def _bench(args):
 
 def _add_test(verb):
     sub = verb("test", _test, "run all tests, or the tiers named")
-    sub.add_argument("tiers", nargs="*", metavar="unit|native|nested", type=_tier)
+    sub.add_argument("tiers", nargs="*", metavar="unit|native|nested|packages", type=_tier)
     sub.add_argument("--only", metavar="PATTERN", help="nested tests whose name matches, such as 'scx-*'")
     sub.add_argument("--shuffle", metavar="SEED", type=_positive,
                      help="run the nested tests in an order drawn by this seed (default: by name)")
@@ -215,6 +216,18 @@ def _doctor(args):
     return doctor.run(args.json)
 
 
+def _add_package(verb):
+    verb("package", _package, "build the Debian packages into build/packages, and check them by lintian")
+
+
+def _package(_args):
+    root, debs = package.make()
+    package.lint(root)
+    for deb in debs:
+        print(deb)
+    return 0
+
+
 def _add_clean(verb):
     verb("clean", _clean, "remove the cached systems, so that the next run makes them again")
 
@@ -254,8 +267,8 @@ def _add_kernels(verb):
     kernels.add_options(sub)
 
 
-_VERBS = (_add_build, _add_chroot, _add_check, _add_coverage, _add_demo, _add_bench, _add_test, _add_kernels, _add_exec,
-          _add_shell, _add_doctor, _add_clean)
+_VERBS = (_add_build, _add_chroot, _add_check, _add_coverage, _add_demo, _add_bench, _add_test, _add_package,
+          _add_kernels, _add_exec, _add_shell, _add_doctor, _add_clean)
 
 
 def _parser():

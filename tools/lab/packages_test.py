@@ -5,6 +5,7 @@ import unittest
 
 import initramfs
 import packages
+import recipes
 
 
 def _index(*names):
@@ -37,6 +38,14 @@ class KernelTest(unittest.TestCase):
     def test_the_oldest_guest_kernel_is_the_newest_of_6_1(self):
         index = _index("linux-headers-6.1.0-47-cloud-amd64", "linux-headers-6.1.0-50-cloud-amd64")
         self.assertEqual(index.oldest_guest_headers(), ["linux-headers-6.1.0-50-cloud-amd64"])
+
+
+class BuildDependsTest(unittest.TestCase):
+    def test_versions_profiles_and_virtual_packages_are_resolved(self):
+        control = ("Source: x\nBuild-Depends:\n clang,\n debhelper-compat (= 13),\n dh-sequence-dkms,\n"
+                   " libgtest-dev <!nocheck>,\n libbpf-dev (>= 1:1.5),\n python3:any,\nStandards-Version: 4\n")
+        self.assertEqual(recipes.build_depends(control), ["clang", "debhelper", "dh-dkms", "libbpf-dev", "python3"])
+        self.assertIn("libgtest-dev", recipes.build_depends(control, with_tests=True))
 
 
 class CpioTest(unittest.TestCase):

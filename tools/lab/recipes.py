@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
-"""The two Debian 13 systems the lab lives in, as lists of packages.
+"""The three Debian 13 systems the lab lives in, as lists of packages.
 
 BUILD compiles everything and holds the emulator; HOST is what the host under
-test boots. A change here makes a new root: its name is a hash of the recipe.
+test boots; PACKAGE builds the Debian packages, and has what debian/control names
+and no more compilers. A change here makes a new root: its name is a hash of the recipe.
 """
 
 import dataclasses
 import hashlib
+import re
 
 import packages
-from settings import KERNEL_WANTED
+from settings import CHECKOUT, KERNEL_WANTED
 
 # QEMU from backports: vfio-user needs >= 10.1. Kernels too: uptr needs >= 6.13.
 # bookworm only lends its 6.1 headers.
@@ -45,6 +47,23 @@ _HOST = """
     rt-tests stress-ng strace bpftool busybox-static
     """.split()
 
+# Programs that check the packages and the source, and what the packages depend on.
+_PACKAGE = """
+    build-essential ccache lintian dkms pahole reuse rpm rpmlint checkpolicy semodule-utils
+    systemd passwd zsh man-db
+    """.split()
+
+
+def build_depends(control, with_tests=False):
+    """The packages that the text of debian/control names as build dependencies."""
+    field = re.search(r"^Build-Depends:(.*?)^(?=\S)", control, re.M | re.S)
+    names = [line.strip().rstrip(",") for line in field[1].splitlines()
+             if line.strip() and (with_tests or "!nocheck" not in line)]
+    # debhelper provides or depends on these, but for one.
+    virtual = {"debhelper-compat": "debhelper", "dh-sequence-dkms": "dh-dkms", "dh-sequence-installsysusers": "debhelper"}
+    names = [re.split(r"[ :(]", name)[0] for name in names]
+    return sorted({virtual.get(name, name) for name in names})
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -67,3 +86,4 @@ class Recipe:
 
 BUILD = Recipe("build", "apt", tuple(_TOOLCHAIN + _EMULATOR), True)
 HOST = Recipe("host", "essential", tuple(_HOST), False)
+PACKAGE = Recipe("package", "apt", tuple(build_depends((CHECKOUT / "debian/control").read_text()) + _PACKAGE), True)

@@ -12,7 +12,7 @@ import time
 import packages
 from lock import exclusive
 from progress import say, step
-from recipes import BUILD, HOST, PREFERENCES
+from recipes import BUILD, HOST, PACKAGE, PREFERENCES
 from settings import CACHE, CHECKOUT, LAB, LabError, require_root
 
 _KEEP = 2  # roots of a kind: for this checkout and for one other branch
@@ -58,6 +58,12 @@ def host_root():
     """The root of the host under test, with the kernel of the build root's headers."""
     kernel = build_root().kernel
     return _root(HOST, lambda index: [kernel], suffix=f"-{kernel}")
+
+
+def package_root():
+    """The root that builds the Debian packages, with the kernel headers of the build root."""
+    kernel = build_root().kernel
+    return _root(PACKAGE, lambda index: [kernel], suffix=f"-{kernel}")
 
 
 def _root(recipe, candidates, suffix=""):

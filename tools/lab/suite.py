@@ -14,12 +14,13 @@ import check_tree
 import driver_cost
 import kernels
 import nested
+import package
 import roots
 import switch_cost
 from progress import step
 from settings import BENCHMARKS, BUILD, CHECKOUT, LAB, LabError
 
-TIERS = ("unit", "native", "nested")
+TIERS = ("unit", "native", "nested", "packages")
 _SWITCH_COST = "switch-cost"  # its name for --only
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
 
@@ -52,7 +53,7 @@ def run(tiers, nested_pattern, nested_seed=None):
         _check(tally)
     if set(tiers) == {"nested"}:
         root = build.host_and_guest(nested.POLICIES)
-    else:
+    elif set(tiers) != {"packages"}:
         root = build.everything()
     if "unit" in tiers:
         tally.check("lab", lambda: _own_tests(tally))
@@ -69,6 +70,8 @@ def run(tiers, nested_pattern, nested_seed=None):
             _ctest(root, folder, tier, tally)
     if "nested" in tiers:
         _nested(tally, root, nested_pattern, nested_seed)
+    if "packages" in tiers:
+        _packages(tally)
     for name in tally.failures:
         print(f"failed: {name}")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
@@ -84,6 +87,28 @@ def _nested(tally, root, pattern, seed):
         nested.run(tally, root, pattern, seed)
     for name in wanted:
         own[name]()
+
+
+def _packages(tally):
+    try:
+        root, debs = package.make()
+    except LabError as error:
+        tally.add("fail", "packages: build")
+        print(f"fail packages: build\n{error}", flush=True)
+        return
+    tally.add("pass", "packages: build")
+    print(f"pass packages: build: {len(debs)} packages", flush=True)
+    for name, run_check in package.checks(root):
+        try:
+            run_check()
+            tally.add("pass", f"packages: {name}")
+            print(f"pass packages: {name}", flush=True)
+        except package.Skipped as error:
+            tally.add("skip", f"packages: {name}")
+            print(f"skip packages: {name}: {error}", flush=True)
+        except LabError as error:
+            tally.add("fail", f"packages: {name}")
+            print(f"fail packages: {name}\n{error}", flush=True)
 
 
 def _check(tally):
