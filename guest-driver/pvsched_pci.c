@@ -96,7 +96,10 @@ static void pvsched_stop(struct pvsched *pv)
 	WRITE_ONCE(pv->is_started, false);
 }
 
-/* Registers all vCPUs, whatever state the device is in. */
+/*
+ * Registers all vCPUs, whatever state the device is in. Returns -EAGAIN if the
+ * host may accept them later.
+ */
 static int pvsched_start(struct pvsched *pv)
 {
 	int status, err;
@@ -136,16 +139,17 @@ static void pvsched_retry_later(struct pvsched *pv)
 }
 
 /*
- * Registers all vCPUs again with a device that lost its state. The hooks stay
- * registered meanwhile, unless this fails.
+ * Registers all vCPUs again with a device that lost its state or did not serve
+ * the guest. Hooks that are registered stay so, unless this fails.
  */
 static void pvsched_recover(struct pvsched *pv)
 {
+	bool was_started = pv->is_started;
 	int err;
 
 	pvsched_vcpus_forget(pv);
 	/* An access to a device that hangs would only take seconds again. */
-	if (pv->is_started && pv->gone && pv->is_hung)
+	if (was_started && pv->gone && pv->is_hung)
 		err = -EIO;
 	else
 		err = pvsched_bar0_restore(pv);
@@ -161,8 +165,9 @@ static void pvsched_recover(struct pvsched *pv)
 		return;
 	}
 	pv->retry_s = 0;
-	dev_info(&pv->pdev->dev,
-		 "the device had lost its state, as after a migration; registered %u vCPUs again\n",
+	dev_info(&pv->pdev->dev, "%s; registered %u vCPUs again\n",
+		 was_started ? "the device had lost its state, as after a migration" :
+			       "the device serves the guest again",
 		 cpumask_weight(&pv->registered));
 }
 
@@ -265,12 +270,16 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto free;
 	err = pvsched_start(pv);
-	if (err)
+	if (err == -EAGAIN)
+		pvsched_retry_later(pv);
+	else if (err)
 		goto free_records;
 	WRITE_ONCE(pv->is_paused, false);
 	pvsched_watch_start(pv);
 	register_random_vmfork_notifier(&pv->vmfork);
 
+	if (err)
+		return 0;
 	version = pvsched_bar0_read(pv, PVSCHED_REG_VERSION);
 	dev_info(dev, "version %u.%u, features %#llx, %u vCPUs\n",
 		 version >> 16, version & 0xffff,

@@ -58,6 +58,7 @@ static void pvsched_withdraw(struct pvsched *pv, unsigned int cpu)
 			 vcpu_id, cpu, pvsched_explain(result));
 }
 
+/* Returns -EAGAIN if the host may accept the record later. */
 static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 {
 	u64 nonce = get_random_u64();
@@ -84,7 +85,7 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 	}
 	pvsched_log(err, pv, "cannot register vCPU %u (CPU %u): %s\n", vcpu_id,
 		    cpu, pvsched_explain(result));
-	return -ENODEV;
+	return result == PVSCHED_RESULT_HOST_TIMEOUT ? -EAGAIN : -ENODEV;
 }
 
 static int pvsched_cpu_online(unsigned int cpu)
