@@ -43,7 +43,7 @@ std::vector<UniqueFd> TakeFds(msghdr& message) {
 }  // namespace
 
 absl::StatusOr<std::optional<FdMessage>> ReceiveWithFds(int socket, void* data, size_t size,
-                                                        size_t max_fds) {
+                                                        size_t max_fds, int flags) {
   iovec iov{.iov_base = data, .iov_len = size};
   ControlBuffer control = MakeControlBuffer(max_fds);
   msghdr message{};
@@ -54,7 +54,7 @@ absl::StatusOr<std::optional<FdMessage>> ReceiveWithFds(int socket, void* data, 
     // Without a control buffer the kernel closes the descriptors itself.
     message.msg_control = control.empty() ? nullptr : control.data();
     message.msg_controllen = control.size() * sizeof(size_t);
-    n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
   } while (n < 0 && errno == EINTR);
   if (n < 0 && errno == EAGAIN) return std::nullopt;
   if (n < 0) return ErrnoStatus(errno, "recvmsg");

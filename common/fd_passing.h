@@ -23,12 +23,13 @@ struct FdMessage {
 };
 
 // Receives at most `size` bytes and the file descriptors that came with them
-// (SCM_RIGHTS). Does not block. Nothing if there is nothing to receive yet.
+// (SCM_RIGHTS). `flags` of recvmsg() may be MSG_PEEK. Does not block. Nothing if there is nothing
+// to receive yet.
 //
 // OutOfRange: end of the stream. InvalidArgument: the message carries more than
 // `max_fds` descriptors; all of them are closed. Others: from recvmsg().
 absl::StatusOr<std::optional<FdMessage>> ReceiveWithFds(int socket, void* data, size_t size,
-                                                        size_t max_fds);
+                                                        size_t max_fds, int flags = 0);
 
 // Sends `data` by one sendmsg(), with `fds` attached to its first byte. Returns
 // the bytes sent, which a send time-out can cut short. Nothing if the socket's

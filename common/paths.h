@@ -17,6 +17,9 @@ inline constexpr std::string_view kDefaultStateDir = "/run/pvsched";
 inline constexpr std::string_view kDeviceSocketName = "device.sock";
 inline constexpr std::string_view kAdminSocketName = "admin.sock";
 
+// pvsched-deviced's socket, which VMMs connect to.
+inline constexpr std::string_view kDefaultVfioUserSocket = "/run/pvsched/vfio-user.sock";
+
 inline std::string InDirectory(std::string_view directory, std::string_view name) {
   return std::string(directory).append("/").append(name);
 }

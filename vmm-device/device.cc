@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstddef>
+#include <set>
+#include <utility>
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
@@ -189,6 +191,61 @@ bool Device::Reset() {
   nonce_ = 0;
   result_ = withdrawn.ok() ? PVSCHED_RESULT_OK : PVSCHED_RESULT_HOST_TIMEOUT;
   return withdrawn.ok();
+}
+
+Device::State Device::Save() const {
+  State state{.driver_features = driver_features_,
+              .driver_version = driver_version_,
+              .status = status_,
+              .vcpu_select = vcpu_select_,
+              .result = result_,
+              .nonce = nonce_,
+              .records = {}};
+  state.records.reserve(records_.size());
+  for (const auto& [vcpu_id, record] : records_) {
+    state.records.push_back({.vcpu_id = vcpu_id, .gpa = record.gpa, .nonce = record.nonce});
+  }
+  return state;
+}
+
+absl::Status Device::CheckState(const State& state) const {
+  const bool has_features = (state.status & PVSCHED_STATUS_FEATURES_OK) != 0;
+  const bool is_version_known = state.driver_version >> 16 == PVSCHED_VERSION_MAJOR;
+  const bool are_features_known = (state.driver_features & ~options_.features) == 0;
+  if ((state.status & ~kKnownStatus) != 0 || state.result >= kResultNames.size() ||
+      (has_features && !(is_version_known && are_features_known)) ||
+      (!has_features && (state.status & PVSCHED_STATUS_DRIVER_OK) != 0) ||
+      (!has_features && !state.records.empty())) {
+    return absl::InvalidArgumentError("the registers have an impossible state");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Device::Restore(const State& state) {
+  RETURN_IF_ERROR(CheckState(state));
+  std::map<uint32_t, Record> records;
+  std::set<uint64_t> gpas;
+  for (const State::Record& record : state.records) {
+    const bool is_new = records
+                            .emplace(record.vcpu_id, Record{.gpa = record.gpa,
+                                                            .mapping = {},
+                                                            .nonce = record.nonce,
+                                                            .preempt_count_gpa = 0,
+                                                            .is_attached = false})
+                            .second;
+    if (!is_new || !gpas.insert(record.gpa).second || record.vcpu_id >= options_.max_vcpus ||
+        record.gpa == 0 || record.gpa % PVSCHED_RECORD_SIZE != 0) {
+      return absl::InvalidArgumentError("a record has an impossible state");
+    }
+  }
+  driver_features_ = state.driver_features;
+  driver_version_ = state.driver_version;
+  status_ = state.status;
+  vcpu_select_ = state.vcpu_select;
+  result_ = static_cast<pvsched_result>(state.result);
+  nonce_ = state.nonce;
+  records_ = std::move(records);
+  return absl::OkStatus();
 }
 
 // The checks of registration and withdrawal alike.

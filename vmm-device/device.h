@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -99,6 +100,22 @@ class Device {
     uint64_t bad_accesses = 0;
   };
 
+  // What the guest has set: enough for another process to continue.
+  struct State {
+    struct Record {
+      uint32_t vcpu_id = 0;
+      uint64_t gpa = 0;
+      uint64_t nonce = 0;
+    };
+    uint64_t driver_features = 0;
+    uint32_t driver_version = 0;
+    uint32_t status = 0;
+    uint32_t vcpu_select = 0;
+    uint32_t result = 0;
+    uint64_t nonce = 0;
+    std::vector<Record> records;
+  };
+
   // `memory` and `sink` are borrowed and must outlive the device.
   Device(const Options& options, const GuestMemory* memory, RecordSink* sink);
 
@@ -121,6 +138,11 @@ class Device {
   // mapped and unchanged.
   void OnMemoryAdded();
 
+  State Save() const;
+  // For a device at power-on. The records wait for OnMemoryAdded(), which hands
+  // them to the sink. InvalidArgument: no device has this state.
+  absl::Status Restore(const State& state);
+
   const Counters& counters() const { return counters_; }
 
  private:
@@ -132,6 +154,7 @@ class Device {
     bool is_attached;            // the host has it; false while its memory is removed
   };
 
+  absl::Status CheckState(const State& state) const;
   uint32_t Read32(uint64_t offset) const;
   uint64_t Read64(uint64_t offset) const;
   void Write32(uint64_t offset, uint32_t value);

@@ -47,6 +47,11 @@ PciConfig::PciConfig() : value_(kPowerOn) {}
 
 void PciConfig::Reset() { value_ = kPowerOn; }
 
+void PciConfig::Restore(const Bytes& bytes) {
+  Reset();
+  Write(0, bytes.data(), bytes.size());
+}
+
 void PciConfig::Read(uint64_t offset, uint8_t* out, size_t size) const {
   for (size_t i = 0; i < size; ++i) {
     const bool inside = offset < kSize && i < kSize - offset;

@@ -32,6 +32,12 @@ class PciConfig {
   // Returns to the power-on state.
   void Reset();
 
+  // The whole space, and the same space again in another process. Restore()
+  // takes the writable bits only, so any bytes are safe.
+  using Bytes = std::array<uint8_t, kSize>;
+  const Bytes& bytes() const { return value_; }
+  void Restore(const Bytes& bytes);
+
  private:
   std::array<uint8_t, kSize> value_;
 };

@@ -32,9 +32,10 @@ TemporaryDirectory::~TemporaryDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-DeviceProcess::DeviceProcess(const std::vector<std::string>& args, const std::string& log)
+DeviceProcess::DeviceProcess(const std::vector<std::string>& args, const std::string& log,
+                             const std::string& program)
     : log_(log) {
-  std::vector<std::string> all = {PVSCHED_DEVICE_PATH};
+  std::vector<std::string> all = {program};
   // A sanitizer's runtime needs more system calls than the filter allows.
   if (PVSCHED_IS_SANITIZED) all.emplace_back("--no-seccomp");
   all.insert(all.end(), args.begin(), args.end());
@@ -46,7 +47,7 @@ DeviceProcess::DeviceProcess(const std::vector<std::string>& args, const std::st
     const int fd = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
-    execv(PVSCHED_DEVICE_PATH, argv.data());
+    execv(argv[0], argv.data());
     _exit(126);
   }
 }
@@ -86,6 +87,12 @@ std::string DeviceProcess::Log() const {
 int DeviceProcess::CountFds() const {
   const std::filesystem::directory_iterator fds("/proc/" + std::to_string(pid_) + "/fd");
   return static_cast<int>(std::distance(begin(fds), end(fds)));
+}
+
+std::vector<pid_t> DeviceProcess::Children() const {
+  const std::string pid = std::to_string(pid_);
+  std::ifstream file("/proc/" + pid + "/task/" + pid + "/children");
+  return {std::istream_iterator<pid_t>(file), {}};
 }
 
 int64_t DeviceProcess::Status(const std::string& key) const {

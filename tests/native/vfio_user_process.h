@@ -24,11 +24,12 @@ class TemporaryDirectory {
   std::string path_;
 };
 
-// A running pvsched-device.
+// A running pvsched-device or pvsched-deviced.
 class DeviceProcess {
  public:
-  // Starts pvsched-device with `args`. Its output is appended to the file `log`.
-  DeviceProcess(const std::vector<std::string>& args, const std::string& log);
+  // Starts the program with `args`. Its output is appended to the file `log`.
+  DeviceProcess(const std::vector<std::string>& args, const std::string& log,
+                const std::string& program = PVSCHED_DEVICE_PATH);
   // Kills the process if it still runs.
   ~DeviceProcess();
   DeviceProcess(const DeviceProcess&) = delete;
@@ -43,6 +44,8 @@ class DeviceProcess {
 
   std::string Log() const;
   int CountFds() const;
+  // The processes that it has started and not waited for.
+  std::vector<pid_t> Children() const;
   // The integer value of `key` in /proc/PID/status.
   int64_t Status(const std::string& key) const;
 

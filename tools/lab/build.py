@@ -11,7 +11,7 @@ from lock import exclusive
 from progress import step
 from settings import BUILD, CHECKOUT, LabError
 
-DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-boot")
+DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-deviced", "pvsched-boot")
 GUEST_PROGRAMS = ("kexec-now", "boot-init")
 _LOCK = BUILD / "lab" / "build.lock"
 

@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLICY_HEADER = ROOT / "host-policy/core/default_policy.h"
 POLICY_PAGE = ROOT / "docs/explanation/policy.md"
 CLI_PAGES = [ROOT / f"docs/reference/{name}.md"
-             for name in ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-boot")]
+             for name in ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-deviced", "pvsched-boot")]
 TUNABLES_PAGE = ROOT / "docs/reference/tunables.md"
 CONFIG_PAGE = ROOT / "docs/reference/configuration.md"
 CONFIG_FILE = ROOT / "host-policy/daemon/pvsched.toml"

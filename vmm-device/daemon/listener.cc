@@ -13,7 +13,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
-#include "common/pidfd.h"
 #include "common/unix_socket.h"
 
 namespace pvsched {
@@ -69,22 +68,6 @@ absl::StatusOr<bool> IsListening(int socket) {
         absl::StrCat("descriptor ", socket, " is no UNIX stream socket"));
   }
   return is_listening != 0;
-}
-
-absl::StatusOr<UniqueFd> PeerPidfd(int socket) {
-  int pidfd = -1;
-  socklen_t length = sizeof(pidfd);
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) == 0) return UniqueFd(pidfd);
-
-  // Kernels before 6.5 give the pid only. Another process can have it by now.
-  ucred peer{};
-  length = sizeof(peer);
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
-    return ErrnoStatus(errno, "SO_PEERCRED");
-  }
-  UniqueFd fd(pidfd_open(peer.pid, 0));
-  if (!fd) return ErrnoStatus(errno, absl::StrCat("pidfd_open of process ", peer.pid));
-  return fd;
 }
 
 }  // namespace pvsched

@@ -55,9 +55,6 @@ class VfioUserListener {
 // Whether `socket` listens. InvalidArgument: it is no UNIX stream socket.
 absl::StatusOr<bool> IsListening(int socket);
 
-// A pidfd of the process that connected to `socket`.
-absl::StatusOr<UniqueFd> PeerPidfd(int socket);
-
 }  // namespace pvsched
 
 #endif  // PVSCHED_VMM_DEVICE_DAEMON_LISTENER_H_

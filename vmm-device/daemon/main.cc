@@ -18,12 +18,17 @@
 #include "absl/status/status.h"
 #include "common/errno_status.h"
 #include "common/event_loop.h"
+#include "common/peer.h"
 #include "common/unique_fd.h"
 #include "vmm-device/daemon/control_client.h"
 #include "vmm-device/daemon/listener.h"
 #include "vmm-device/daemon/options.h"
 #include "vmm-device/daemon/seccomp_filter.h"
 #include "vmm-device/device.h"
+#include "vmm-device/durable/durable_channel.h"
+#include "vmm-device/durable/hand_over.h"
+#include "vmm-device/durable/handed_over_fds.h"
+#include "vmm-device/durable/state_file.h"
 #include "vmm-device/memory_map.h"
 #include "vmm-device/pci_config.h"
 #include "vmm-device/vfio_user/server.h"
@@ -47,12 +52,17 @@ class Daemon {
   // daemon cannot start, or if the VM's connection breaks.
   absl::Status Run();
 
+  // Of a supervised device: nothing is left to continue.
+  bool is_session_over() const { return is_session_over_; }
+
  private:
   absl::Status Start();
   absl::Status StartEndpoint();
   void OnSignal();
   void Accept();
   absl::Status Serve(UniqueFd socket);
+  absl::Status RestoreSession(UniqueFd socket);
+  absl::Status ContinueSession();
   void OnNegotiated(int socket);
   void HandleClient();
   void Stop(absl::Status result);
@@ -60,6 +70,7 @@ class Daemon {
   const DeviceOptions& config_;
   EventLoop loop_;
   bool is_stopping_ = false;
+  bool is_session_over_ = false;
   absl::Status result_;
   UniqueFd signals_;
   std::unique_ptr<VfioUserListener> listener_;  // none with a connected --fd
@@ -68,6 +79,9 @@ class Daemon {
   MemoryMap memory_;
   PciConfig pci_config_;
   std::unique_ptr<Device> device_;
+  HandedOverFds handed_over_;
+  std::unique_ptr<StateFile> state_;        // of a supervised device
+  DurableChannel* channel_ = nullptr;       // the client's, of a supervised device
   std::unique_ptr<VfioUserServer> client_;  // none between VMs
 };
 
@@ -98,6 +112,7 @@ absl::Status Daemon::StartEndpoint() {
   if (config_.fd >= 0) {
     ASSIGN_OR_RETURN(const bool is_listening, IsListening(config_.fd));
     UniqueFd socket(config_.fd);
+    if (!config_.handed_over.empty()) return RestoreSession(std::move(socket));
     if (!is_listening) return Serve(std::move(socket));
     listener_ = VfioUserListener::FromFd(std::move(socket));
   } else {
@@ -108,13 +123,17 @@ absl::Status Daemon::StartEndpoint() {
 
 absl::Status Daemon::Run() {
   RETURN_IF_ERROR(Start());
-  if (config_.seccomp) RETURN_IF_ERROR(ApplySeccompFilter());
+  if (config_.seccomp) {
+    RETURN_IF_ERROR(ApplySeccompFilter(
+        {.has_socket_file = !config_.socket.empty(), .reply_pipe = handed_over_.pipe_in}));
+  }
+  if (state_) RETURN_IF_ERROR(ContinueSession());
   if (listener_) {
     LOG(INFO) << "waiting for a VM on "
               << (config_.socket.empty() ? "an inherited socket" : config_.socket);
   }
   sd_notify(/*unset_environment=*/0, "READY=1");
-  loop_.Run();
+  if (!is_stopping_) loop_.Run();
   return result_;
 }
 
@@ -151,14 +170,59 @@ absl::Status Daemon::Serve(UniqueFd socket) {
   return loop_.Add(fd, [this] { HandleClient(); });
 }
 
+// Until the filter is applied, only what the last process left is read.
+absl::Status Daemon::RestoreSession(UniqueFd socket) {
+  ASSIGN_OR_RETURN(handed_over_, HandedOverFds::Parse(config_.handed_over));
+  ASSIGN_OR_RETURN(state_, StateFile::Open(handed_over_.state, handed_over_.supervisor,
+                                           device_.get(), &pci_config_, &memory_));
+  StateFile::Files files;
+  for (const auto& [file, fd] : handed_over_.files) files[file] = UniqueFd(fd);
+  DurableChannel::Descriptors descriptors{.socket = std::move(socket),
+                                          .pipe_out = UniqueFd(handed_over_.pipe_out),
+                                          .pipe_in = UniqueFd(handed_over_.pipe_in),
+                                          .request = std::move(files[kRequestFile])};
+  files.erase(kRequestFile);
+  absl::Status restored = state_->Restore(std::move(files));
+  if (!restored.ok()) {
+    is_session_over_ = true;
+    return restored;
+  }
+  // Kept for pvschedd, to which no connection stands yet.
+  device_->OnMemoryAdded();
+
+  const int fd = descriptors.socket.get();
+  auto channel = std::make_unique<DurableChannel>(std::move(descriptors), state_.get());
+  channel_ = channel.get();
+  client_ =
+      std::make_unique<VfioUserServer>(std::move(channel), state_->is_negotiated(), device_.get(),
+                                       &pci_config_, &memory_, [this, fd] { OnNegotiated(fd); });
+  RETURN_IF_ERROR(loop_.Add(fd, [this] { HandleClient(); }));
+  // The supervisor sends nothing, so this is its end.
+  return loop_.Add(handed_over_.supervisor,
+                   [this] { Stop(absl::AbortedError("the supervisor has ended")); });
+}
+
+absl::Status Daemon::ContinueSession() {
+  if (client_->negotiated()) OnNegotiated(client_->fd());
+  absl::Status status = channel_->Resume();
+  if (!status.ok()) {
+    is_session_over_ = !absl::IsAborted(status);
+    return status;
+  }
+  // A request that is complete makes the socket not readable.
+  HandleClient();
+  return is_stopping_ ? absl::OkStatus() : state_->SendReady();
+}
+
 // pvschedd hears of a client only now: processes also connect just to probe the
 // socket.
 void Daemon::OnNegotiated(int socket) {
-  LOG(INFO) << "a VM has connected";
+  LOG(INFO) << (state_ && state_->is_negotiated() ? "continuing to serve the VM"
+                                                  : "a VM has connected");
   if (!control_) return;
-  absl::StatusOr<UniqueFd> vmm = PeerPidfd(socket);
+  absl::StatusOr<Peer> vmm = GetPeer(socket);
   if (vmm.ok()) {
-    control_->StartSession(*std::move(vmm));
+    control_->StartSession(std::move(vmm->pidfd));
   } else {
     LOG(ERROR) << "cannot identify the VMM's process, so the VM runs without pvschedd: "
                << vmm.status();
@@ -176,6 +240,7 @@ void Daemon::HandleClient() {
   loop_.Remove(client_->fd());
   client_.reset();
   if (control_) control_->EndSession();
+  is_session_over_ = !absl::IsAborted(status);
   if (is_end && was_vm) {
     const Device::Counters& counters = device_->counters();
     LOG(INFO) << "the VM has disconnected; failed accesses to BAR0: "
@@ -207,11 +272,12 @@ int Main(int argc, char** argv) {
   InitializeDeviceLog(config.log_level);
 
   Daemon daemon(config);
-  if (absl::Status status = daemon.Run(); !status.ok()) {
+  const absl::Status status = daemon.Run();
+  if (!status.ok()) {
     fprintf(stderr, "pvsched-device: %s\n", std::string(status.message()).c_str());
-    return 1;
   }
-  return 0;
+  if (!config.handed_over.empty() && daemon.is_session_over()) return kExitSessionOver;
+  return status.ok() ? 0 : 1;
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "pvsched_control.h"
+#include "vmm-device/durable/state_image.h"
 
 namespace pvsched {
 namespace {
@@ -81,6 +82,9 @@ void AddDeviceOptions(CLI::App& app, DeviceOptions& options) {
       ->excludes(socket);
   app.callback([&options] {
     if (options.socket.empty() && options.fd < 0) throw CLI::RequiredError("--socket or --fd");
+    if (!options.handed_over.empty() && options.max_vcpus > kMaxSavedRecords) {
+      throw CLI::ValidationError("--max-vcpus", "a supervised device has fewer");
+    }
   });
   AddSocketAccessOptions(app, options.socket_access);
   CLI::Option* control =
@@ -100,6 +104,8 @@ void AddDeviceOptions(CLI::App& app, DeviceOptions& options) {
   app.add_flag("--persist", options.persist, "After a VM has left, wait for the next");
   app.add_flag("--seccomp,!--no-seccomp", options.seccomp,
                "Allow only the system calls that are needed (default: on)");
+  // Between pvsched-deviced and its devices, so not in the help.
+  app.add_option("--handed-over", options.handed_over)->group("");
   AddLogLevelOption(app, options.log_level);
   app.set_version_flag("--version", "pvsched-device " PVSCHED_VERSION_STRING);
 }

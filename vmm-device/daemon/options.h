@@ -24,6 +24,7 @@ struct DeviceOptions {
   bool no_control = false;
   bool persist = false;
   bool seccomp = true;
+  std::string handed_over;  // HandedOverFds, from pvsched-deviced; empty: none
   std::string log_level = "info";
 };
 

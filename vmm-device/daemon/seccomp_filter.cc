@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -50,12 +51,8 @@ constexpr int kAllowed[] = {
     SCMP_SYS(newfstatat),
     SCMP_SYS(pread64),
     SCMP_SYS(close),
-    // The log, events, and removal of the socket file.
+    // Events.
     SCMP_SYS(read),
-    SCMP_SYS(write),
-    SCMP_SYS(writev),
-    SCMP_SYS(unlink),
-    SCMP_SYS(unlinkat),
     // The C library: memory, locks, time, signals, exit.
     SCMP_SYS(brk),
     SCMP_SYS(munmap),
@@ -66,8 +63,6 @@ constexpr int kAllowed[] = {
     SCMP_SYS(clock_gettime),
     SCMP_SYS(gettimeofday),
     SCMP_SYS(gettid),
-    SCMP_SYS(tgkill),
-    SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(sched_yield),
@@ -92,38 +87,56 @@ void OnForbiddenCall(int, siginfo_t* info, void*) {
   _exit(1);
 }
 
-// Returns 0 or a negative errno value.
-int AddRules(scmp_filter_ctx filter) {
-  int error = 0;
-  for (const int call : kAllowed) {
-    if (error == 0) error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+// Rules that a filter gets, until one fails.
+class Rules {
+ public:
+  explicit Rules(scmp_filter_ctx filter) : filter_(filter) {}
+
+  template <typename... Conditions>
+  void Allow(int call, Conditions... conditions) {
+    if (error_ != 0) return;
+    error_ = seccomp_rule_add(filter_, SCMP_ACT_ALLOW, call, sizeof...(conditions), conditions...);
   }
-  // mmap() without PROT_EXEC, and UNIX sockets only.
-  if (error == 0) {
-    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  }
-  if (error == 0) {
-    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-  }
+  int error() const { return error_; }  // 0 or a negative errno value
+
+ private:
+  scmp_filter_ctx const filter_;
+  int error_ = 0;
+};
+
+scmp_datum_t Datum(int value) { return static_cast<scmp_datum_t>(value); }
+
+void AddConditionalRules(Rules& rules, const SeccompOptions& options) {
+  // Anonymous memory without PROT_EXEC, and UNIX sockets.
+  rules.Allow(SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+              SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+  rules.Allow(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
   // Abseil names its anonymous memory.
-  if (error == 0) {
-    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                             SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA));
-  }
+  rules.Allow(SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA));
   for (const unsigned command : {F_GETFL, F_GET_SEALS}) {
-    if (error == 0) {
-      error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                               SCMP_A1(SCMP_CMP_EQ, command));
-    }
+    rules.Allow(SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, command));
   }
-  return error;
+  // abort(), and no signal to another process. OnForbiddenCall() stays.
+  rules.Allow(SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, Datum(getpid())));
+  rules.Allow(SCMP_SYS(rt_sigaction), SCMP_A0(SCMP_CMP_EQ, SIGABRT));
+  // The log. Guest memory is open for writing, but is not written.
+  for (const int call : {SCMP_SYS(write), SCMP_SYS(writev)}) {
+    rules.Allow(call, SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO));
+  }
+  if (options.has_socket_file) {
+    rules.Allow(SCMP_SYS(unlink));
+    rules.Allow(SCMP_SYS(unlinkat));
+  }
+  if (options.reply_pipe >= 0) {
+    rules.Allow(SCMP_SYS(write), SCMP_A0(SCMP_CMP_EQ, Datum(options.reply_pipe)));
+    rules.Allow(SCMP_SYS(splice));
+    rules.Allow(SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+  }
 }
 
 }  // namespace
 
-absl::Status ApplySeccompFilter() {
+absl::Status ApplySeccompFilter(const SeccompOptions& options) {
   // The first rate-limited log line opens a file to read the clock's frequency,
   // which the filter forbids. So that line is logged before.
   LOG_EVERY_N_SEC(INFO, 1) << "applying the seccomp filter";
@@ -136,7 +149,10 @@ absl::Status ApplySeccompFilter() {
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_TRAP),
                                                                  &seccomp_release);
   if (!filter) return absl::InternalError("seccomp_init failed");
-  int error = AddRules(filter.get());
+  Rules rules(filter.get());
+  for (const int call : kAllowed) rules.Allow(call);
+  AddConditionalRules(rules, options);
+  int error = rules.error();
   if (error == 0) error = seccomp_load(filter.get());
   if (error != 0) {
     return absl::InternalError(absl::StrCat("cannot apply the seccomp filter: ", strerror(-error),

@@ -9,7 +9,12 @@ namespace pvsched {
 
 // Limits this process to the system calls that pvsched-device needs once it has
 // started. Any other call ends the process with a message that names the call.
-absl::Status ApplySeccompFilter();
+// The signal that ends it cannot be handled or ignored any more.
+struct SeccompOptions {
+  bool has_socket_file = false;  // which is removed at the end
+  int reply_pipe = -1;           // written to, and spliced from; -1: none
+};
+absl::Status ApplySeccompFilter(const SeccompOptions& options);
 
 }  // namespace pvsched
 

@@ -6,12 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/unique_fd.h"
+#include "vmm-device/vfio_user/channel.h"
 #include "vmm-device/vfio_user/protocol.h"
 
 namespace pvsched {
@@ -19,30 +19,21 @@ namespace pvsched {
 // Receives and sends messages over a connected UNIX stream socket. Receiving
 // does not block, so a client that stops within a message delays no other work.
 // Sending blocks for kSendTimeoutSeconds at most. Not thread-safe.
-class VfioUserConnection {
+class VfioUserConnection : public VfioUserChannel {
  public:
   // QEMU waits 5 s for a reply.
   static constexpr int kSendTimeoutSeconds = 5;
 
-  struct Message {
-    vfio_user::Header header;
-    std::vector<uint8_t> payload;
-    std::vector<UniqueFd> fds;
-  };
-
   explicit VfioUserConnection(UniqueFd socket);
 
-  int fd() const { return socket_.get(); }
+  int fd() const override { return socket_.get(); }
+  absl::StatusOr<std::optional<Message>> Receive() override;
 
-  // The next message. Nothing until the message is complete. After an error the
-  // connection is unusable. OutOfRange: the client closed it between messages.
-  absl::StatusOr<std::optional<Message>> Receive();
-
-  // Replies to `request`. Header and payload are sent by one call: QEMU reads
-  // them separately, but fails if the payload is not there at once. After an
-  // error the connection is unusable.
-  absl::Status Reply(const vfio_user::Header& request, absl::Span<const uint8_t> payload);
-  absl::Status ReplyError(const vfio_user::Header& request, int error);
+  // Header and payload are sent by one call: QEMU reads them separately, but
+  // fails if the payload is not there at once.
+  absl::Status Reply(const vfio_user::Header& request, absl::Span<const uint8_t> payload) override;
+  absl::Status ReplyError(const vfio_user::Header& request, int error) override;
+  absl::Status FinishWithoutReply() override { return absl::OkStatus(); }
 
  private:
   absl::StatusOr<bool> ReceiveHeader();

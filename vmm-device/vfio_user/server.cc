@@ -4,12 +4,14 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
+#include "vmm-device/vfio_user/connection.h"
 #include "vmm-device/vfio_user/protocol.h"
 #include "vmm-device/vfio_user/version.h"
 
@@ -125,11 +127,18 @@ absl::StatusOr<RegionAccess> ParseAccess(Bytes request) {
 
 VfioUserServer::VfioUserServer(UniqueFd socket, Device* device, PciConfig* config,
                                MemoryMap* memory, std::function<void()> on_negotiated)
-    : connection_(std::move(socket)),
+    : VfioUserServer(std::make_unique<VfioUserConnection>(std::move(socket)),
+                     /*is_negotiated=*/false, device, config, memory, std::move(on_negotiated)) {}
+
+VfioUserServer::VfioUserServer(std::unique_ptr<VfioUserChannel> channel, bool is_negotiated,
+                               Device* device, PciConfig* config, MemoryMap* memory,
+                               std::function<void()> on_negotiated)
+    : channel_(std::move(channel)),
       device_(device),
       config_(config),
       memory_(memory),
-      on_negotiated_(std::move(on_negotiated)) {}
+      on_negotiated_(std::move(on_negotiated)),
+      negotiated_(is_negotiated) {}
 
 VfioUserServer::~VfioUserServer() {
   ResetDevice();
@@ -145,7 +154,7 @@ void VfioUserServer::ResetDevice() {
 
 absl::Status VfioUserServer::HandleInput() {
   for (int i = 0; i < kMaxMessagesPerCall; ++i) {
-    ASSIGN_OR_RETURN(std::optional<Message> message, connection_.Receive());
+    ASSIGN_OR_RETURN(std::optional<Message> message, channel_->Receive());
     if (!message) break;
     RETURN_IF_ERROR(Handle(*message));
   }
@@ -165,11 +174,12 @@ absl::Status VfioUserServer::Handle(Message& message) {
     LOG_EVERY_N_SEC(WARNING, 1) << "vfio-user command " << header.command
                                 << " failed: " << payload.status().message();
   }
-  if (!(header.flags & vfio_user::kNoReply)) {
-    const absl::Status sent = payload.ok()
-                                  ? connection_.Reply(header, *payload)
-                                  : connection_.ReplyError(header, StatusToErrno(payload.status()));
-    if (!sent.ok()) return sent;
+  if (header.flags & vfio_user::kNoReply) {
+    RETURN_IF_ERROR(channel_->FinishWithoutReply());
+  } else if (payload.ok()) {
+    RETURN_IF_ERROR(channel_->Reply(header, *payload));
+  } else {
+    RETURN_IF_ERROR(channel_->ReplyError(header, StatusToErrno(payload.status())));
   }
   // The session ends if the first command does not negotiate a version.
   if (!was_negotiated && !payload.ok()) return payload.status();

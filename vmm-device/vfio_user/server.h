@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,7 +15,7 @@
 #include "vmm-device/device.h"
 #include "vmm-device/memory_map.h"
 #include "vmm-device/pci_config.h"
-#include "vmm-device/vfio_user/connection.h"
+#include "vmm-device/vfio_user/channel.h"
 
 namespace pvsched {
 
@@ -31,12 +32,17 @@ class VfioUserServer {
       UniqueFd socket, Device* device, PciConfig* config, MemoryMap* memory,
       std::function<void()> on_negotiated = [] {});
 
+  // Serves the client of `channel`. `is_negotiated`: another process has
+  // negotiated the version, and restored the state since.
+  VfioUserServer(std::unique_ptr<VfioUserChannel> channel, bool is_negotiated, Device* device,
+                 PciConfig* config, MemoryMap* memory, std::function<void()> on_negotiated);
+
   // Withdraws all records, then removes the client's memory.
   ~VfioUserServer();
   VfioUserServer(const VfioUserServer&) = delete;
   VfioUserServer& operator=(const VfioUserServer&) = delete;
 
-  int fd() const { return connection_.fd(); }
+  int fd() const { return channel_->fd(); }
 
   bool negotiated() const { return negotiated_; }
 
@@ -45,7 +51,7 @@ class VfioUserServer {
   absl::Status HandleInput();
 
  private:
-  using Message = VfioUserConnection::Message;
+  using Message = VfioUserChannel::Message;
   using Payload = std::vector<uint8_t>;
 
   absl::Status Handle(Message& message);
@@ -57,12 +63,12 @@ class VfioUserServer {
   absl::StatusOr<Payload> WriteRegion(absl::Span<const uint8_t> request);
   void ResetDevice();
 
-  VfioUserConnection connection_;
+  std::unique_ptr<VfioUserChannel> channel_;
   Device* const device_;
   PciConfig* const config_;
   MemoryMap* const memory_;
   const std::function<void()> on_negotiated_;
-  bool negotiated_ = false;
+  bool negotiated_;
 };
 
 }  // namespace pvsched

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
+#ifndef PVSCHED_VMM_DEVICE_SUPERVISOR_SUPERVISOR_H_
+#define PVSCHED_VMM_DEVICE_SUPERVISOR_SUPERVISOR_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/event_loop.h"
+#include "common/unique_fd.h"
+#include "common/unix_socket.h"
+#include "vmm-device/supervisor/held_session.h"
+
+namespace pvsched {
+
+// Gives each VMM that connects to one socket a device process of its own. For
+// the event loop's thread.
+class Supervisor {
+ public:
+  // Connections in all, and of one user. The second keeps a user from taking
+  // all places; root has no such limit.
+  static constexpr size_t kMaxSessions = 1024;
+  static constexpr size_t kMaxSessionsPerUser = 512;
+
+  // `command` starts a device; a session adds its own options to it.
+  Supervisor(EventLoop* loop, std::vector<std::string> command)
+      : loop_(loop), command_(std::move(command)) {}
+  ~Supervisor();
+
+  // Accepts VMMs on a listening socket.
+  absl::Status Listen(UniqueFd listener);
+
+  size_t num_sessions() const { return sessions_.size(); }
+
+ private:
+  void Accept();
+  bool HasRoomFor(uid_t uid) const;
+  absl::Status StartSession(UniqueFd socket, uid_t uid, const std::string& vm_name);
+  std::string MakeUnique(const std::string& name) const;
+
+  EventLoop* const loop_;
+  const std::vector<std::string> command_;
+  UniqueFd listener_;
+  Acceptor acceptor_;
+  std::map<std::string, std::unique_ptr<HeldSession>> sessions_;  // by VM's name
+};
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_VMM_DEVICE_SUPERVISOR_SUPERVISOR_H_
