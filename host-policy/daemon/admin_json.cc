@@ -105,6 +105,7 @@ nlohmann::ordered_json VcpuToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot
 
 nlohmann::ordered_json VcpuStatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot) {
   return {{"vm", vm.name},
+          {"pid", vm.pid},
           {"vcpu", vcpu.id},
           {"state", vcpu.tid == 0 ? "unbound" : StateName(slot.vcpu.state)},
           {"cpu_ns", slot.vcpu.cpu_ns},
@@ -115,6 +116,20 @@ nlohmann::ordered_json VcpuStatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs
           {"events", slot.events},
           {"events_lost", slot.lost},
           {"wakeup_us", {{"normal", slot.wakeup_us[0]}, {"boosted", slot.wakeup_us[1]}}}};
+}
+
+nlohmann::ordered_json WakeupBoundsUs() {
+  Json bounds = Json::array();
+  for (int i = 1; i < PVS_BUCKETS; ++i) bounds.push_back(1u << i);
+  return bounds;
+}
+
+nlohmann::ordered_json RefusalsToJson(const Refusals& refusals) {
+  return {{"hello", refusals.hello},
+          {"register", refusals.registrations},
+          {"other", refusals.requests},
+          {"malformed", refusals.malformed},
+          {"connection", refusals.connections}};
 }
 
 nlohmann::ordered_json ScxCountsToJson(const pvs_scx_counts& counts) {

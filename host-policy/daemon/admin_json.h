@@ -6,6 +6,7 @@
 #include <string>
 
 #include "host-policy/daemon/actuators/actuator.h"
+#include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/scx_exit_record.h"
 #include "host-policy/loader/bpf_object.h"
@@ -18,9 +19,11 @@ namespace pvsched {
 nlohmann::ordered_json VmToJson(const Vm& vm);
 nlohmann::ordered_json VcpuToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot,
                                   Actuator& actuator);
-// The vCPU's counters, and histograms of its wake-up latency: bucket i counts
-// wake-ups of [2^i, 2^(i+1)) us.
+// The vCPU's counters, and histograms of its wake-up latency: WakeupBoundsUs()
+// has the upper bounds of all buckets but the last, which has none.
 nlohmann::ordered_json VcpuStatsToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot);
+nlohmann::ordered_json WakeupBoundsUs();
+nlohmann::ordered_json RefusalsToJson(const Refusals& refusals);
 nlohmann::ordered_json ScxCountsToJson(const pvs_scx_counts& counts);
 nlohmann::ordered_json ScxExitToJson(const ScxExit& exit, const std::string& path);
 nlohmann::ordered_json TraceToJson(const Vm& vm, const Vcpu& vcpu, const pvs_trace& trace);

@@ -106,12 +106,19 @@ Json AdminServer::StatsToJson() {
     }
   }
   const Actuator::Counts counts = actuator_.counts();
+  const std::optional<ScxExit> exit = scx_exits_.Load();
+  Json scheduler = {{"ends", exit ? exit->count : 0}};
+  if (IsScheduler()) scheduler["counts"] = ScxCountsToJson(bpf_.scx_counts());
   return {{"actuator",
            {{"name", actuator_.name()},
             {"calls", counts.calls},
             {"failures", counts.failures},
             {"deferred", counts.deferred}}},
+          {"scheduler", scheduler},
           {"recursion_misses", bpf_.recursion_misses()},
+          {"refusals", RefusalsToJson(refusals_)},
+          {"vms", registry_.vms().size()},
+          {"wakeup_bounds_us", WakeupBoundsUs()},
           {"vcpus", list}};
 }
 
@@ -154,6 +161,8 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
       absl::StrCat("pvschedd has no command '", command, "': is pvschedctl of another version?"));
 }
 
+bool AdminServer::IsScheduler() const { return actuator_.name() == std::string("scx"); }
+
 Json AdminServer::SchedulerToJson() const {
   const std::optional<ScxExit> exit = scx_exits_.Load();
   uint64_t events_lost = 0;
@@ -161,7 +170,7 @@ Json AdminServer::SchedulerToJson() const {
     for (const auto& [id, vcpu] : vm->vcpus) events_lost += bpf_.slot(vcpu.slot).lost;
   }
   Json json = {{"actuator", actuator_.name()},
-               {"is_scheduler", actuator_.name() == std::string("scx")},
+               {"is_scheduler", IsScheduler()},
                {"events_lost", events_lost},
                {"recursion_misses", bpf_.recursion_misses()},
                {"last_end", exit ? ScxExitRecord::Summary(*exit) : ""},

@@ -14,6 +14,7 @@
 #include "common/unique_fd.h"
 #include "common/unix_socket.h"
 #include "host-policy/daemon/actuators/actuator.h"
+#include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/scx_exit_record.h"
 #include "host-policy/loader/bpf_object.h"
@@ -32,8 +33,13 @@ class AdminServer {
  public:
   // All must outlive the server.
   AdminServer(EventLoop& loop, Registry& registry, BpfObject& bpf, Actuator& actuator,
-              const ScxExitRecord& scx_exits)
-      : loop_(loop), registry_(registry), bpf_(bpf), actuator_(actuator), scx_exits_(scx_exits) {}
+              const ScxExitRecord& scx_exits, const Refusals& refusals)
+      : loop_(loop),
+        registry_(registry),
+        bpf_(bpf),
+        actuator_(actuator),
+        scx_exits_(scx_exits),
+        refusals_(refusals) {}
   ~AdminServer();
 
   absl::Status Listen(const std::string& path);
@@ -53,6 +59,7 @@ class AdminServer {
   nlohmann::ordered_json VmsToJson() const;
   nlohmann::ordered_json VcpusToJson();
   nlohmann::ordered_json StatsToJson();
+  bool IsScheduler() const;
   nlohmann::ordered_json SchedulerToJson() const;
   nlohmann::ordered_json TunablesToJson(const std::string& vm) const;
   void StartTrace(UniqueFd fd);
@@ -64,6 +71,7 @@ class AdminServer {
   BpfObject& bpf_;
   Actuator& actuator_;
   const ScxExitRecord& scx_exits_;
+  const Refusals& refusals_;
   std::string path_;
   UniqueFd listener_;
   Acceptor acceptor_;

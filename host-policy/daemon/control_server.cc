@@ -81,6 +81,7 @@ void ControlServer::Accept() {
   socklen_t size = sizeof(peer);
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
   if (connections_.size() >= kMaxConnections) {
+    ++refusals_.connections;
     LOG_EVERY_N_SEC(WARNING, 10)
         << "too many devices are connected: closed a new connection of user " << peer.uid;
     return;
@@ -96,6 +97,7 @@ void ControlServer::OnReadable(int fd) {
   const absl::StatusOr<std::optional<pvsched_control_msg>> received = Receive(fd, passed);
   if (!received.ok()) {
     if (!absl::IsOutOfRange(received.status())) {
+      ++refusals_.malformed;
       LOG_EVERY_N_SEC(WARNING, 1) << "closed the connection of a device of user " << connection.peer
                                   << ": " << received.status().message();
     }
@@ -105,6 +107,7 @@ void ControlServer::OnReadable(int fd) {
   const pvsched_control_msg& request = **received;
   const absl::Status status = Handle(connection, request, std::move(passed));
   if (!status.ok()) {
+    ++refusals_.CounterOf(request.type);
     LOG_EVERY_N_SEC(WARNING, 1) << "VM " << (connection.vm ? connection.vm->name : "?")
                                 << ": refused a request: " << status.message();
   }

@@ -12,6 +12,7 @@
 #include "common/event_loop.h"
 #include "common/unique_fd.h"
 #include "common/unix_socket.h"
+#include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
 #include "pvsched_control.h"
 
@@ -31,6 +32,9 @@ class ControlServer {
   // `mode` decides which users can register records, and so ask for boosts.
   absl::Status Listen(const std::string& path, mode_t mode);
 
+  // What was refused to devices since the start.
+  const Refusals& refusals() const { return refusals_; }
+
  private:
   struct Connection {
     UniqueFd fd;
@@ -49,6 +53,7 @@ class ControlServer {
   UniqueFd listener_;
   Acceptor acceptor_;
   std::map<int, Connection> connections_;
+  Refusals refusals_;
 };
 
 }  // namespace pvsched

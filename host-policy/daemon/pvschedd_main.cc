@@ -172,7 +172,7 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& config,
   RETURN_IF_ERROR(control.Listen(service.device_socket, service.device_socket_mode));
   RETURN_IF_ERROR(SetSocketGroup(service));
   const ScxExitRecord exits(InDirectory(service.state_dir, ScxExitRecord::kFileName));
-  AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, exits);
+  AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, exits, control.refusals());
   RETURN_IF_ERROR(admin.Listen(service.admin_socket));
   RETURN_IF_ERROR(loop.Add(signals.get(), [&] { OnSignal(signals.get(), loop, running); }));
   bool is_ejected = false;

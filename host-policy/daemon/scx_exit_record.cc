@@ -84,10 +84,13 @@ std::string ScxExitRecord::Save(ScxExit exit) const {
   exit.time = absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::Now(), absl::LocalTimeZone());
   exit.reason = Line(exit.reason);
   exit.message = Line(exit.message);
+  const std::optional<ScxExit> last = Load();
+  exit.count = (last ? last->count : 0) + 1;
   const std::string summary = Summary(exit);
-  const std::string text = absl::StrCat(
-      summary, "\ntime: ", exit.time, "\nreason: ", exit.reason, "\nmessage: ", exit.message,
-      "\nkind: ", exit.kind, "\ncode: ", exit.code, "\n\n", DumpText(std::move(exit.dump)));
+  const std::string text =
+      absl::StrCat(summary, "\ntime: ", exit.time, "\nreason: ", exit.reason,
+                   "\nmessage: ", exit.message, "\nkind: ", exit.kind, "\ncode: ", exit.code,
+                   "\ncount: ", exit.count, "\n\n", DumpText(std::move(exit.dump)));
   if (!WriteFile(path_, text)) PLOG(WARNING) << "cannot write " << path_;
   return summary;
 }
@@ -107,7 +110,9 @@ std::optional<ScxExit> ScxExitRecord::Load() const {
     if (absl::ConsumePrefix(&value, "message: ")) exit.message = std::string(value);
     if (absl::ConsumePrefix(&value, "kind: ")) ParseNumber(value, exit.kind);
     if (absl::ConsumePrefix(&value, "code: ")) ParseNumber(value, exit.code);
+    if (absl::ConsumePrefix(&value, "count: ")) ParseNumber(value, exit.count);
   }
+  exit.count = std::max<uint64_t>(exit.count, 1);
   exit.dump.assign(std::istreambuf_iterator<char>(file), {});
   return exit;
 }

@@ -23,6 +23,7 @@ struct ScxExit {
   uint64_t kind = 0;      // enum scx_exit_kind; 0: unknown
   int64_t code = 0;       // the scheduler's own exit code
   std::string dump{};     // sched_ext's debug dump; may be empty
+  uint64_t count = 0;     // exits since the host booted, with this one
 };
 
 // The newest exit, in a file that this pvschedd and the next one can show. The
@@ -38,7 +39,7 @@ class ScxExitRecord {
 
   explicit ScxExitRecord(std::string path) : path_(std::move(path)) {}
 
-  // Saves the exit with the current time. Returns its summary.
+  // Saves the exit with the current time, and counts it. Returns its summary.
   std::string Save(const pvs_scx_exit& exit) const;
   std::string Save(ScxExit exit) const;
 

@@ -79,6 +79,18 @@ TEST_F(ScxExitRecordTest, NewerExitReplacesTheOlder) {
   EXPECT_THAT(record_.Load()->dump, IsEmpty());
 }
 
+TEST_F(ScxExitRecordTest, EachExitIsCounted) {
+  record_.Save(ScxExit{.reason = "first"});
+  EXPECT_EQ(record_.Load()->count, 1u);
+  record_.Save(ScxExit{.reason = "second"});
+  EXPECT_EQ(record_.Load()->count, 2u);
+}
+
+TEST_F(ScxExitRecordTest, RecordWithoutACountIsOneExit) {
+  std::ofstream(record_.path()) << "2026-01-02 03:04:05 stall\n";
+  EXPECT_EQ(record_.Load()->count, 1u);
+}
+
 TEST_F(ScxExitRecordTest, FileIsForTheOwnerOnly) {
   record_.Save(ScxExit{.reason = "error"});
   struct stat info;
