@@ -13,7 +13,6 @@
 #include <cinttypes>
 #include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <ctime>
 #include <memory>
 #include <optional>
@@ -28,6 +27,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
 #include "common/event_loop.h"
+#include "common/journal_log.h"
 #include "common/paths.h"
 #include "common/unique_fd.h"
 #include "host-policy/daemon/account_names.h"
@@ -189,7 +189,7 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& config,
 }
 
 int Fail(const absl::Status& status) {
-  fprintf(stderr, "pvschedd: %s\n", std::string(status.message()).c_str());
+  PrintError("pvschedd", status.message());
   return 1;
 }
 
@@ -199,6 +199,7 @@ int Main(int argc, char** argv) {
   if (const std::optional<int> status = ParseOptions(argc, argv, options)) return *status;
   absl::SetStderrThreshold(absl::LogSeverityAtLeast::kInfo);
   absl::InitializeLog();
+  LogToJournal();
 
   const absl::StatusOr<Config> config = LoadConfig(options.config);
   if (options.restore_only || !config.ok()) {
@@ -215,8 +216,7 @@ int Main(int argc, char** argv) {
   for (std::string& argument : next.command_line) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
   execv("/proc/self/exe", arguments.data());
-  fprintf(stderr, "pvschedd: cannot restart without scx: %m\n");
-  return 1;
+  return Fail(ErrnoStatus(errno, "cannot restart without scx"));
 }
 
 }  // namespace

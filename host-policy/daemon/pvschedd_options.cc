@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/journal_log.h"
 #include "common/text_table.h"
 #include "host-policy/daemon/service_config.h"
 #include "host-policy/loader/scx_params.h"
@@ -110,7 +111,7 @@ std::optional<int> ParseOptions(int argc, char** argv, Options& options) {
   for (const std::string& assignment : raw.scx_params) {
     if (absl::Status status = SetScxParamFrom(options.config.scx_params, assignment);
         !status.ok()) {
-      fprintf(stderr, "pvschedd: %s\n", std::string(status.message()).c_str());
+      PrintError("pvschedd", status.message());
       return 2;
     }
   }

@@ -7,7 +7,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstdio>
 #include <exception>
 #include <memory>
 #include <numeric>
@@ -18,6 +17,7 @@
 #include "absl/status/status.h"
 #include "common/errno_status.h"
 #include "common/event_loop.h"
+#include "common/journal_log.h"
 #include "common/peer.h"
 #include "common/unique_fd.h"
 #include "vmm-device/daemon/control_client.h"
@@ -274,7 +274,7 @@ int Main(int argc, char** argv) {
   Daemon daemon(config);
   const absl::Status status = daemon.Run();
   if (!status.ok()) {
-    fprintf(stderr, "pvsched-device: %s\n", std::string(status.message()).c_str());
+    PrintError("pvsched-device", status.message());
   }
   if (!config.handed_over.empty() && daemon.is_session_over()) return kExitSessionOver;
   return status.ok() ? 0 : 1;
@@ -288,7 +288,7 @@ int main(int argc, char** argv) {
     return pvsched::Main(argc, argv);
   } catch (const std::exception& error) {
     // From libraries, such as std::bad_alloc: pvsched throws no exceptions.
-    fprintf(stderr, "pvsched-device: %s\n", error.what());
+    pvsched::PrintError("pvsched-device", error.what());
     return 1;
   }
 }

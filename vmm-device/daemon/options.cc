@@ -11,6 +11,7 @@
 #include "absl/log/initialize.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/journal_log.h"
 #include "pvsched_control.h"
 #include "vmm-device/durable/state_image.h"
 
@@ -115,6 +116,7 @@ void InitializeDeviceLog(const std::string& level) {
   absl::SetMinLogLevel(LogLevels().at(level));
   if (level == "debug") absl::SetGlobalVLogLevel(1);
   absl::InitializeLog();
+  LogToJournal();
 }
 
 }  // namespace pvsched

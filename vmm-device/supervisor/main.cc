@@ -10,7 +10,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -22,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "common/errno_status.h"
 #include "common/event_loop.h"
+#include "common/journal_log.h"
 #include "common/paths.h"
 #include "common/unique_fd.h"
 #include "vmm-device/daemon/listener.h"
@@ -142,7 +142,7 @@ int Main(int argc, char** argv) {
   }
   InitializeDeviceLog(options.log_level);
   if (absl::Status status = Run(options); !status.ok()) {
-    fprintf(stderr, "pvsched-deviced: %s\n", std::string(status.message()).c_str());
+    PrintError("pvsched-deviced", status.message());
     return 1;
   }
   return 0;
@@ -156,7 +156,7 @@ int main(int argc, char** argv) {
     return pvsched::Main(argc, argv);
   } catch (const std::exception& error) {
     // From libraries, such as std::bad_alloc: pvsched throws no exceptions.
-    fprintf(stderr, "pvsched-deviced: %s\n", error.what());
+    pvsched::PrintError("pvsched-deviced", error.what());
     return 1;
   }
 }
