@@ -38,7 +38,9 @@ state >/tmp/before
 export DEBIAN_FRONTEND=noninteractive
 dpkg -i "$packages"/*.deb
 getent group pvsched
-test -L /etc/systemd/system/multi-user.target.wants/pvschedd.service || fail "pvschedd is not enabled"
+for link in multi-user.target.wants/pvschedd.service sockets.target.wants/pvsched-deviced.socket; do
+  test -L "/etc/systemd/system/$link" || fail "$link is not enabled"
+done
 for kernel in /usr/src/linux-headers-*-cloud-amd64; do
   kernel=${kernel##*/linux-headers-}
   find "/lib/modules/$kernel" -name 'pvsched.ko*' | grep . || fail "DKMS did not build pvsched.ko for $kernel"
@@ -51,7 +53,7 @@ for unit in $(dpkg -L pvsched pvsched-device | grep '^/usr/lib/systemd/system/.*
   said=$(systemd-analyze verify --man=no "$unit" 2>&1) || fail "$said"
   [ -z "$said" ] || fail "$said"
 done
-for program in pvschedd pvschedctl pvsched-device pvsched-boot; do
+for program in pvschedd pvschedctl pvsched-device pvsched-deviced pvsched-boot; do
   "$program" --version
 done
 
