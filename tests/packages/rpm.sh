@@ -22,7 +22,7 @@ semodule_package -o "$top/pvsched.pp" -m "$top/pvsched.mod" -f packaging/rpm/pvs
 
 # What the build of the Debian packages installed is in the %files of a package.
 installed=$(echo "$packages"/pvsched-*/debian/tmp)
-sed -n '/^%files/,/^%changelog/p' "$top/parsed" | grep '^/' >"$top/files"
+sed -n '/^%files/,/^%changelog/p' "$top/parsed" | sed -n 's/^%config([a-z]*) //; /^\//p' >"$top/files"
 (cd "$installed" && find . -type f -printf '/%P\n') | while read -r file; do
   case $file in
   /etc/apparmor.d/*) continue ;; # the spec removes it
