@@ -165,7 +165,7 @@ static void pvsched_recover(struct pvsched *pv)
 		return;
 	}
 	pv->retry_s = 0;
-	dev_info(&pv->pdev->dev, "%s; registered %u vCPUs again\n",
+	dev_info(&pv->pdev->dev, "%s; registered %u vCPUs\n",
 		 was_started ? "the device had lost its state, as after a migration" :
 			       "the device serves the guest again",
 		 cpumask_weight(&pv->registered));
