@@ -232,11 +232,34 @@ static void pvsched_continue(struct pvsched *pv)
 	pvsched_watch_start(pv);
 }
 
+static void pvsched_log_version(struct pvsched *pv)
+{
+	u32 version = pvsched_bar0_read(pv, PVSCHED_REG_VERSION);
+
+	dev_info(&pv->pdev->dev, "version %u.%u, features %#llx, %u vCPUs\n",
+		 version >> 16, version & 0xffff,
+		 pv->features, cpumask_weight(&pv->registered));
+}
+
+static struct pvsched *pvsched_make(struct pci_dev *pdev)
+{
+	struct pvsched *pv = devm_kzalloc(&pdev->dev, sizeof(*pv), GFP_KERNEL);
+
+	if (!pv)
+		return NULL;
+	pv->pdev = pdev;
+	pv->is_paused = true;
+	pv->vmfork.notifier_call = pvsched_on_vmfork;
+	mutex_init(&pv->window);
+	INIT_WORK(&pv->look, pvsched_look);
+	pci_set_drvdata(pdev, pv);
+	return pv;
+}
+
 static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct device *dev = &pdev->dev;
 	struct pvsched *pv;
-	u32 version;
 	int err;
 
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
@@ -244,15 +267,9 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return -ENODEV;
 	}
 
-	pv = devm_kzalloc(dev, sizeof(*pv), GFP_KERNEL);
+	pv = pvsched_make(pdev);
 	if (!pv)
 		return -ENOMEM;
-	pv->pdev = pdev;
-	pv->is_paused = true;
-	pv->vmfork.notifier_call = pvsched_on_vmfork;
-	mutex_init(&pv->window);
-	INIT_WORK(&pv->look, pvsched_look);
-	pci_set_drvdata(pdev, pv);
 
 	if (cmpxchg(&pvsched_bound, NULL, pv)) {
 		dev_err(dev, "this guest already uses another pvsched device, which serves all vCPUs; remove this device\n");
@@ -274,16 +291,11 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		pvsched_retry_later(pv);
 	else if (err)
 		goto free_records;
+	else
+		pvsched_log_version(pv);
 	WRITE_ONCE(pv->is_paused, false);
 	pvsched_watch_start(pv);
 	register_random_vmfork_notifier(&pv->vmfork);
-
-	if (err)
-		return 0;
-	version = pvsched_bar0_read(pv, PVSCHED_REG_VERSION);
-	dev_info(dev, "version %u.%u, features %#llx, %u vCPUs\n",
-		 version >> 16, version & 0xffff,
-		 pv->features, cpumask_weight(&pv->registered));
 	return 0;
 
 free_records:
