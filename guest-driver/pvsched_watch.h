@@ -22,7 +22,8 @@
 #define PVSCHED_RETRY_MIN_S 1
 #define PVSCHED_RETRY_MAX_S 60
 /* An access to a device whose server hangs blocks the VM for seconds. */
-#define PVSCHED_RETRY_HUNG_S 600
+#define PVSCHED_RETRY_HUNG_MIN_S 60
+#define PVSCHED_RETRY_HUNG_MAX_S 600
 
 /* The host's line of a record, when it was last sampled. */
 struct pvsched_sample {
@@ -72,12 +73,12 @@ static inline int pvsched_is_device_id(__u32 id)
 /* The delay of the next try after one that had a delay of @last_s; 0: the first. */
 static inline __u32 pvsched_retry_delay_s(__u32 last_s, int is_hung)
 {
-	if (is_hung)
-		return PVSCHED_RETRY_HUNG_S;
-	if (last_s < PVSCHED_RETRY_MIN_S)
-		return PVSCHED_RETRY_MIN_S;
-	return last_s < PVSCHED_RETRY_MAX_S / 2 ? last_s * 2 :
-						  PVSCHED_RETRY_MAX_S;
+	__u32 min_s = is_hung ? PVSCHED_RETRY_HUNG_MIN_S : PVSCHED_RETRY_MIN_S;
+	__u32 max_s = is_hung ? PVSCHED_RETRY_HUNG_MAX_S : PVSCHED_RETRY_MAX_S;
+
+	if (last_s < min_s)
+		return min_s;
+	return last_s < max_s / 2 ? last_s * 2 : max_s;
 }
 
 #endif /* PVSCHED_WATCH_H */

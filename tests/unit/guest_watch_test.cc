@@ -93,10 +93,13 @@ TEST(RetryDelay, DoublesUpToItsLimit) {
 }
 
 TEST(RetryDelay, IsLongAfterAHang) {
-  EXPECT_EQ(pvsched_retry_delay_s(0, /*is_hung=*/1), uint32_t{PVSCHED_RETRY_HUNG_S});
+  uint32_t delay_s = 0;
+  for (const uint32_t wanted : {60u, 120u, 240u, 480u, 600u, 600u}) {
+    delay_s = pvsched_retry_delay_s(delay_s, /*is_hung=*/1);
+    EXPECT_EQ(delay_s, wanted);
+  }
   // The device is back, but does not serve the guest yet.
-  EXPECT_EQ(pvsched_retry_delay_s(PVSCHED_RETRY_HUNG_S, /*is_hung=*/0),
-            uint32_t{PVSCHED_RETRY_MAX_S});
+  EXPECT_EQ(pvsched_retry_delay_s(delay_s, /*is_hung=*/0), uint32_t{PVSCHED_RETRY_MAX_S});
 }
 
 }  // namespace
