@@ -8,9 +8,15 @@
  * order, with the request's type | PVSCHED_CONTROL_REPLY and its seq. The end of
  * the connection withdraws every registration that it carried.
  *
- * A message proves no identity. HELLO carries a pidfd of the VM's process; the
- * sender must own that process or be root. The kernel tells pvschedd which
- * thread runs which vCPU.
+ * A message proves no identity. HELLO carries the socket to which the VM's
+ * process has connected, and pvschedd asks the kernel for that process. A
+ * device that has no such socket sends a pidfd of the process, which must
+ * belong to the device's user unless that is root. The kernel tells pvschedd
+ * which thread runs which vCPU.
+ *
+ * Versions that differ by one work together: a reply has the older version of
+ * the two. Others get EOPNOTSUPP and pvschedd's version. Version 1 has no
+ * socket in HELLO, and closes connections of other versions.
  */
 #ifndef PVSCHED_CONTROL_H
 #define PVSCHED_CONTROL_H
@@ -18,12 +24,15 @@
 #include "pvsched_abi.h"
 
 #define PVSCHED_CONTROL_MAGIC 0x4c435650u /* "PVCL" in memory order */
-#define PVSCHED_CONTROL_VERSION 1
+#define PVSCHED_CONTROL_VERSION 2
 #define PVSCHED_CONTROL_REPLY 0x8000
 #define PVSCHED_CONTROL_DEFAULT_PATH "/run/pvsched/device.sock"
 
 enum pvsched_control_type {
-	/* fd: pidfd of the VMM. text: the VM's name, or empty. */
+	/*
+	 * fd: the accepted end of the VMM's stream connection, or a pidfd of the
+	 * VMM. text: the VM's name, or empty.
+	 */
 	PVSCHED_CONTROL_HELLO = 1,
 	/* fd: memory. vcpu_id. offset: the record's place in the memory. */
 	PVSCHED_CONTROL_REGISTER = 2,

@@ -2,13 +2,16 @@
 // Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/control_server.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/log/log.h"
 #include "absl/strings/ascii.h"
@@ -16,6 +19,7 @@
 #include "common/errno_status.h"
 #include "common/fd_passing.h"
 #include "common/unix_socket.h"
+#include "host-policy/daemon/vmm_identity.h"
 
 namespace pvsched {
 namespace {
@@ -39,12 +43,17 @@ absl::StatusOr<std::optional<pvsched_control_msg>> Receive(int fd, UniqueFd& pas
   if (message.magic != PVSCHED_CONTROL_MAGIC) {
     return absl::InvalidArgumentError("a message does not have pvsched's magic");
   }
-  if (message.version != PVSCHED_CONTROL_VERSION) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the device has protocol version ", message.version, ", pvschedd has version ",
-                     PVSCHED_CONTROL_VERSION, ": install both from one release"));
-  }
   return message;
+}
+
+// Versions that differ by one understand each other. The older one counts.
+absl::Status CheckVersion(uint16_t version) {
+  if (version + 1 >= PVSCHED_CONTROL_VERSION && version <= PVSCHED_CONTROL_VERSION + 1) {
+    return absl::OkStatus();
+  }
+  return absl::UnimplementedError(absl::StrCat("the device has protocol version ", version,
+                                               ", pvschedd has version ", PVSCHED_CONTROL_VERSION,
+                                               ": install both from one release"));
 }
 
 // The device's name, untrusted, with every character that a log or a table
@@ -113,7 +122,7 @@ void ControlServer::OnReadable(int fd) {
   }
   pvsched_control_msg reply = {};
   reply.magic = PVSCHED_CONTROL_MAGIC;
-  reply.version = PVSCHED_CONTROL_VERSION;
+  reply.version = std::min<uint16_t>(request.version, PVSCHED_CONTROL_VERSION);
   reply.type = request.type | PVSCHED_CONTROL_REPLY;
   reply.seq = request.seq;
   reply.error = StatusToErrno(status);
@@ -126,14 +135,14 @@ void ControlServer::OnReadable(int fd) {
 
 absl::Status ControlServer::Handle(Connection& connection, const pvsched_control_msg& request,
                                    UniqueFd passed) {
+  RETURN_IF_ERROR(CheckVersion(request.version));
   if (request.type == PVSCHED_CONTROL_HELLO) {
     if (connection.vm != nullptr)
       return absl::AlreadyExistsError("the connection has already sent HELLO");
-    if (!passed) return absl::InvalidArgumentError("HELLO carries no pidfd of the VMM");
-    absl::StatusOr<Vm*> vm =
-        registry_.AddVm(std::move(passed), connection.peer, CleanName(request.text));
-    if (!vm.ok()) return vm.status();
-    connection.vm = *vm;
+    ASSIGN_OR_RETURN(VmmIdentity vmm, IdentifyVmm(std::move(passed)));
+    CloseEnded();
+    ASSIGN_OR_RETURN(connection.vm,
+                     registry_.AddVm(std::move(vmm), connection.peer, CleanName(request.text)));
     return absl::OkStatus();
   }
   if (connection.vm == nullptr) return absl::InvalidArgumentError("HELLO must come first");
@@ -157,6 +166,19 @@ absl::Status ControlServer::Handle(Connection& connection, const pvsched_control
       return registry_.SetThread(vm, request.vcpu_id, request.tid);
     default:
       return absl::InvalidArgumentError(absl::StrCat("unknown request type ", request.type));
+  }
+}
+
+// A device that was started again connects before the loop sees the end of the
+// last one. Both serve the same VMM, which may have one device.
+void ControlServer::CloseEnded() {
+  std::vector<pollfd> fds;
+  for (const auto& [fd, connection] : connections_) {
+    if (connection.vm != nullptr) fds.push_back({.fd = fd, .events = POLLRDHUP, .revents = 0});
+  }
+  if (poll(fds.data(), fds.size(), 0) <= 0) return;
+  for (const pollfd& fd : fds) {
+    if (fd.revents != 0) Close(fd.fd);
   }
 }
 

@@ -45,6 +45,7 @@ class ControlServer {
   void Accept();
   void OnReadable(int fd);
   absl::Status Handle(Connection& connection, const pvsched_control_msg& request, UniqueFd passed);
+  void CloseEnded();
   void Close(int fd);
 
   EventLoop& loop_;

@@ -124,7 +124,8 @@ bool Registry::ConsumeLogQuota() {
   return ++log_lines_ <= kMaxLogLines;
 }
 
-absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name) {
+absl::StatusOr<Vm*> Registry::AddVm(VmmIdentity vmm, uid_t peer, std::string name) {
+  UniqueFd pidfd = std::move(vmm.pidfd);
   ASSIGN_OR_RETURN(pid_t pid, PidOfPidfd(pidfd.get()));
   struct stat info;
   // First stat(), then HasEnded(): a process that has not ended by then is the
@@ -132,7 +133,7 @@ absl::StatusOr<Vm*> Registry::AddVm(UniqueFd pidfd, uid_t peer, std::string name
   if (stat(absl::StrCat("/proc/", pid).c_str(), &info) != 0 || HasEnded(pidfd.get())) {
     return VmmHasEnded();
   }
-  if (peer != 0 && peer != info.st_uid) {
+  if (!vmm.is_proven && peer != 0 && peer != info.st_uid) {
     return absl::PermissionDeniedError(absl::StrCat(
         "a device of user ", peer, " cannot register process ", pid, " of user ", info.st_uid));
   }

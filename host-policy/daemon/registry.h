@@ -20,6 +20,7 @@
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/budget_ledger.h"
 #include "host-policy/daemon/tunable_store.h"
+#include "host-policy/daemon/vmm_identity.h"
 #include "host-policy/loader/bpf_object.h"
 
 namespace pvsched {
@@ -78,9 +79,10 @@ class Registry {
   Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableStore tunables);
   ~Registry();
 
-  // Adds the VM whose VMM is the process of `pidfd`. The device is a process of
-  // user `peer`, which must be root or the VMM's user. A VMM has one device.
-  absl::StatusOr<Vm*> AddVm(UniqueFd pidfd, uid_t peer, std::string name);
+  // Adds the VM of the process `vmm`. The device is a process of user `peer`. If
+  // the identity is not proven, that must be root or the VMM's user. A VMM has
+  // one device.
+  absl::StatusOr<Vm*> AddVm(VmmIdentity vmm, uid_t peer, std::string name);
   // Withdraws the VM's vCPUs and destroys `vm`.
   void RemoveVm(Vm* vm);
 

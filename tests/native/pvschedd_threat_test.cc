@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include <string>
 #include <thread>
 
+#include "common/unix_socket.h"
 #include "gtest/gtest.h"
 #include "host-policy/daemon/actuators/sched_params.h"
 #include "tests/native/host_daemon.h"
@@ -207,6 +209,89 @@ TEST_F(PvscheddThreatTest, PidfdOfAThreadIsRefused) {
       static_cast<int>(syscall(SYS_pidfd_open, vm_->tid(0), O_EXCL /* PIDFD_THREAD */)));
   ASSERT_TRUE(thread);
   EXPECT_EQ(connection.Ask(connection.Message(PVSCHED_CONTROL_HELLO), thread.get()), EINVAL);
+}
+
+// A connection that this process, as a VMM, makes to a socket of its own.
+class PvscheddProofTest : public PvscheddTest {
+ protected:
+  void SetUp() override {
+    PvscheddTest::SetUp();
+    if (IsSkipped()) return;
+    const std::string path = daemon_.path("vfio-user.sock");
+    auto listener = ListenUnix(path, SOCK_STREAM, 0666);
+    ASSERT_TRUE(listener.ok());
+    auto vmm = ConnectUnix(path, SOCK_STREAM);
+    ASSERT_TRUE(vmm.ok());
+    vmm_end_ = *std::move(vmm);
+    device_end_.reset(accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
+    ASSERT_TRUE(device_end_);
+  }
+  // HELLO of a process of another user than the VMM's. Returns the errno.
+  int HelloAsAnotherUser(int passed_fd) {
+    chmod(daemon_.path("").c_str(), 0755);
+    chmod(daemon_.path("device.sock").c_str(), 0666);
+    const pid_t child = fork();
+    if (child == 0) {
+      if (setuid(65534) != 0) _exit(99);
+      ControlConnection connection(daemon_.path("device.sock"));
+      _exit(connection.Ask(connection.Message(PVSCHED_CONTROL_HELLO), passed_fd));
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+  }
+
+  UniqueFd vmm_end_;
+  UniqueFd device_end_;
+};
+
+TEST_F(PvscheddProofTest, ConnectedSocketProvesTheVmmToADeviceOfAnyUser) {
+  EXPECT_EQ(HelloAsAnotherUser(device_end_.get()), 0);
+  const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+  EXPECT_EQ(HelloAsAnotherUser(pidfd.get()), EPERM);
+}
+
+TEST_F(PvscheddProofTest, VmIsThatOfTheProcessThatConnected) {
+  ControlConnection device(daemon_.path("device.sock"));
+  ASSERT_EQ(device.Ask(device.Message(PVSCHED_CONTROL_HELLO), device_end_.get()), 0);
+  const auto vms = daemon_.Ctl("vm list");
+  ASSERT_EQ(vms.size(), 1u);
+  EXPECT_EQ(vms[0]["pid"], getpid());
+  EXPECT_EQ(device.Register(0, vm_->memory(), MiniVm::record_offset(0)), 0) << device.reason();
+}
+
+TEST_F(PvscheddProofTest, SocketsThatProveNothingAreRefused) {
+  ControlConnection device(daemon_.path("device.sock"));
+  const auto hello = [&](int fd) { return device.Ask(device.Message(PVSCHED_CONTROL_HELLO), fd); };
+  EXPECT_EQ(hello(vmm_end_.get()), EINVAL) << "its peer is the process that listens";
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+  EXPECT_EQ(hello(pair[0]), EINVAL) << "its peer is the process that made it";
+  const UniqueFd udp(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  EXPECT_NE(hello(udp.get()), 0);
+  close(pair[0]);
+  close(pair[1]);
+  EXPECT_TRUE(daemon_.Ctl("vm list").empty());
+}
+
+TEST_F(PvscheddProofTest, NextDeviceOfAVmReplacesOneThatHasEnded) {
+  for (int i = 0; i < 20; ++i) {
+    ControlConnection device(daemon_.path("device.sock"));
+    ASSERT_EQ(device.Ask(device.Message(PVSCHED_CONTROL_HELLO), device_end_.get()), 0)
+        << device.reason();
+  }
+}
+
+TEST_F(PvscheddProofTest, VersionsThatDifferByOneAreAnswered) {
+  const auto hello = [&](int difference) {
+    ControlConnection device(daemon_.path("device.sock"));
+    pvsched_control_msg message = device.Message(PVSCHED_CONTROL_HELLO);
+    message.version = static_cast<uint16_t>(PVSCHED_CONTROL_VERSION + difference);
+    return device.Ask(message, device_end_.get());
+  };
+  EXPECT_EQ(hello(-1), 0);
+  EXPECT_EQ(hello(+1), 0);
+  EXPECT_EQ(hello(+2), EOPNOTSUPP);
 }
 
 TEST_F(PvscheddThreatTest, PreemptCountsWithoutARecordUseOneDescriptor) {

@@ -82,7 +82,24 @@ TEST_F(VfioUserControlTest, HelloNamesTheVmAndItsVmmProcess) {
   StartDevice();
   EXPECT_EQ(pvschedd_->hellos(), 1);
   EXPECT_EQ(pvschedd_->vmm(), getpid()) << "the VMM is the process that connected";
+  EXPECT_TRUE(pvschedd_->is_vmm_proven());
   EXPECT_EQ(pvschedd_->name(), "vm-a");
+}
+
+TEST_F(VfioUserControlTest, OlderPvscheddGetsAPidfd) {
+  StartPvschedd();
+  pvschedd_->SetVersion(1);
+  StartDevice();
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 1; }));
+  EXPECT_EQ(pvschedd_->vmm(), getpid());
+  EXPECT_FALSE(pvschedd_->is_vmm_proven());
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
+  EXPECT_TRUE(HasEventually({0}));
+
+  pvschedd_.reset();
+  StartPvschedd();
+  EXPECT_TRUE(HasEventually({0}));
+  EXPECT_TRUE(pvschedd_->is_vmm_proven()) << "the next pvschedd is newer";
 }
 
 TEST_F(VfioUserControlTest, RecordsAreRegisteredBeforeTheGuestSeesOk) {

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "common/fd_passing.h"
+#include "common/peer.h"
 #include "common/unix_socket.h"
 
 namespace pvsched {
@@ -67,6 +68,11 @@ void FakePvschedd::SetSilent(bool silent) {
   is_silent_ = silent;
 }
 
+void FakePvschedd::SetVersion(uint16_t version) {
+  const std::lock_guard lock(mutex_);
+  version_ = version;
+}
+
 void FakePvschedd::SetWrongSeq(bool wrong) {
   const std::lock_guard lock(mutex_);
   is_seq_wrong_ = wrong;
@@ -98,6 +104,11 @@ int FakePvschedd::connections() const {
 pid_t FakePvschedd::vmm() const {
   const std::lock_guard lock(mutex_);
   return vmm_;
+}
+
+bool FakePvschedd::is_vmm_proven() const {
+  const std::lock_guard lock(mutex_);
+  return is_vmm_proven_;
 }
 
 std::string FakePvschedd::name() const {
@@ -154,7 +165,11 @@ void FakePvschedd::ServeConnection(int fd) {
   const FdMessage& message = **received;
   EXPECT_EQ(message.size, sizeof(request));
   EXPECT_EQ(request.magic, PVSCHED_CONTROL_MAGIC);
-  EXPECT_EQ(request.version, PVSCHED_CONTROL_VERSION);
+  // As version 1 did.
+  if (request.version > version_) {
+    connections_.erase(fd);
+    return;
+  }
   if (is_silent_) return;
   pvsched_control_msg reply = Answer(request, message.fds.empty() ? -1 : message.fds[0].get());
   if (is_seq_wrong_) reply.seq += 1;
@@ -176,7 +191,8 @@ pvsched_control_msg FakePvschedd::Answer(const pvsched_control_msg& request, int
   switch (request.type) {
     case PVSCHED_CONTROL_HELLO:
       ++hellos_;
-      vmm_ = PidOf(fd);
+      is_vmm_proven_ = CheckAcceptedSocket(fd).ok();
+      vmm_ = is_vmm_proven_ ? GetPeer(fd)->pid : PidOf(fd);
       name_ = request.text;
       break;
     case PVSCHED_CONTROL_REGISTER: {

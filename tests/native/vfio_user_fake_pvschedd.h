@@ -40,13 +40,16 @@ class FakePvschedd {
   void SetSilent(bool silent);
   // Sends replies with a wrong sequence number while `wrong`.
   void SetWrongSeq(bool wrong);
+  // Understands the protocol up to `version` only, as an older pvschedd.
+  void SetVersion(uint16_t version);
   void CloseConnections();
 
   std::map<uint32_t, Record> records() const;
   int hellos() const;
   int connections() const;
-  pid_t vmm() const;         // of the last HELLO's pidfd
-  std::string name() const;  // of the last HELLO
+  pid_t vmm() const;           // of the last HELLO's descriptor
+  bool is_vmm_proven() const;  // that descriptor was a socket
+  std::string name() const;    // of the last HELLO
 
  private:
   void Serve();
@@ -61,6 +64,8 @@ class FakePvschedd {
   bool stop_ = false;
   bool is_silent_ = false;
   bool is_seq_wrong_ = false;
+  bool is_vmm_proven_ = false;
+  uint16_t version_ = PVSCHED_CONTROL_VERSION;
   bool close_all_ = false;
   std::map<uint16_t, std::pair<int, std::string>> refusals_;
   std::map<int, UniqueFd> connections_;

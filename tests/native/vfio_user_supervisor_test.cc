@@ -185,6 +185,89 @@ class RandomClient {
   uint8_t line_ = 0;
 };
 
+TEST_F(VfioUserSupervisorTest, EachVmHasADeviceOfItsOwnThatEndsWithIt) {
+  Start();
+  auto first = Connect();
+  auto second = Connect();
+  ASSERT_EQ(first.Negotiate().error(), 0);
+  ASSERT_EQ(second.Negotiate().error(), 0);
+  EXPECT_THAT(supervisor_->Children(), SizeIs(2));
+  first.NegotiateFeatures();
+  EXPECT_EQ(second.Read32(PVSCHED_REG_STATUS), 0u);
+  const int fds_with_two = supervisor_->CountFds();
+  first.Close();
+  EXPECT_TRUE(Eventually([&] { return supervisor_->Children().size() == 1; }));
+  EXPECT_EQ(second.Read32(PVSCHED_REG_MAGIC), PVSCHED_MAGIC);
+  EXPECT_LT(supervisor_->CountFds(), fds_with_two);
+}
+
+TEST_F(VfioUserSupervisorTest, BrokenStreamEndsTheSession) {
+  Start();
+  auto client = Connect();
+  ASSERT_EQ(client.Negotiate().error(), 0);
+  client.SendRaw(Bytes(16));
+  EXPECT_TRUE(client.Closed());
+  EXPECT_TRUE(Eventually([&] { return supervisor_->Children().empty(); }));
+  EXPECT_EQ(Connect().Negotiate().error(), 0) << "other VMs are served";
+}
+
+TEST_F(VfioUserSupervisorTest, PartOfARequestSurvivesTheDevice) {
+  Start();
+  auto client = Connect();
+  ASSERT_EQ(client.Negotiate().error(), 0);
+  const Bytes request = VfioUserTestClient::Message(7, vfio_user::kDmaMap,
+                                                    ToBytes(vfio_user::DmaMap{32, 3, 0, 0, kMiB}));
+  client.SendRaw(Bytes(request.begin(), request.begin() + 20), {memory_.get()});
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  KillDevice();
+  client.SendRaw(Bytes(request.begin() + 20, request.end()));
+  const auto reply = client.Receive();
+  EXPECT_EQ(reply.error(), 0);
+  EXPECT_EQ(reply.header.id, 7);
+  client.NegotiateFeatures();
+  PutRecord(memory_.get(), 0x1000, 0, kNonce);
+  EXPECT_EQ(client.Register(0, 0x1000), PVSCHED_RESULT_OK) << "the descriptor was kept";
+}
+
+TEST_F(VfioUserSupervisorTest, RecordsAreRegisteredAgainAndTwoVmsHaveTwoNames) {
+  const std::string control = directory_.path() + "/pvschedd.sock";
+  FakePvschedd pvschedd(control);
+  Start({"--control", control});
+  auto client = Connect();
+  ASSERT_EQ(client.Negotiate().error(), 0);
+  ASSERT_EQ(client.DmaMap(0, kMiB, 0, memory_.get()), 0);
+  client.NegotiateFeatures();
+  for (uint32_t id = 0; id < 4; ++id) {
+    PutRecord(memory_.get(), id * PVSCHED_RECORD_SIZE + 0x1000, id, kNonce);
+    ASSERT_EQ(client.Register(id, id * PVSCHED_RECORD_SIZE + 0x1000), PVSCHED_RESULT_OK);
+  }
+  EXPECT_TRUE(pvschedd.is_vmm_proven());
+  const std::string name = pvschedd.name();
+  EXPECT_EQ(name, "vm-" + std::to_string(getpid()));
+  const auto records = pvschedd.records();
+  for (int round = 1; round <= 5; ++round) {
+    KillDevice();
+    EXPECT_TRUE(Eventually([&] {
+      return pvschedd.hellos() == 1 + round && pvschedd.records() == records;
+    })) << "round "
+        << round;
+    EXPECT_EQ(pvschedd.name(), name);
+    EXPECT_EQ(client.Read32(PVSCHED_REG_REGISTERED), 4u);
+  }
+  auto second = Connect();
+  ASSERT_EQ(second.Negotiate().error(), 0);
+  EXPECT_EQ(pvschedd.name(), name + "-2");
+}
+
+TEST_F(VfioUserSupervisorTest, StoppedSupervisorEndsItsDevicesAndSaysWhatFollows) {
+  Start();
+  auto client = Connect();
+  ASSERT_EQ(client.Negotiate().error(), 0);
+  EXPECT_EQ(supervisor_->Stop(SIGTERM), 0);
+  EXPECT_TRUE(client.Closed());
+  EXPECT_THAT(supervisor_->Log(), HasSubstr("QEMU aborts at a guest's next reboot"));
+}
+
 class VfioUserKilledDeviceTest : public VfioUserSupervisorTest,
                                  public ::testing::WithParamInterface<int> {};
 

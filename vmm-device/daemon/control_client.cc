@@ -22,6 +22,7 @@
 #include "absl/types/span.h"
 #include "common/errno_status.h"
 #include "common/fd_passing.h"
+#include "common/peer.h"
 #include "common/unix_socket.h"
 
 namespace pvsched {
@@ -44,14 +45,14 @@ constexpr int kNoFd = -1;
 pvsched_control_msg MakeRequest(uint16_t type, uint32_t vcpu_id = 0) {
   pvsched_control_msg request{};
   request.magic = PVSCHED_CONTROL_MAGIC;
-  request.version = PVSCHED_CONTROL_VERSION;
   request.type = type;
   request.vcpu_id = vcpu_id;
   return request;
 }
 
+// An older pvschedd replies with its own version.
 bool IsReplyTo(const pvsched_control_msg& request, const pvsched_control_msg& reply) {
-  return reply.magic == PVSCHED_CONTROL_MAGIC && reply.version == PVSCHED_CONTROL_VERSION &&
+  return reply.magic == PVSCHED_CONTROL_MAGIC && reply.version <= request.version &&
          reply.type == (request.type | PVSCHED_CONTROL_REPLY) && reply.seq == request.seq;
 }
 
@@ -86,8 +87,9 @@ ControlClient::ControlClient(const Options& options, UniqueFd epoll, UniqueFd ti
       watch_(std::move(watch)),
       retry_delay_(kMinRetryDelay) {}
 
-void ControlClient::StartSession(UniqueFd vmm_pidfd) {
+void ControlClient::StartSession(UniqueFd vmm_pidfd, int vfio_user_socket) {
   vmm_ = std::move(vmm_pidfd);
+  vfio_user_socket_ = CheckAcceptedSocket(vfio_user_socket).ok() ? vfio_user_socket : kNoFd;
   retry_delay_ = kMinRetryDelay;
   watch_->Arm();
   TryToConnect();
@@ -104,6 +106,7 @@ void ControlClient::EndSession() {
   refusal_.clear();
   is_use_unconfirmed_ = false;
   vmm_.reset();
+  vfio_user_socket_ = kNoFd;
 }
 
 void ControlClient::HandleEvents() {
@@ -128,6 +131,7 @@ void ControlClient::HandleEvents() {
   if (is_lost && connected()) {
     LOG(WARNING) << "pvschedd closed the connection: " << records_.size()
                  << " records are kept until it accepts a new one";
+    version_ = PVSCHED_CONTROL_VERSION;  // the next one may be newer
     DisconnectAndRetry();
   } else if (is_due && vmm_ && !connected()) {
     TryToConnect();
@@ -183,8 +187,14 @@ absl::Status ControlClient::Connect() {
 absl::Status ControlClient::SendHello() {
   pvsched_control_msg hello = MakeRequest(PVSCHED_CONTROL_HELLO);
   options_.name.copy(hello.text, sizeof(hello.text) - 1);
-  if (absl::Status status = Request(hello, vmm_.get()); !status.ok()) {
-    return absl::IsUnavailable(status) ? absl::AbortedError(status.message()) : status;
+  // pvschedd asks the kernel who connected to the socket. Its version 1 takes
+  // only a pidfd, and closes the connection of a newer version.
+  const bool has_proof = version_ > 1 && vfio_user_socket_ >= 0;
+  if (absl::Status status = Request(hello, has_proof ? vfio_user_socket_ : vmm_.get());
+      !status.ok()) {
+    if (!absl::IsUnavailable(status)) return status;
+    version_ = version_ == 1 ? PVSCHED_CONTROL_VERSION : 1;
+    return absl::AbortedError(status.message());
   }
   is_use_unconfirmed_ = false;
   for (const auto& [vcpu_id, registration] : records_) {
@@ -277,6 +287,7 @@ absl::Status ControlClient::SendWithdrawal(uint16_t type, uint32_t vcpu_id) {
 // DeadlineExceeded: no valid reply in time. Unavailable: pvschedd closed it.
 absl::Status ControlClient::Request(pvsched_control_msg request, int fd) {
   request.seq = ++seq_;
+  request.version = version_;
   const absl::StatusOr<pvsched_control_msg> reply = Exchange(request, fd);
   if (reply.ok()) {
     if (reply->error == 0) return absl::OkStatus();

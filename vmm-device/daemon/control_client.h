@@ -34,9 +34,10 @@ class ControlClient : public RecordSink {
 
   static absl::StatusOr<std::unique_ptr<ControlClient>> Create(const Options& options);
 
-  // The following records belong to the VM of the VMM process `vmm_pidfd`.
-  // Connects if pvschedd runs.
-  void StartSession(UniqueFd vmm_pidfd);
+  // The following records belong to the VM of the VMM process `vmm_pidfd`, which
+  // is connected to `vfio_user_socket`: valid until EndSession(). Connects if
+  // pvschedd runs.
+  void StartSession(UniqueFd vmm_pidfd, int vfio_user_socket);
 
   // Closes the connection, which withdraws the remaining records.
   void EndSession();
@@ -77,8 +78,10 @@ class ControlClient : public RecordSink {
   std::unique_ptr<PathWatch> watch_;
   UniqueFd connection_;
 
-  UniqueFd vmm_;                              // pidfd; none between sessions
-  std::map<uint32_t, Registration> records_;  // by APIC id: with pvschedd, or kept for it
+  UniqueFd vmm_;                                // pidfd; none between sessions
+  int vfio_user_socket_ = -1;                   // -1: the socket proves nothing to pvschedd
+  uint16_t version_ = PVSCHED_CONTROL_VERSION;  // that pvschedd understands
+  std::map<uint32_t, Registration> records_;    // by APIC id: with pvschedd, or kept for it
   uint32_t seq_ = 0;
 
   // A pvschedd did not reply, and neither has ended nor replied since. It may

@@ -222,7 +222,7 @@ void Daemon::OnNegotiated(int socket) {
   if (!control_) return;
   absl::StatusOr<Peer> vmm = GetPeer(socket);
   if (vmm.ok()) {
-    control_->StartSession(std::move(vmm->pidfd));
+    control_->StartSession(std::move(vmm->pidfd), socket);
   } else {
     LOG(ERROR) << "cannot identify the VMM's process, so the VM runs without pvschedd: "
                << vmm.status();

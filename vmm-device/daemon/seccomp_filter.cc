@@ -37,6 +37,8 @@ constexpr int kAllowed[] = {
     SCMP_SYS(accept4),
     SCMP_SYS(connect),
     SCMP_SYS(getsockopt),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
     SCMP_SYS(setsockopt),
     SCMP_SYS(recvmsg),
     SCMP_SYS(recvfrom),

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
+#ifndef PVSCHED_HOST_POLICY_DAEMON_VMM_IDENTITY_H_
+#define PVSCHED_HOST_POLICY_DAEMON_VMM_IDENTITY_H_
+
+#include "absl/status/statusor.h"
+#include "common/unique_fd.h"
+
+namespace pvsched {
+
+// Which process a device says is its VMM.
+struct VmmIdentity {
+  UniqueFd pidfd;
+  // The VMM itself has connected to the device. Else the device only names it.
+  bool is_proven = false;
+};
+
+// From the descriptor in HELLO: the vfio-user socket, of which the kernel names
+// the peer, or a pidfd, which Registry::AddVm() checks. Closes the socket.
+absl::StatusOr<VmmIdentity> IdentifyVmm(UniqueFd passed);
+
+}  // namespace pvsched
+
+#endif  // PVSCHED_HOST_POLICY_DAEMON_VMM_IDENTITY_H_
