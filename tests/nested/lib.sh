@@ -191,6 +191,7 @@ scx_healthy() {
 reset_host() {
   local guest cpu group
   pkill -KILL -x pvschedd
+  pkill -KILL -x pvsched-deviced
   pvschedd --restore
   rm -rf /run/lab/pvschedd.pid /run/pvsched /sys/fs/bpf/apply_locked
   for cpu in /sys/devices/system/cpu/cpu*/online; do echo 1 >"$cpu"; done
