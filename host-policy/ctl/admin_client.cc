@@ -58,7 +58,8 @@ class LineReader {
 absl::StatusOr<Json> ResultOf(absl::StatusOr<Json> reply) {
   ASSIGN_OR_RETURN(const Json answer, std::move(reply));
   if (const auto error = answer.find("error"); error != answer.end() && error->is_string()) {
-    return absl::InvalidArgumentError(error->get<std::string>());
+    // Not InvalidArgument, which stands for wrong usage of pvschedctl.
+    return absl::FailedPreconditionError(error->get<std::string>());
   }
   return answer.value("result", Json());
 }

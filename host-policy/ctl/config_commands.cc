@@ -5,12 +5,17 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <string>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "host-policy/daemon/config_file.h"
 #include "host-policy/daemon/config_text.h"
 
 namespace pvsched {
+namespace {
 
+// Checks the file at `path`, or the default file if `path` is empty.
 absl::Status CheckConfig(const std::string& path) {
   const std::string file = path.empty() ? kDefaultConfigPath : path;
   if (path.empty() && access(kDefaultConfigPath, F_OK) != 0) {
@@ -24,5 +29,18 @@ absl::Status CheckConfig(const std::string& path) {
 }
 
 void PrintDefaultConfig() { fputs(DefaultConfigText().c_str(), stdout); }
+
+}  // namespace
+
+void AddConfigCommands(CLI::App& app, Invocation& run) {
+  CLI::App* config =
+      AddGroup(app, "config", "The configuration file of pvschedd, which need not run");
+  CLI::App* check = config->add_subcommand("check", "Check a file: each error has file and line");
+  check->add_option("FILE", run.path,
+                    absl::StrCat("The file  [", kDefaultConfigPath, ", if it exists]"));
+  check->final_callback([&run] { run.status = CheckConfig(run.path); });
+  config->add_subcommand("default", "Print a file with every key, its meaning and its default")
+      ->final_callback(PrintDefaultConfig);
+}
 
 }  // namespace pvsched

@@ -3,19 +3,13 @@
 #ifndef PVSCHED_HOST_POLICY_CTL_CONFIG_COMMANDS_H_
 #define PVSCHED_HOST_POLICY_CTL_CONFIG_COMMANDS_H_
 
-#include <string>
-
-#include "absl/status/status.h"
+#include "CLI/CLI.hpp"
+#include "host-policy/ctl/invocation.h"
 
 namespace pvsched {
 
-// The commands of `pvschedctl config`, which need no pvschedd. Results go to
-// standard output.
-//
-// Checks the file at `path`, or the default file if `path` is empty. The error
-// names file and line.
-absl::Status CheckConfig(const std::string& path);
-void PrintDefaultConfig();
+// Adds `pvschedctl config`, whose commands need no pvschedd.
+void AddConfigCommands(CLI::App& app, Invocation& run);
 
 }  // namespace pvsched
 

@@ -17,14 +17,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
-#include "common/paths.h"
 #include "host-policy/ctl/admin_client.h"
 #include "host-policy/ctl/config_commands.h"
+#include "host-policy/ctl/invocation.h"
 #include "host-policy/ctl/metrics.h"
 #include "host-policy/ctl/perfetto.h"
 #include "host-policy/ctl/tables.h"
-#include "host-policy/daemon/config_file.h"
-#include "host-policy/daemon/tunables.h"
+#include "host-policy/ctl/tunable_commands.h"
 
 namespace pvsched {
 namespace {
@@ -38,48 +37,6 @@ void EndOnInterrupt() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGALRM, &action, nullptr);
-}
-
-// The options of all commands. A command's callback sets `status`.
-struct Invocation {
-  std::string socket_path = InDirectory(kDefaultStateDir, kAdminSocketName);
-  bool as_json = false;
-  std::string vm;
-  std::string name;
-  std::string value;
-  int rounds = 0;
-  double interval = 1.0;
-  bool is_batch = false;
-  int seconds = 0;
-  std::string path;
-  bool as_markdown = false;
-  bool as_textfile = false;
-  absl::Status status;
-};
-
-using TableFunction = std::string (*)(const Json&);
-
-absl::Status Print(const Invocation& run, const Json& request, TableFunction table) {
-  ASSIGN_OR_RETURN(const Json result, AdminClient(run.socket_path).Ask(request));
-  fputs(run.as_json ? (result.dump(2) + "\n").c_str() : table(result).c_str(), stdout);
-  return absl::OkStatus();
-}
-
-absl::Status GetTunable(const Invocation& run) {
-  RETURN_IF_ERROR(FindTunable(run.name).status());
-  ASSIGN_OR_RETURN(const Json list,
-                   AdminClient(run.socket_path).Ask({{"command", "tunable list"}, {"vm", run.vm}}));
-  for (const Json& tunable : list) {
-    if (tunable.value("name", "") != run.name) continue;
-    puts(run.as_json ? tunable.dump(2).c_str() : tunable.value("value", "").c_str());
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SetTunable(const Invocation& run) {
-  return AdminClient(run.socket_path)
-      .Ask({{"command", "tunable set"}, {"name", run.name}, {"value", run.value}, {"vm", run.vm}})
-      .status();
 }
 
 absl::Status LoadPolicy(const Invocation& run, const std::string& path) {
@@ -169,58 +126,6 @@ absl::Status Trace(const Invocation& run) {
   return status;
 }
 
-// A command whose subcommands do the work.
-CLI::App* AddGroup(CLI::App& app, const char* name, const char* help) {
-  CLI::App* group = app.add_subcommand(name, help);
-  group->require_subcommand(1);
-  return group;
-}
-
-// A command that prints pvschedd's reply to the request of the same name.
-CLI::App* AddShow(CLI::App& parent, const char* name, const char* help, Invocation& run,
-                  const char* request, TableFunction table) {
-  CLI::App* command = parent.add_subcommand(name, help);
-  command->final_callback(
-      [&run, request, table] { run.status = Print(run, {{"command", request}}, table); });
-  return command;
-}
-
-void AddTunableCommands(CLI::App& app, Invocation& run) {
-  CLI::App* tunable = AddGroup(app, "tunable", "Caps, budgets and priorities");
-  CLI::App* list = tunable->add_subcommand("list", "Every tunable, its value and its meaning");
-  list->add_option("--vm", run.vm, "The values for this VM");
-  list->add_flag("--markdown", run.as_markdown, "The reference table, in Markdown");
-  list->final_callback([&run] {
-    if (run.as_markdown) {
-      fputs(TunablesAsMarkdown().c_str(), stdout);
-      return;
-    }
-    run.status = Print(run, {{"command", "tunable list"}, {"vm", run.vm}}, TunableTable);
-  });
-  CLI::App* get = tunable->add_subcommand("get", "The value of a tunable");
-  get->add_option("NAME", run.name, "As tunable list has it")->required();
-  get->add_option("--vm", run.vm, "The value for this VM");
-  get->final_callback([&run] { run.status = GetTunable(run); });
-  CLI::App* set = tunable->add_subcommand(
-      "set",
-      "Change a tunable until pvschedd ends. A value in the configuration file lasts longer.");
-  set->add_option("NAME", run.name, "As tunable list has it")->required();
-  set->add_option("VALUE", run.value, "In the tunable's unit")->required();
-  set->add_option("--vm", run.vm, "Change the value for this VM only");
-  set->final_callback([&run] { run.status = SetTunable(run); });
-}
-
-void AddConfigCommands(CLI::App& app, Invocation& run) {
-  CLI::App* config =
-      AddGroup(app, "config", "The configuration file of pvschedd, which need not run");
-  CLI::App* check = config->add_subcommand("check", "Check a file: each error has file and line");
-  check->add_option("FILE", run.path,
-                    absl::StrCat("The file  [", kDefaultConfigPath, ", if it exists]"));
-  check->final_callback([&run] { run.status = CheckConfig(run.path); });
-  config->add_subcommand("default", "Print a file with every key, its meaning and its default")
-      ->final_callback(PrintDefaultConfig);
-}
-
 void AddPolicyCommands(CLI::App& app, Invocation& run) {
   CLI::App* policy =
       AddGroup(app, "policy", "The policy: the function that proposes a vCPU's grant");
@@ -297,6 +202,7 @@ int Main(int argc, char** argv) {
   AddShow(*vcpu, "list", "Every vCPU: its thread, state, applied parameters and baseline", run,
           "vcpu list", VcpuTable);
   AddTunableCommands(app, run);
+  AddProfileCommands(app, run);
   AddConfigCommands(app, run);
   AddPolicyCommands(app, run);
   AddSchedulerCommands(app, run);

@@ -75,6 +75,18 @@ std::string TunableTable(const Json& tunables) {
   return TextTable(rows);
 }
 
+std::string ProfileTable(const Json& profiles) {
+  std::vector<Row> rows = {{"PROFILE", "TUNABLE", "VALUE"}};
+  for (const Json& profile : profiles) {
+    const Json values = profile.value("values", Json::object());
+    for (const auto& [name, value] : values.items()) {
+      rows.push_back({Text(profile, "profile"), name, value.get<std::string>()});
+    }
+    if (values.empty()) rows.push_back({Text(profile, "profile"), "-", "-"});
+  }
+  return TextTable(rows);
+}
+
 long BucketQuantile(const Json& histogram, double quantile) {
   uint64_t total = 0;
   for (const Json& count : histogram) total += count.get<uint64_t>();

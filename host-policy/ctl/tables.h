@@ -13,6 +13,7 @@ namespace pvsched {
 std::string VmTable(const Json& vms);
 std::string VcpuTable(const Json& vcpus);
 std::string TunableTable(const Json& tunables);
+std::string ProfileTable(const Json& profiles);
 std::string StatsTable(const Json& stats);
 std::string SchedulerTable(const Json& status);
 std::string PolicyText(const Json& policy);

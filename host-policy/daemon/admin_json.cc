@@ -75,6 +75,11 @@ Json ParamsToJson(const pvs_sched_params& params) {
 
 }  // namespace
 
+std::string TextField(const Json& request, const char* name) {
+  const auto it = request.find(name);
+  return it != request.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
 nlohmann::ordered_json VmToJson(const Vm& vm) {
   size_t bound = 0;
   for (const auto& [id, vcpu] : vm.vcpus) bound += vcpu.tid != 0 ? 1 : 0;

@@ -14,6 +14,9 @@
 
 namespace pvsched {
 
+// A text in an admin's request; empty: the request has none.
+std::string TextField(const nlohmann::ordered_json& request, const char* name);
+
 // What pvschedctl shows, as JSON. Times are in nanoseconds unless a name has
 // another unit. A vCPU's counters start at its registration.
 nlohmann::ordered_json VmToJson(const Vm& vm);

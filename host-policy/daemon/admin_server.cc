@@ -30,11 +30,6 @@ std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string Field(const Json& request, const char* name) {
-  const auto it = request.find(name);
-  return it != request.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 bool SendAll(int fd, const std::string& text) {
   for (size_t sent = 0; sent < text.size();) {
     const ssize_t size = send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
@@ -79,7 +74,7 @@ void AdminServer::Accept() {
     return;
   }
   if (!SendAll(fd.get(), Dump({{"result", *result}}))) return;
-  if (Field(request, "command") == "trace") StartTrace(std::move(fd));
+  if (TextField(request, "command") == "trace") StartTrace(std::move(fd));
 }
 
 Json AdminServer::VmsToJson() const {
@@ -122,32 +117,23 @@ Json AdminServer::StatsToJson() {
           {"vcpus", list}};
 }
 
-absl::StatusOr<Json> AdminServer::HandleTunable(const std::string& command, const Json& request) {
-  const std::string vm = Field(request, "vm");
-  if (command == "tunable set") {
-    const std::string name = Field(request, "name");
-    const std::string value = Field(request, "value");
-    RETURN_IF_ERROR(registry_.SetTunable(vm, name, value));
-    LOG(INFO) << "tunable " << name << " = " << value << (vm.empty() ? "" : " for VM " + vm);
-  }
-  return TunablesToJson(vm);
-}
-
 absl::StatusOr<Json> AdminServer::HandlePolicy(const std::string& command, const Json& request) {
   const auto name = [this] { return bpf_.policy_path().empty() ? "default" : bpf_.policy_path(); };
   if (command == "policy load") {
-    RETURN_IF_ERROR(bpf_.SetPolicy(Field(request, "path")));
+    RETURN_IF_ERROR(bpf_.SetPolicy(TextField(request, "path")));
     LOG(INFO) << "policy: " << name();
   }
   return Json{{"policy", name()}};
 }
 
 absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
-  const std::string command = request.is_object() ? Field(request, "command") : "";
+  const std::string command = request.is_object() ? TextField(request, "command") : "";
   if (command == "vm list") return VmsToJson();
   if (command == "vcpu list") return VcpusToJson();
   if (command == "stats") return StatsToJson();
-  if (command == "tunable list" || command == "tunable set") return HandleTunable(command, request);
+  if (command.starts_with("tunable ") || command.starts_with("profile ")) {
+    return tunables_.Handle(command, request);
+  }
   if (command == "policy show" || command == "policy load") return HandlePolicy(command, request);
   if (command == "scheduler status") return SchedulerToJson();
   if (command == "trace") {
@@ -181,30 +167,6 @@ Json AdminServer::SchedulerToJson() const {
   json["kernel_events"] = Json::object();
   for (const auto& [name, value] : ReadScxEvents()) json["kernel_events"][name] = value;
   return json;
-}
-
-Json AdminServer::TunablesToJson(const std::string& vm) const {
-  TunableValues values = registry_.tunables().ForHost();
-  if (!vm.empty()) {
-    // A section with `uid` does not apply to another user's VM.
-    uid_t uid = 0;
-    for (const auto& [pid, running] : registry_.vms()) {
-      if (running->name == vm) uid = running->uid;
-    }
-    values = registry_.tunables().ForVm(vm, uid);
-  }
-  Json list = Json::array();
-  const auto& infos = TunableInfos();
-  for (size_t i = 0; i < infos.size(); ++i) {
-    const TunableInfo& info = infos[i];
-    Json json = {{"name", info.name},
-                 {"value", FormatTunable(info, values[i])},
-                 {"unit", info.unit},
-                 {"default", FormatTunable(info, info.default_value)},
-                 {"help", info.help}};
-    list.push_back(std::move(json));
-  }
-  return list;
 }
 
 void AdminServer::StartTrace(UniqueFd fd) {

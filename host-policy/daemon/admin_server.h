@@ -14,8 +14,10 @@
 #include "common/unique_fd.h"
 #include "common/unix_socket.h"
 #include "host-policy/daemon/actuators/actuator.h"
+#include "host-policy/daemon/admin_tunables.h"
 #include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
+#include "host-policy/daemon/running_config.h"
 #include "host-policy/daemon/scx_exit_record.h"
 #include "host-policy/loader/bpf_object.h"
 #include "nlohmann/json.hpp"
@@ -33,11 +35,12 @@ class AdminServer {
  public:
   // All must outlive the server.
   AdminServer(EventLoop& loop, Registry& registry, BpfObject& bpf, Actuator& actuator,
-              const ScxExitRecord& scx_exits, const Refusals& refusals)
+              RunningConfig& config, const ScxExitRecord& scx_exits, const Refusals& refusals)
       : loop_(loop),
         registry_(registry),
         bpf_(bpf),
         actuator_(actuator),
+        tunables_(registry, config),
         scx_exits_(scx_exits),
         refusals_(refusals) {}
   ~AdminServer();
@@ -52,8 +55,6 @@ class AdminServer {
 
   void Accept();
   absl::StatusOr<nlohmann::ordered_json> Handle(const nlohmann::ordered_json& request);
-  absl::StatusOr<nlohmann::ordered_json> HandleTunable(const std::string& command,
-                                                       const nlohmann::ordered_json& request);
   absl::StatusOr<nlohmann::ordered_json> HandlePolicy(const std::string& command,
                                                       const nlohmann::ordered_json& request);
   nlohmann::ordered_json VmsToJson() const;
@@ -61,7 +62,6 @@ class AdminServer {
   nlohmann::ordered_json StatsToJson();
   bool IsScheduler() const;
   nlohmann::ordered_json SchedulerToJson() const;
-  nlohmann::ordered_json TunablesToJson(const std::string& vm) const;
   void StartTrace(UniqueFd fd);
   void StopTrace(int fd);
   void OnTrace(const pvs_trace& trace);
@@ -70,6 +70,7 @@ class AdminServer {
   Registry& registry_;
   BpfObject& bpf_;
   Actuator& actuator_;
+  AdminTunables tunables_;
   const ScxExitRecord& scx_exits_;
   const Refusals& refusals_;
   std::string path_;

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -17,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "common/errno_status.h"
 #include "common/unique_fd.h"
+#include "host-policy/daemon/account_names.h"
 #include "toml++/toml.hpp"
 
 namespace pvsched {
@@ -35,15 +38,21 @@ class Reader {
   // Called for each key of a table.
   using OnEntry = std::function<absl::Status(const std::string& name, const toml::node& node)>;
 
+  // Called for each table [KIND.NAME] of a kind.
+  using OnNamedTable = std::function<void(const std::string& name, absl::string_view heading,
+                                          const toml::table& table)>;
+
   void AddFault(uint32_t line, absl::string_view message) {
     faults_.emplace(line, absl::StrCat(path_, ":", line, ": ", message));
   }
   void ReadTable(const toml::table& table, absl::string_view heading, const OnEntry& on_entry);
+  void ReadNamed(const toml::table& file, absl::string_view kind, const OnNamedTable& on_table);
   void ReadTables(const toml::table& file);
   void ReadService(const toml::table& table);
-  void ReadHost(const toml::table& table);
-  void ReadVms(const toml::table& table);
-  void ReadVm(const std::string& vm, const toml::table& table);
+  absl::Status SetIn(const TunableScope& scope, const std::string& name, const toml::node& node);
+  void ReadScope(const TunableScope& scope, absl::string_view heading, const toml::table& table);
+  void ReadUser(const std::string& user, absl::string_view heading, const toml::table& table);
+  void ReadProfile(const std::string& profile, absl::string_view heading, const toml::table& table);
   void ReadScx(const toml::table& table);
 
   const std::string& path_;
@@ -87,37 +96,59 @@ void Reader::ReadService(const toml::table& table) {
             });
 }
 
-void Reader::ReadHost(const toml::table& table) {
-  ReadTable(table, "[host]", [this](const std::string& name, const toml::node& node) {
+absl::Status Reader::SetIn(const TunableScope& scope, const std::string& name,
+                           const toml::node& node) {
+  ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
+  if (name == "profile") return config_.tunables.SetProfile(scope, text);
+  if (name == "uid" && !scope.vm.empty()) {
+    ASSIGN_OR_RETURN(const uid_t uid, FindUser(text));
+    config_.tunables.SetOwner(scope.vm, uid);
+    return absl::OkStatus();
+  }
+  return config_.tunables.Set(scope, name, text);
+}
+
+void Reader::ReadScope(const TunableScope& scope, absl::string_view heading,
+                       const toml::table& table) {
+  ReadTable(table, heading, [&](const std::string& name, const toml::node& node) {
+    return SetIn(scope, name, node);
+  });
+  table_lines_[scope.Table()] = table.source().begin.line;
+}
+
+void Reader::ReadUser(const std::string& user, absl::string_view heading,
+                      const toml::table& table) {
+  const uint32_t line = table.source().begin.line;
+  const absl::StatusOr<uid_t> uid = FindUser(user);
+  if (!uid.ok()) return AddFault(line, absl::StrCat(heading, " ", uid.status().message()));
+  const TunableScope scope = {.uid = *uid};
+  if (table_lines_.contains(scope.Table())) {
+    return AddFault(line, absl::StrCat(heading, " is a second table for the user ", *uid));
+  }
+  ReadScope(scope, heading, table);
+}
+
+void Reader::ReadProfile(const std::string& profile, absl::string_view heading,
+                         const toml::table& table) {
+  config_.tunables.DefineProfile(profile);
+  ReadTable(table, heading, [&](const std::string& name, const toml::node& node) -> absl::Status {
     ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
-    return config_.tunables.SetUnchecked("", name, text);
+    return config_.tunables.SetInProfile(profile, name, text);
   });
 }
 
-void Reader::ReadVm(const std::string& vm, const toml::table& table) {
-  ReadTable(table, absl::StrCat("[vm.", vm, "]"),
-            [&](const std::string& name, const toml::node& node) -> absl::Status {
-              if (name == "uid") {
-                const std::optional<int64_t> uid = node.value<int64_t>();
-                if (!uid || *uid < 0) {
-                  return absl::InvalidArgumentError("uid needs a user id");
-                }
-                config_.tunables.SetOwner(vm, static_cast<uid_t>(*uid));
-                return absl::OkStatus();
-              }
-              ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
-              return config_.tunables.SetUnchecked(vm, name, text);
-            });
-}
-
-void Reader::ReadVms(const toml::table& table) {
-  for (const auto& [name, vm] : table) {
-    const toml::table* vm_table = vm.as_table();
+void Reader::ReadNamed(const toml::table& file, absl::string_view kind,
+                       const OnNamedTable& on_table) {
+  const toml::table* const tables = file[std::string(kind)].as_table();
+  if (tables == nullptr) return;
+  for (const auto& [name, node] : *tables) {
+    const toml::table* table = node.as_table();
     // An empty name would mean the host.
-    if (vm_table == nullptr || name.str().empty()) {
-      AddFault(name.source().begin.line, "a VM's table is [vm.NAME]");
+    if (table == nullptr || name.str().empty()) {
+      AddFault(name.source().begin.line, absl::StrCat("a table here is [", kind, ".NAME]"));
     } else {
-      ReadVm(std::string(name.str()), *vm_table);
+      const std::string text(name.str());
+      on_table(text, absl::StrCat("[", kind, ".", text, "]"), *table);
     }
   }
 }
@@ -130,22 +161,31 @@ void Reader::ReadScx(const toml::table& table) {
 }
 
 void Reader::ReadTables(const toml::table& file) {
+  static constexpr absl::string_view kTables[] = {"pvschedd", "host", "profile",
+                                                  "uid",      "vm",   "scx"};
   for (const auto& [key, node] : file) {
-    const toml::table* table = node.as_table();
-    if (table != nullptr && key.str() == "pvschedd") {
-      ReadService(*table);
-    } else if (table != nullptr && key.str() == "host") {
-      ReadHost(*table);
-    } else if (table != nullptr && key.str() == "vm") {
-      ReadVms(*table);
-    } else if (table != nullptr && key.str() == "scx") {
-      ReadScx(*table);
-    } else {
-      AddFault(key.source().begin.line,
-               absl::StrCat("'", std::string(key.str()),
-                            "' is none of [pvschedd], [host], [vm.NAME] and [scx]"));
-    }
+    const absl::string_view name(key.str().data(), key.str().size());
+    if (node.is_table() && std::count(std::begin(kTables), std::end(kTables), name) != 0) continue;
+    AddFault(key.source().begin.line,
+             absl::StrCat("'", name, "' is none of [pvschedd], [host], [profile.NAME], ",
+                          "[uid.USER], [vm.NAME] and [scx]"));
   }
+  if (const toml::table* table = file["pvschedd"].as_table()) ReadService(*table);
+  // The other tables name profiles.
+  ReadNamed(file, "profile",
+            [this](const std::string& name, absl::string_view heading, const toml::table& table) {
+              ReadProfile(name, heading, table);
+            });
+  if (const toml::table* table = file["host"].as_table()) ReadScope({}, "[host]", *table);
+  ReadNamed(file, "uid",
+            [this](const std::string& name, absl::string_view heading, const toml::table& table) {
+              ReadUser(name, heading, table);
+            });
+  ReadNamed(file, "vm",
+            [this](const std::string& name, absl::string_view heading, const toml::table& table) {
+              ReadScope({.vm = name}, heading, table);
+            });
+  if (const toml::table* table = file["scx"].as_table()) ReadScx(*table);
 }
 
 absl::Status Reader::ReadFile(const toml::table& file) {
@@ -199,11 +239,12 @@ absl::StatusOr<Config> LoadConfig(const std::string& path) {
 }
 
 absl::StatusOr<Config> LoadConfig(const ConfigSource& source) {
-  Config config;
-  const bool has_default = access(kDefaultConfigPath, F_OK) == 0;
-  if (!source.path.empty() || has_default) {
-    ASSIGN_OR_RETURN(config, LoadConfig(source.path.empty() ? kDefaultConfigPath : source.path));
-  }
+  if (!source.path.empty()) return LoadConfig(source.path);
+  if (access(kDefaultConfigPath, F_OK) != 0) return Config{};
+  return LoadConfig(std::string(kDefaultConfigPath));
+}
+
+Config WithOptions(Config config, const ConfigSource& source) {
   for (const auto& [name, text] : source.service) config.service[name] = text;
   for (const auto& [name, value] : source.scx_params) config.scx_params[name] = value;
   return config;

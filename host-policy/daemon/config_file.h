@@ -21,9 +21,9 @@ struct Config {
   ScxParams scx_params;
 };
 
-// Reads a TOML file. Its tables are [pvschedd] for pvschedd's own keys, [host]
-// and [vm.NAME] for tunables, and [scx] for the scheduler's parameters. A
-// [vm.NAME] with `uid` is for VMs of that user only. The error has a line of
+// Reads a TOML file. Its tables are [pvschedd] for pvschedd's own keys, [host],
+// [uid.USER] and [vm.NAME] for tunables, [profile.NAME] for sets of tunables,
+// and [scx] for the scheduler's parameters. The error has a line of
 // text for each fault, which names file and line.
 absl::StatusOr<Config> LoadConfig(const std::string& path);
 
@@ -33,7 +33,9 @@ struct ConfigSource {
   ServiceKeys service;
   ScxParams scx_params;
 };
+// Reads the file alone.
 absl::StatusOr<Config> LoadConfig(const ConfigSource& source);
+Config WithOptions(Config file, const ConfigSource& source);
 
 }  // namespace pvsched
 

@@ -5,11 +5,16 @@
 
 #include <string>
 
+#include "host-policy/daemon/config_file.h"
+
 namespace pvsched {
 
 // A configuration file with every key, its meaning and its default, all
 // commented out. host-policy/daemon/pvsched.toml is this text.
 std::string DefaultConfigText();
+
+// A file that sets what `config` sets, and nothing else.
+std::string ConfigText(const Config& config);
 
 }  // namespace pvsched
 

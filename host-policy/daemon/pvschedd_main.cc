@@ -92,10 +92,11 @@ absl::StatusOr<std::unique_ptr<BaselineStore>> OpenState(const std::string& dire
 
 // Restores what a killed pvschedd left changed, even if the configuration is
 // faulty: the command line alone then names the state directory.
-absl::Status Restore(const absl::StatusOr<Config>& config, const ConfigSource& source) {
-  const ServiceConfig service = ToServiceConfig(config.ok() ? config->service : source.service);
+absl::Status Restore(const absl::StatusOr<Config>& file, const ConfigSource& source) {
+  const ServiceConfig service =
+      ToServiceConfig(WithOptions(file.ok() ? *file : Config{}, source).service);
   RETURN_IF_ERROR(OpenState(service.state_dir).status());
-  return config.status();
+  return file.status();
 }
 
 // Gives the socket that was just created to the group that may connect.
@@ -153,7 +154,7 @@ RunResult LoopUntilStop(EventLoop& loop, const bool& is_ejected, const ScxExitRe
   return RunResult::kScxEjected;
 }
 
-absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& config,
+absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& file,
                               const ServiceConfig& service) {
   ASSIGN_OR_RETURN(const std::unique_ptr<BaselineStore> baselines, OpenState(service.state_dir));
   RaiseDescriptorLimit();
@@ -161,18 +162,20 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& config,
 
   // Destroyed in reverse: the servers, then the actuator, then the programs.
   EventLoop loop;
-  ASSIGN_OR_RETURN(const ChosenActuator chosen, ChooseActuator({.names = service.actuators,
-                                                                .policy_path = service.policy,
-                                                                .priority = service.agent_priority,
-                                                                .scx_params = config.scx_params},
-                                                               *baselines));
-  Registry registry(loop, *chosen.bpf, *chosen.actuator, config.tunables);
-  RunningConfig running(source, config, registry);
+  ASSIGN_OR_RETURN(const ChosenActuator chosen,
+                   ChooseActuator({.names = service.actuators,
+                                   .policy_path = service.policy,
+                                   .priority = service.agent_priority,
+                                   .scx_params = WithOptions(file, source).scx_params},
+                                  *baselines));
+  Registry registry(loop, *chosen.bpf, *chosen.actuator, file.tunables);
+  RunningConfig running(source, file, registry);
   ControlServer control(loop, registry);
   RETURN_IF_ERROR(control.Listen(service.device_socket, service.device_socket_mode));
   RETURN_IF_ERROR(SetSocketGroup(service));
   const ScxExitRecord exits(InDirectory(service.state_dir, ScxExitRecord::kFileName));
-  AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, exits, control.refusals());
+  AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, running, exits,
+                    control.refusals());
   RETURN_IF_ERROR(admin.Listen(service.admin_socket));
   RETURN_IF_ERROR(loop.Add(signals.get(), [&] { OnSignal(signals.get(), loop, running); }));
   bool is_ejected = false;
@@ -201,13 +204,13 @@ int Main(int argc, char** argv) {
   absl::InitializeLog();
   LogToJournal();
 
-  const absl::StatusOr<Config> config = LoadConfig(options.config);
-  if (options.restore_only || !config.ok()) {
-    const absl::Status status = Restore(config, options.config);
+  const absl::StatusOr<Config> file = LoadConfig(options.config);
+  if (options.restore_only || !file.ok()) {
+    const absl::Status status = Restore(file, options.config);
     return status.ok() ? 0 : Fail(status);
   }
-  const ServiceConfig service = ToServiceConfig(config->service);
-  const absl::StatusOr<RunResult> result = Run(options.config, *config, service);
+  const ServiceConfig service = ToServiceConfig(WithOptions(*file, options.config).service);
+  const absl::StatusOr<RunResult> result = Run(options.config, *file, service);
   if (!result.ok()) Fail(result.status());
   NextStep next = DecideNextStep(result, service.actuators, {argv, argv + argc});
   if (next.command_line.empty()) return next.exit_status;

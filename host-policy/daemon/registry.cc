@@ -195,13 +195,6 @@ void Registry::ApplyHostTunables() {
   bpf_.SetBootTime(BootBoostNs(values));
 }
 
-absl::Status Registry::SetTunable(absl::string_view vm, absl::string_view name,
-                                  absl::string_view text) {
-  TunableStore changed = tunables_;
-  RETURN_IF_ERROR(changed.Set(vm, name, text));
-  return SetTunables(std::move(changed));
-}
-
 absl::Status Registry::SetTunables(TunableStore tunables) {
   tunables_ = std::move(tunables);
   ApplyHostTunables();

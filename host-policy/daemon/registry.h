@@ -99,10 +99,7 @@ class Registry {
   // show which thread runs a vCPU. No error if it is bound to that thread.
   absl::Status SetThread(Vm& vm, uint32_t vcpu_id, pid_t tid);
 
-  // Sets a value for the host if `vm` is empty. The value is in force from each
-  // vCPU's next event on.
-  absl::Status SetTunable(absl::string_view vm, absl::string_view name, absl::string_view text);
-  // Replaces all values, as SetTunable() one.
+  // Replaces all values. They are in force from each vCPU's next event on.
   absl::Status SetTunables(TunableStore tunables);
   const TunableStore& tunables() const { return tunables_; }
 

@@ -9,6 +9,7 @@
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
+#include "host-policy/daemon/config_text.h"
 
 namespace pvsched {
 namespace {
@@ -46,15 +47,52 @@ void WarnOfRestart(const char* table, const Texts& started, const Texts& read) {
 
 }  // namespace
 
-RunningConfig::RunningConfig(ConfigSource source, Config started, Registry& registry)
-    : source_(std::move(source)), started_(std::move(started)), registry_(registry) {}
+RunningConfig::RunningConfig(ConfigSource source, Config file, Registry& registry)
+    : source_(std::move(source)),
+      started_(WithOptions(file, source_)),
+      file_(std::move(file)),
+      registry_(registry) {}
 
 absl::Status RunningConfig::Reload() {
-  ASSIGN_OR_RETURN(Config read, LoadConfig(source_));
-  RETURN_IF_ERROR(registry_.SetTunables(std::move(read.tunables)));
+  ASSIGN_OR_RETURN(file_, LoadConfig(source_));
+  RETURN_IF_ERROR(registry_.SetTunables(file_.tunables));
+  const Config read = WithOptions(file_, source_);
   WarnOfRestart("[pvschedd]", WithDefaults(started_.service), WithDefaults(read.service));
   WarnOfRestart("[scx]", AsTexts(started_.scx_params), AsTexts(read.scx_params));
   return absl::OkStatus();
+}
+
+std::string RunningConfig::Save() const {
+  Config config = file_;
+  config.tunables = registry_.tunables();
+  return ConfigText(config);
+}
+
+absl::Status RunningConfig::Apply(TunableStore changed) {
+  if (const auto violation = changed.FindViolation()) {
+    return absl::InvalidArgumentError(absl::StrCat(violation->table, " ", violation->message));
+  }
+  return registry_.SetTunables(std::move(changed));
+}
+
+absl::Status RunningConfig::Set(const TunableScope& scope, absl::string_view name,
+                                absl::string_view text) {
+  TunableStore changed = registry_.tunables();
+  RETURN_IF_ERROR(changed.Set(scope, name, text));
+  return Apply(std::move(changed));
+}
+
+absl::Status RunningConfig::SetProfile(const TunableScope& scope, absl::string_view profile) {
+  TunableStore changed = registry_.tunables();
+  RETURN_IF_ERROR(changed.SetProfile(scope, profile));
+  changed.DropValuesOfProfile(scope);
+  return Apply(std::move(changed));
+}
+
+absl::Status RunningConfig::Reset(const TunableScope& scope, std::optional<size_t> tunable) {
+  TunableStore changed = registry_.tunables();
+  changed.Reset(scope, tunable, file_.tunables);
+  return Apply(std::move(changed));
 }
 
 }  // namespace pvsched

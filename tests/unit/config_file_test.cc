@@ -51,6 +51,41 @@ TEST(ConfigFile, TablesSetValuesOfTheHostAndOfAVm) {
   EXPECT_EQ(Value(store.ForVm("a", 8), "mode"), PVS_OBSERVE);
 }
 
+TEST(ConfigFile, ProfilesOfTheAdminAndUsersByNameSetValues) {
+  const auto config = Load(
+      "[host]\nprofile = \"untrusted\"\n[profile.audio]\nbudget = 500\nmax-rt-prio = 20\n"
+      "[uid.root]\nprofile = \"trusted\"\n[vm.a]\nuid = \"root\"\nprofile = \"audio\"\nbudget = "
+      "600\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const TunableStore& store = config->tunables;
+  EXPECT_EQ(Value(store.ForVm("x", 1), "budget"), 50);
+  EXPECT_EQ(Value(store.ForVm("x", 0), "budget"), 700);
+  EXPECT_EQ(Value(store.ForVm("a", 0), "budget"), 600);
+  EXPECT_EQ(Value(store.ForVm("a", 0), "max-rt-prio"), 20);
+  EXPECT_EQ(Value(store.ForVm("a", 1), "budget"), 50);
+}
+
+TEST(ConfigFile, AdminsProfileReplacesTheBuiltInOneOfItsName) {
+  const auto config = Load("[profile.untrusted]\nbudget = 5\n[vm.a]\nprofile = \"untrusted\"\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(Value(config->tunables.ForVm("a", 0), "budget"), 5);
+  EXPECT_EQ(Value(config->tunables.ForVm("a", 0), "max-rt-prio"), 8);
+}
+
+TEST(ConfigFile, SavedTextGivesTheSameConfiguration) {
+  const auto config = Load(
+      "[pvschedd]\nactuator = \"scx\"\nagent-priority = 60\ndevice-socket-mode = \"0600\"\n"
+      "[host]\nmode = \"observe\"\nprofile = \"audio\"\n[profile.audio]\nbudget = 500\n"
+      "[uid.7]\nweight = 5\n[vm.\"a.b\\\"c\"]\nuid = 7\nbudget = 100\n[scx]\nslice-max = 8000\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const auto again = Load(ConfigText(*config));
+  ASSERT_TRUE(again.ok()) << again.status() << ConfigText(*config);
+  EXPECT_EQ(again->service, config->service);
+  EXPECT_EQ(again->scx_params, config->scx_params);
+  EXPECT_TRUE(again->tunables == config->tunables) << ConfigText(*config);
+  EXPECT_NE(config->tunables.Find({.vm = "a.b\"c"}), nullptr);
+}
+
 TEST(ConfigFile, RulesHoldForTheWholeFileWhateverItsOrder) {
   EXPECT_TRUE(Load("[host]\nbudget = 1900\nwindow = 2000\n").ok());
 }
@@ -77,12 +112,22 @@ TEST(ConfigFile, ErrorNamesTheLine) {
       {"[host]\n\nbudget = 99999999\n", "pvsched.toml:3: [host] budget"},
       {"[host]\ncolour = 1\n", "pvsched.toml:2: [host] there is no tunable 'colour'"},
       {"[vm.a]\nbudget = 1.5\n", "pvsched.toml:2: [vm.a] budget needs an integer or a string"},
-      {"[vm.a]\nuid = -1\n", "pvsched.toml:2: [vm.a] uid"},
+      {"[vm.a]\nuid = -1\n", "pvsched.toml:2: [vm.a] '-1' is no user id"},
+      {"[vm.a]\nuid = 99999999999\n", "pvsched.toml:2: [vm.a] '99999999999' is no user id"},
+      {"[vm.a]\nuid = \"no-such-user\"\n", "2: [vm.a] this host has no user 'no-such-user'"},
+      {"[vm.a]\nprofile = \"colour\"\n", "2: [vm.a] there is no profile 'colour'"},
+      {"[host]\nuid = 1\n", "pvsched.toml:2: [host] there is no tunable 'uid'"},
+      {"[uid.no-such-user]\nbudget = 1\n", "1: [uid.no-such-user] this host has no user"},
+      {"[uid.root]\nbudget = 1\n[uid.0]\nweight = 2\n", "is a second table for the user 0"},
+      {"[uid.7]\nwindow = 100\n", "pvsched.toml:1: [uid.7] budget (700 ms) must not exceed"},
+      {"[profile.x]\nlog-level = \"error\"\n", "2: [profile.x] log-level is for the host only"},
+      {"[profile.x]\ncolour = 1\n", "pvsched.toml:2: [profile.x] there is no tunable"},
       {"[vm.a]\nlog-level = \"error\"\n", "pvsched.toml:2: [vm.a] log-level is for the host only"},
       {"budget = 1\n",
-       "pvsched.toml:1: 'budget' is none of [pvschedd], [host], [vm.NAME] and [scx]"},
-      {"[vm]\na = 1\n", "pvsched.toml:2: a VM's table is [vm.NAME]"},
-      {"[vm.\"\"]\nbudget = 1\n", "pvsched.toml:1: a VM's table is [vm.NAME]"},
+       "pvsched.toml:1: 'budget' is none of [pvschedd], [host], [profile.NAME], [uid.USER], "
+       "[vm.NAME]"},
+      {"[vm]\na = 1\n", "pvsched.toml:2: a table here is [vm.NAME]"},
+      {"[vm.\"\"]\nbudget = 1\n", "pvsched.toml:1: a table here is [vm.NAME]"},
       {"[host\n", "pvsched.toml:1"},
       {"\n[host]\nwindow = 100\n", "pvsched.toml:2: [host] budget (700 ms) must not exceed window"},
       {"[host]\n[vm.a]\nwindow = 100\n", "pvsched.toml:2: [vm.a] budget (700 ms) must not exceed"},
@@ -125,12 +170,14 @@ TEST(ConfigFile, ServiceTableSetsWhatTheCommandLineSets) {
 TEST(ConfigFile, OptionsOverrideTheFile) {
   const TempFile file(
       "[pvschedd]\nactuator = \"scx\"\nagent-priority = 60\n[scx]\nslice-max = 8000\n");
-  const auto config = LoadConfig(ConfigSource{.path = file.path(),
-                                              .service = {{"actuator", "agent"}},
-                                              .scx_params = {{"slice-max", 4000}}});
-  ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->service, (ServiceKeys{{"actuator", "agent"}, {"agent-priority", "60"}}));
-  EXPECT_EQ(config->scx_params, (ScxParams{{"slice-max", 4000}}));
+  const ConfigSource source = {
+      .path = file.path(), .service = {{"actuator", "agent"}}, .scx_params = {{"slice-max", 4000}}};
+  const auto read = LoadConfig(source);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->service.at("actuator"), "scx");
+  const Config config = WithOptions(*read, source);
+  EXPECT_EQ(config.service, (ServiceKeys{{"actuator", "agent"}, {"agent-priority", "60"}}));
+  EXPECT_EQ(config.scx_params, (ScxParams{{"slice-max", 4000}}));
 }
 
 TEST(ConfigFile, FaultyServiceKeyNamesLineAndReason) {

@@ -8,16 +8,11 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "host-policy/daemon/tunable_store.h"
 
 namespace pvsched {
 namespace {
 
 using ::testing::HasSubstr;
-
-int64_t Value(const TunableValues& values, absl::string_view name) {
-  return values[*FindTunable(name)];
-}
 
 TEST(Tunables, DocumentedTableIsTheTableOfTheSource) {
   const std::ifstream file(PVSCHED_DOCS "/tunables.md");
@@ -42,32 +37,8 @@ TEST(Tunables, ErrorOfAValueOutOfRangeNamesTheRange) {
   }
 }
 
-TEST(Tunables, HostOnlyTunableIsRefusedForAVm) {
-  TunableStore store;
-  EXPECT_TRUE(store.Set("", "log-level", "warning").ok());
-  EXPECT_THAT(store.Set("a", "log-level", "error").message(), HasSubstr("for the host only"));
-  EXPECT_EQ(Value(store.ForHost(), "log-level"), 1);
-}
-
 TEST(Tunables, ErrorOfAnUnknownNameListsTheNames) {
   EXPECT_THAT(FindTunable("colour").status().message(), HasSubstr("urgent-memory"));
-}
-
-TEST(Tunables, ValueOfTheVmPrecedesTheHostsAndTheHostsPrecedesTheDefault) {
-  TunableStore store;
-  ASSERT_TRUE(store.Set("", "max-rt-prio", "4").ok());
-  ASSERT_TRUE(store.Set("a", "max-rt-prio", "6").ok());
-  EXPECT_EQ(Value(store.ForVm("a", 0), "max-rt-prio"), 6);
-  EXPECT_EQ(Value(store.ForVm("b", 0), "max-rt-prio"), 4);
-  EXPECT_EQ(Value(store.ForVm("a", 0), "budget"), 700);
-}
-
-TEST(Tunables, ValueThatBreaksARuleForAVmIsRefusedAndChangesNothing) {
-  TunableStore store;
-  ASSERT_TRUE(store.Set("a", "budget", "900").ok());
-  const absl::Status status = store.Set("", "window", "800");
-  EXPECT_THAT(status.message(), HasSubstr("must not exceed window"));
-  EXPECT_EQ(Value(store.ForHost(), "window"), 1000);
 }
 
 TEST(Tunables, PolicyGetsNanoseconds) {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (C) 2026 The pvsched authors
+#include "host-policy/ctl/invocation.h"
+
+#include <cstdio>
+
+#include "common/errno_status.h"
+
+namespace pvsched {
+
+absl::Status Print(const Invocation& run, const Json& request, TableFunction table) {
+  ASSIGN_OR_RETURN(const Json result, AdminClient(run.socket_path).Ask(request));
+  fputs(run.as_json ? (result.dump(2) + "\n").c_str() : table(result).c_str(), stdout);
+  return absl::OkStatus();
+}
+
+CLI::App* AddGroup(CLI::App& app, const char* name, const char* help) {
+  CLI::App* group = app.add_subcommand(name, help);
+  group->require_subcommand(1);
+  return group;
+}
+
+CLI::App* AddShow(CLI::App& parent, const char* name, const char* help, Invocation& run,
+                  const char* request, TableFunction table) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  command->final_callback(
+      [&run, request, table] { run.status = Print(run, {{"command", request}}, table); });
+  return command;
+}
+
+}  // namespace pvsched
