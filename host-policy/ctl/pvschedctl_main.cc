@@ -20,7 +20,7 @@
 #include "host-policy/ctl/admin_client.h"
 #include "host-policy/ctl/config_commands.h"
 #include "host-policy/ctl/invocation.h"
-#include "host-policy/ctl/metrics.h"
+#include "host-policy/ctl/observe_commands.h"
 #include "host-policy/ctl/perfetto.h"
 #include "host-policy/ctl/tables.h"
 #include "host-policy/ctl/tunable_commands.h"
@@ -56,15 +56,6 @@ absl::Status PrintDump(const Invocation& run) {
     return absl::NotFoundError("there is no dump: the kernel has ejected no scheduler of pvsched");
   }
   fputs(dump.c_str(), stdout);
-  return absl::OkStatus();
-}
-
-absl::Status Metrics(const Invocation& run) {
-  ASSIGN_OR_RETURN(const Json stats, AdminClient(run.socket_path).Ask({{"command", "stats"}}));
-  const std::string text =
-      MetricsText(stats, run.as_textfile ? MetricsFormat::kTextfile : MetricsFormat::kOpenMetrics);
-  if (!run.path.empty()) return ReplaceFile(run.path, text);
-  fputs(text.c_str(), stdout);
   return absl::OkStatus();
 }
 
@@ -170,15 +161,6 @@ void AddMonitorCommands(CLI::App& app, Invocation& run) {
   trace->final_callback([&run] { run.status = Trace(run); });
 }
 
-void AddMetricsCommand(CLI::App& app, Invocation& run) {
-  CLI::App* metrics =
-      app.add_subcommand("metrics", "The counters for a monitoring system, as OpenMetrics");
-  metrics->add_flag("--textfile", run.as_textfile,
-                    "The format that node_exporter's textfile collector reads");
-  metrics->add_option("-o,--output", run.path, "Replace this file in one step instead of printing");
-  metrics->final_callback([&run] { run.status = Metrics(run); });
-}
-
 int Main(int argc, char** argv) {
   Invocation run;
   CLI::App app(
@@ -207,7 +189,7 @@ int Main(int argc, char** argv) {
   AddPolicyCommands(app, run);
   AddSchedulerCommands(app, run);
   AddMonitorCommands(app, run);
-  AddMetricsCommand(app, run);
+  AddObserveCommands(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
