@@ -71,10 +71,12 @@ absl::StatusOr<Json> AdminClient::Ask(const Json& request) const {
   return ResultOf(LineReader(fd.get()).Next());
 }
 
-absl::Status AdminClient::Trace(const std::function<bool(const Json&)>& on_decision) const {
+absl::Status AdminClient::Trace(const std::function<absl::Status()>& on_start,
+                                const std::function<bool(const Json&)>& on_decision) const {
   ASSIGN_OR_RETURN(UniqueFd fd, Send(socket_path_, {{"command", "trace"}}));
   LineReader reader(fd.get());
   RETURN_IF_ERROR(ResultOf(reader.Next()).status());
+  RETURN_IF_ERROR(on_start());
   while (true) {
     absl::StatusOr<Json> decision = reader.Next();
     if (absl::IsCancelled(decision.status())) return absl::OkStatus();

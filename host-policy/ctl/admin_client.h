@@ -21,9 +21,10 @@ class AdminClient {
   explicit AdminClient(std::string socket_path) : socket_path_(std::move(socket_path)) {}
 
   absl::StatusOr<Json> Ask(const Json& request) const;
-  // Calls `on_decision` for each decision until it returns false, a signal
-  // arrives, or pvschedd ends.
-  absl::Status Trace(const std::function<bool(const Json&)>& on_decision) const;
+  // Calls `on_start` when pvschedd has begun the trace, then `on_decision` for
+  // each decision until it returns false, a signal arrives, or pvschedd ends.
+  absl::Status Trace(const std::function<absl::Status()>& on_start,
+                     const std::function<bool(const Json&)>& on_decision) const;
 
  private:
   std::string socket_path_;

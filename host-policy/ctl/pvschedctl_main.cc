@@ -17,12 +17,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
+#include "common/standard_output.h"
 #include "host-policy/ctl/admin_client.h"
 #include "host-policy/ctl/config_commands.h"
 #include "host-policy/ctl/invocation.h"
 #include "host-policy/ctl/observe_commands.h"
-#include "host-policy/ctl/perfetto.h"
 #include "host-policy/ctl/tables.h"
+#include "host-policy/ctl/trace_file.h"
 #include "host-policy/ctl/tunable_commands.h"
 
 namespace pvsched {
@@ -62,15 +63,21 @@ absl::Status PrintDump(const Invocation& run) {
 absl::Status Top(const Invocation& run) {
   const AdminClient client(run.socket_path);
   EndOnInterrupt();
+  const bool is_screen = !run.is_batch && isatty(STDOUT_FILENO) == 1;
   ASSIGN_OR_RETURN(Json before, client.Ask({{"command", "stats"}}));
   for (int round = 0; run.rounds == 0 || round < run.rounds; ++round) {
     std::this_thread::sleep_for(std::chrono::duration<double>(run.interval));
     if (g_interrupted) return absl::OkStatus();
     ASSIGN_OR_RETURN(Json after, client.Ask({{"command", "stats"}}));
-    if (!run.is_batch) fputs("\033[H\033[2J", stdout);
-    fputs(TopTable(before, after, run.interval).c_str(), stdout);
-    if (run.is_batch) puts("");
-    fflush(stdout);
+    const Json rates = TopRates(before, after, run.interval);
+    if (run.as_json) {
+      puts(rates.dump().c_str());
+    } else {
+      fputs(absl::StrCat(is_screen ? "\033[H\033[2J" : "", TopTable(rates), is_screen ? "" : "\n")
+                .c_str(),
+            stdout);
+    }
+    RETURN_IF_ERROR(FlushStandardOutput());
     before = std::move(after);
   }
   return absl::OkStatus();
@@ -83,38 +90,50 @@ void PrintDecision(const Json& decision) {
          decision.value("reason", "").c_str());
 }
 
+absl::Status TraceToText(const Invocation& run) {
+  // So that a pipe's reader has each decision at once.
+  setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  return AdminClient(run.socket_path)
+      .Trace([] { return absl::OkStatus(); },
+             [&](const Json& decision) {
+               if (run.as_json) {
+                 puts(decision.dump().c_str());
+               } else {
+                 PrintDecision(decision);
+               }
+               return g_interrupted == 0 && ferror(stdout) == 0;
+             });
+}
+
+absl::Status TraceToFile(const Invocation& run) {
+  uint64_t decisions = 0;
+  uint64_t dropped = 0;
+  std::unique_ptr<TraceFile> file;
+  absl::Status written;
+  const auto on_start = [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(file, TraceFile::Open(run.path));
+    fprintf(stderr, "tracing%s; Ctrl-C ends the trace\n",
+            run.seconds > 0 ? absl::StrCat(" for ", run.seconds, " s").c_str() : "");
+    return absl::OkStatus();
+  };
+  absl::Status status = AdminClient(run.socket_path).Trace(on_start, [&](const Json& decision) {
+    ++decisions;
+    dropped = decision.value("dropped", uint64_t{0});
+    written = file->Add(decision);
+    return g_interrupted == 0 && written.ok();
+  });
+  if (file != nullptr) written.Update(file->Close());
+  RETURN_IF_ERROR(written);
+  RETURN_IF_ERROR(status);
+  fprintf(stderr, "%lu decisions in %s (%lu were dropped); ui.perfetto.dev shows the file\n",
+          decisions, run.path.c_str(), dropped);
+  return absl::OkStatus();
+}
+
 absl::Status Trace(const Invocation& run) {
   EndOnInterrupt();
   if (run.seconds > 0) alarm(static_cast<unsigned>(run.seconds));
-  uint64_t decisions = 0;
-  uint64_t dropped = 0;
-  std::unique_ptr<FILE, int (*)(FILE*)> file(nullptr, fclose);
-  std::unique_ptr<PerfettoWriter> writer;
-  if (!run.path.empty()) {
-    file.reset(fopen(run.path.c_str(), "w"));
-    if (file == nullptr) return ErrnoStatus(errno, absl::StrCat("cannot write ", run.path));
-    writer = std::make_unique<PerfettoWriter>(file.get());
-    fprintf(stderr, "tracing%s; Ctrl-C ends the trace\n",
-            run.seconds > 0 ? absl::StrCat(" for ", run.seconds, " s").c_str() : "");
-  }
-  absl::Status status = AdminClient(run.socket_path).Trace([&](const Json& decision) {
-    ++decisions;
-    dropped = decision.value("dropped", uint64_t{0});
-    if (writer != nullptr) {
-      writer->Add(decision);
-    } else if (run.as_json) {
-      puts(decision.dump().c_str());
-    } else {
-      PrintDecision(decision);
-    }
-    return g_interrupted == 0;
-  });
-  writer.reset();
-  if (status.ok() && !run.path.empty()) {
-    fprintf(stderr, "%lu decisions in %s (%lu were dropped); ui.perfetto.dev shows the file\n",
-            decisions, run.path.c_str(), dropped);
-  }
-  return status;
+  return run.path.empty() ? TraceToText(run) : TraceToFile(run);
 }
 
 void AddPolicyCommands(CLI::App& app, Invocation& run) {
@@ -151,7 +170,7 @@ void AddMonitorCommands(CLI::App& app, Invocation& run) {
   top->add_option("-d,--delay", run.interval, "Seconds between two rounds")
       ->capture_default_str()
       ->check(CLI::Range(0.1, 3600.0));
-  top->add_flag("-b,--batch", run.is_batch, "Do not clear the screen, for output to a file");
+  top->add_flag("-b,--batch", run.is_batch, "Do not clear the screen, even if it is a terminal");
   top->final_callback([&run] { run.status = Top(run); });
   CLI::App* trace = app.add_subcommand("trace", "Each decision and its reason, as it is made");
   trace->add_option("-s,--seconds", run.seconds, "Length of the trace; 0: until Ctrl-C")
@@ -172,11 +191,6 @@ int Main(int argc, char** argv) {
   app.add_flag("--json", run.as_json, "Print JSON instead of a table");
   app.require_subcommand(1);
   app.fallthrough();
-  app.footer(
-      "Examples:\n"
-      "  pvschedctl --json vcpu list\n"
-      "  pvschedctl tunable set budget 500 --vm web1\n"
-      "  pvschedctl trace --seconds 5 --output trace.json");
   CLI::App* vm = AddGroup(app, "vm", "Virtual machines with a pvsched device");
   AddShow(*vm, "list", "Every VM: its process, its registered vCPUs, how many are bound", run,
           "vm list", VmTable);
@@ -190,11 +204,19 @@ int Main(int argc, char** argv) {
   AddSchedulerCommands(app, run);
   AddMonitorCommands(app, run);
   AddObserveCommands(app, run);
+  // After the subcommands, which would inherit it.
+  app.footer(
+      "Examples:\n"
+      "  pvschedctl --json vcpu list\n"
+      "  pvschedctl tunable set budget 500 --vm web1\n"
+      "  pvschedctl trace --seconds 5 --output trace.json");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (app.exit(error) != 0) return 2;
   }
+  // A command's own error is the cause of what its output lacks.
+  run.status.Update(FlushStandardOutput());
   if (!run.status.ok()) {
     fprintf(stderr, "pvschedctl: %s\n", std::string(run.status.message()).c_str());
     return absl::IsInvalidArgument(run.status) ? 2 : 1;

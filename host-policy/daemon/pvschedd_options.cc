@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/journal_log.h"
+#include "common/standard_output.h"
 #include "common/text_table.h"
 #include "host-policy/daemon/service_config.h"
 #include "host-policy/loader/scx_params.h"
@@ -48,6 +49,14 @@ std::string CheckScxParam(std::string& assignment) {
   const absl::Status status = SetScxParamFrom(ignored, assignment);
   return status.ok() ? ""
                      : absl::StrCat(status.message(), "; --scx-param list shows the parameters");
+}
+
+// The exit status after output that was asked for.
+int FlushedStatus() {
+  const absl::Status status = FlushStandardOutput();
+  if (status.ok()) return 0;
+  fprintf(stderr, "pvschedd: %s\n", std::string(status.message()).c_str());
+  return 1;
 }
 
 // One option for each key of [pvschedd]. The last of several counts: pvschedd
@@ -99,14 +108,14 @@ std::optional<int> ParseOptions(int argc, char** argv, Options& options) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? FlushedStatus() : 2;
   }
   if (std::find(raw.scx_params.begin(), raw.scx_params.end(), kList) != raw.scx_params.end()) {
     const std::string list = raw.as_json       ? ScxParamsAsJson()
                              : raw.as_markdown ? ScxParamsAsMarkdown()
                                                : ScxParamsAsTable();
     fputs(list.c_str(), stdout);
-    return 0;
+    return FlushedStatus();
   }
   for (const std::string& assignment : raw.scx_params) {
     if (absl::Status status = SetScxParamFrom(options.config.scx_params, assignment);
