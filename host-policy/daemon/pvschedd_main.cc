@@ -95,8 +95,7 @@ absl::StatusOr<std::unique_ptr<BaselineStore>> OpenState(const std::string& dire
 absl::Status Restore(const absl::StatusOr<Config>& file, const ConfigSource& source) {
   const ServiceConfig service =
       ToServiceConfig(WithOptions(file.ok() ? *file : Config{}, source).service);
-  RETURN_IF_ERROR(OpenState(service.state_dir).status());
-  return file.status();
+  return OpenState(service.state_dir).status();
 }
 
 // Gives the socket that was just created to the group that may connect.
@@ -206,8 +205,10 @@ int Main(int argc, char** argv) {
 
   const absl::StatusOr<Config> file = LoadConfig(options.config);
   if (options.restore_only || !file.ok()) {
-    const absl::Status status = Restore(file, options.config);
-    return status.ok() ? 0 : Fail(status);
+    if (!file.ok()) Fail(file.status());
+    const absl::Status restored = Restore(file, options.config);
+    if (!restored.ok()) return Fail(restored);
+    return options.restore_only ? 0 : 1;
   }
   const ServiceConfig service = ToServiceConfig(WithOptions(*file, options.config).service);
   const absl::StatusOr<RunResult> result = Run(options.config, *file, service);

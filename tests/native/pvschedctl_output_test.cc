@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (C) 2026 The pvsched authors
-// pvschedctl's exit status and its output files.
+// Exit statuses, and the output files of pvschedctl.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +71,14 @@ TEST_F(PvschedctlOutputTest, ConfigCheckPrintsEachFaultAndFails) {
   EXPECT_EQ(Ctl("config check " + directory_), 1);
   EXPECT_THAT(Error(), HasSubstr("Is a directory"));
   EXPECT_EQ(Ctl("config check " + directory_ + "/missing"), 1);
+}
+
+TEST_F(PvschedctlOutputTest, FaultyConfigurationPreventsTheStartAndNotTheRestore) {
+  const std::string options = "--state-dir " + directory_ + " --config " + File("[host]\nx = 1\n");
+  EXPECT_EQ(Run(PVSCHEDD_PATH, options), 1);
+  EXPECT_THAT(Error(), HasSubstr("/file:2: [host] there is no tunable 'x'"));
+  EXPECT_EQ(Run(PVSCHEDD_PATH, "--restore " + options), 0);
+  EXPECT_THAT(Error(), HasSubstr("/file:2: [host] there is no tunable 'x'"));
 }
 
 TEST_F(PvschedctlOutputTest, TraceThatDoesNotBeginLeavesItsFile) {
