@@ -67,8 +67,8 @@ bash)
     done
   done
   expect "tunable" pvschedctl tun
-  expect "set" pvschedctl tunable s
-  expect "set" pvschedctl --socket vm tunable s
+  expect "set" pvschedctl tunable se
+  expect "set" pvschedctl --socket vm tunable se
   expect "--vm --version" pvschedctl tunable set budget 500 --v
   expect "--json" pvschedctl tunable list --js
   expect "" pvschedctl tunable set --vm "--j"

@@ -48,7 +48,7 @@ headers)
 esac
 
 diff - "$prefix/output" <<END
-PCI device 10f5, control protocol 1
+PCI device 10f5, control protocol 2
 registered vCPU 1: 256 bytes at offset 0x2000
 result OK, registered 1
 withdrew vCPU 1
