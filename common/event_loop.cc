@@ -30,6 +30,14 @@ void EventLoop::Remove(int fd) {
   if (callbacks_.erase(fd) != 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
+absl::Status EventLoop::WaitUntilWritable(int fd) {
+  epoll_event event = {};
+  event.events = EPOLLOUT;
+  event.data.fd = fd;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return absl::OkStatus();
+  return ErrnoStatus(errno, "epoll_ctl");
+}
+
 void EventLoop::Run() {
   while (!stopped_) {
     // One event a call: a callback may close an fd, and the kernel may reuse

@@ -23,6 +23,8 @@ class EventLoop {
   // closes it.
   absl::Status Add(int fd, std::function<void()> on_readable);
   void Remove(int fd);
+  // Calls the callback of `fd` when it is writable, no longer when it is readable.
+  absl::Status WaitUntilWritable(int fd);
 
   // Returns after Stop(), once the current callback has returned.
   void Run();

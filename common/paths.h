@@ -16,6 +16,7 @@ inline constexpr std::string_view kDefaultStateDir = "/run/pvsched";
 // Sockets in that directory: for devices and for pvschedctl.
 inline constexpr std::string_view kDeviceSocketName = "device.sock";
 inline constexpr std::string_view kAdminSocketName = "admin.sock";
+inline constexpr std::string_view kReadSocketName = "read.sock";
 
 // pvsched-deviced's socket, which VMMs connect to.
 inline constexpr std::string_view kDefaultVfioUserSocket = "/run/pvsched/vfio-user.sock";

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
 #include "common/unix_socket.h"
+#include "host-policy/ctl/read_socket.h"
 
 namespace pvsched {
 namespace {
@@ -67,7 +68,8 @@ absl::StatusOr<Json> ResultOf(absl::StatusOr<Json> reply) {
 }  // namespace
 
 absl::StatusOr<Json> AdminClient::Ask(const Json& request) const {
-  ASSIGN_OR_RETURN(UniqueFd fd, Send(socket_path_, request));
+  ASSIGN_OR_RETURN(UniqueFd fd,
+                   Send(SocketFor(socket_path_, request.value("command", "")), request));
   return ResultOf(LineReader(fd.get()).Next());
 }
 

@@ -18,6 +18,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "host-policy/ctl/read_socket.h"
 #include "host-policy/daemon/service_config.h"
 #include "host-policy/loader/scx_support.h"
 
@@ -73,7 +74,7 @@ DoctorHost ReadHost(const std::string& socket_path, const std::string& device_so
   host.qemu = QemuVersion();
   rlimit limit = {};
   if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) host.memlock = limit.rlim_cur;
-  if (access(socket_path.c_str(), W_OK) != 0 && errno == EACCES) {
+  if (access(SocketFor(socket_path, "stats").c_str(), W_OK) != 0 && errno == EACCES) {
     host.stats = absl::PermissionDeniedError("the socket is not open to this user");
   } else {
     host.stats = AdminClient(socket_path).Ask({{"command", "stats"}});

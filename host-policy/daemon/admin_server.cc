@@ -3,8 +3,6 @@
 #include "host-policy/daemon/admin_server.h"
 
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <optional>
 #include <utility>
@@ -12,8 +10,8 @@
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
-#include "common/unix_socket.h"
 #include "host-policy/daemon/admin_json.h"
+#include "host-policy/daemon/read_commands.h"
 #include "host-policy/daemon/scx_counters.h"
 
 namespace pvsched {
@@ -21,60 +19,37 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kMaxRequest = 4096;
 constexpr size_t kMaxTracers = 4;
-// How long a client can block the event loop by one read or write.
-constexpr timeval kIoTimeout = {.tv_sec = 1, .tv_usec = 0};
 
 std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-bool SendAll(int fd, const std::string& text) {
-  for (size_t sent = 0; sent < text.size();) {
-    const ssize_t size = send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
-    if (size <= 0) return false;
-    sent += static_cast<size_t>(size);
-  }
-  return true;
 }
 
 }  // namespace
 
 AdminServer::~AdminServer() {
   while (!tracers_.empty()) StopTrace(tracers_.begin()->first);
-  if (!listener_) return;
-  loop_.Remove(listener_.get());
-  unlink(path_.c_str());
 }
 
-absl::Status AdminServer::Listen(const std::string& path) {
-  ASSIGN_OR_RETURN(UniqueFd listener, ListenUnix(path, SOCK_STREAM, 0600));
-  listener_ = std::move(listener);
-  path_ = path;
-  return loop_.Add(listener_.get(), [this] { Accept(); });
+absl::Status AdminServer::Listen(const std::string& path) { return admins_.Listen(path, 0600); }
+
+absl::Status AdminServer::ListenForReaders(const std::string& path) {
+  return readers_.Listen(path, 0660);
 }
 
-void AdminServer::Accept() {
-  UniqueFd fd = acceptor_.Accept(listener_.get(), 0);
-  if (!fd) return;
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kIoTimeout, sizeof(kIoTimeout));
-  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kIoTimeout, sizeof(kIoTimeout));
-  std::string text;
-  while (text.size() < kMaxRequest && text.find('\n') == std::string::npos) {
-    char buffer[kMaxRequest];
-    const ssize_t size = read(fd.get(), buffer, sizeof(buffer));
-    if (size <= 0) return;
-    text.append(buffer, static_cast<size_t>(size));
-  }
+LineServer::Reply AdminServer::Answer(const std::string& text, bool is_reader) {
   const Json request = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  absl::StatusOr<Json> result = Handle(request);
-  if (!result.ok()) {
-    SendAll(fd.get(), Dump({{"error", result.status().message()}}));
-    return;
+  const std::string command = request.is_object() ? TextField(request, "command") : "";
+  if (is_reader && !IsReadCommand(command)) {
+    return {.text = Dump({{"error",
+                           "the read socket answers only requests that change nothing: "
+                           "use the admin socket, as root"}})};
   }
-  if (!SendAll(fd.get(), Dump({{"result", *result}}))) return;
-  if (TextField(request, "command") == "trace") StartTrace(std::move(fd));
+  absl::StatusOr<Json> result = Handle(request);
+  if (!result.ok()) return {.text = Dump({{"error", result.status().message()}})};
+  LineServer::Reply reply = {.text = Dump({{"result", *result}})};
+  if (command == "trace") reply.then = [this](UniqueFd fd) { StartTrace(std::move(fd)); };
+  return reply;
 }
 
 Json AdminServer::VmsToJson() const {

@@ -12,9 +12,9 @@
 #include "absl/status/statusor.h"
 #include "common/event_loop.h"
 #include "common/unique_fd.h"
-#include "common/unix_socket.h"
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/admin_tunables.h"
+#include "host-policy/daemon/line_server.h"
 #include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/running_config.h"
@@ -28,7 +28,7 @@ namespace pvsched {
 // {"command": "tunable set", "name": "budget", "value": "500"}. The reply is a
 // line of JSON with either "result" or "error". After "trace", a line for each
 // decision follows until the client closes the connection. Only root can
-// connect.
+// connect; the socket for readers refuses what changes anything.
 //
 // Thread-safety: the event loop's thread only.
 class AdminServer {
@@ -46,6 +46,8 @@ class AdminServer {
   ~AdminServer();
 
   absl::Status Listen(const std::string& path);
+  // A second socket, for users who may read only.
+  absl::Status ListenForReaders(const std::string& path);
 
  private:
   struct Tracer {
@@ -53,7 +55,7 @@ class AdminServer {
     uint64_t dropped = 0;  // decisions that the client was too slow to read
   };
 
-  void Accept();
+  LineServer::Reply Answer(const std::string& text, bool is_reader);
   absl::StatusOr<nlohmann::ordered_json> Handle(const nlohmann::ordered_json& request);
   absl::StatusOr<nlohmann::ordered_json> HandlePolicy(const std::string& command,
                                                       const nlohmann::ordered_json& request);
@@ -73,9 +75,8 @@ class AdminServer {
   AdminTunables tunables_;
   const ScxExitRecord& scx_exits_;
   const Refusals& refusals_;
-  std::string path_;
-  UniqueFd listener_;
-  Acceptor acceptor_;
+  LineServer admins_{loop_, [this](const std::string& text) { return Answer(text, false); }};
+  LineServer readers_{loop_, [this](const std::string& text) { return Answer(text, true); }};
   std::unique_ptr<BpfObject::Ring> trace_;  // while there are tracers
   std::map<int, Tracer> tracers_;
 };

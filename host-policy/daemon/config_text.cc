@@ -92,6 +92,7 @@ std::string ServiceEntry(const ServiceKeyInfo& info, const ServiceConfig& defaul
   std::string value = info.default_value;
   if (info.name == "device-socket") value = defaults.device_socket;
   if (info.name == "admin-socket") value = defaults.admin_socket;
+  if (info.name == "read-socket") value = defaults.read_socket;
   if (info.name == "device-socket-group") value = kDefaultSocketGroup;
   return Entry(info.help, info.name, info.is_integer ? value : Quoted(value));
 }

@@ -98,21 +98,30 @@ absl::Status Restore(const absl::StatusOr<Config>& file, const ConfigSource& sou
   return OpenState(service.state_dir).status();
 }
 
-// Gives the socket that was just created to the group that may connect.
-absl::Status SetSocketGroup(const ServiceConfig& service) {
+absl::Status SetGroup(const std::string& socket, const absl::StatusOr<gid_t>& group) {
+  if (!group.ok()) return group.status();
+  if (lchown(socket.c_str(), static_cast<uid_t>(-1), *group) == 0) return absl::OkStatus();
+  return ErrnoStatus(errno, absl::StrCat("cannot give ", socket, " to group ", *group));
+}
+
+// Gives the device socket that was just created to the group that may connect.
+absl::Status SetDeviceSocketGroup(const ServiceConfig& service) {
   const bool is_default = !service.device_socket_group;
   const std::string name = service.device_socket_group.value_or(kDefaultSocketGroup);
   if (name.empty()) return absl::OkStatus();
   const absl::StatusOr<gid_t> group = FindGroup(name);
   if (is_default && absl::IsNotFound(group.status())) return absl::OkStatus();
-  absl::Status status = group.status();
-  if (status.ok() && lchown(service.device_socket.c_str(), static_cast<uid_t>(-1), *group) != 0) {
-    status = ErrnoStatus(
-        errno, absl::StrCat("cannot give ", service.device_socket, " to the group ", name));
-  }
+  const absl::Status status = SetGroup(service.device_socket, group);
   if (!is_default) return status;
   LOG_IF(ERROR, !status.ok()) << status.message() << ": only root's devices can connect";
   return absl::OkStatus();
+}
+
+absl::Status ListenForAdmins(AdminServer& admin, const ServiceConfig& service) {
+  RETURN_IF_ERROR(admin.Listen(service.admin_socket));
+  RETURN_IF_ERROR(admin.ListenForReaders(service.read_socket));
+  if (service.read_socket_group.empty()) return absl::OkStatus();
+  return SetGroup(service.read_socket, FindGroup(service.read_socket_group));
 }
 
 void Reload(RunningConfig& config) {
@@ -171,11 +180,11 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& file,
   RunningConfig running(source, file, registry);
   ControlServer control(loop, registry);
   RETURN_IF_ERROR(control.Listen(service.device_socket, service.device_socket_mode));
-  RETURN_IF_ERROR(SetSocketGroup(service));
+  RETURN_IF_ERROR(SetDeviceSocketGroup(service));
   const ScxExitRecord exits(InDirectory(service.state_dir, ScxExitRecord::kFileName));
   AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, running, exits,
                     control.refusals());
-  RETURN_IF_ERROR(admin.Listen(service.admin_socket));
+  RETURN_IF_ERROR(ListenForAdmins(admin, service));
   RETURN_IF_ERROR(loop.Add(signals.get(), [&] { OnSignal(signals.get(), loop, running); }));
   bool is_ejected = false;
   if (chosen.scx != nullptr) {

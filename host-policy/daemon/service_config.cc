@@ -93,6 +93,19 @@ std::vector<ServiceKeyInfo> PathKeys() {
        .help = "Socket for pvschedctl",
        .check = CheckUnixPath,
        .is_path = true},
+      {.name = "read-socket",
+       .type = "PATH",
+       .default_value = "",
+       .default_note = InDirectory("STATE_DIR", kReadSocketName),
+       .help = "Socket for pvschedctl's commands that change nothing, with mode 0660",
+       .check = CheckUnixPath,
+       .is_path = true},
+      {.name = "read-socket-group",
+       .type = "GROUP",
+       .default_value = "",
+       .default_note = "pvschedd's own group",
+       .help = "Group of that socket, by name or id. Its members see the VMs of all users.",
+       .check = CheckGroup},
   };
 }
 
@@ -171,6 +184,8 @@ ServiceConfig ToServiceConfig(const ServiceKeys& keys) {
   };
   config.device_socket = path("device-socket", kDeviceSocketName);
   config.admin_socket = path("admin-socket", kAdminSocketName);
+  config.read_socket = path("read-socket", kReadSocketName);
+  config.read_socket_group = text("read-socket-group");
   config.device_socket_mode =
       static_cast<mode_t>(std::stoul(text("device-socket-mode"), nullptr, 8));
   config.actuators = text("actuator") == kAuto ? kAutoActuators : text("actuator");

@@ -46,6 +46,8 @@ struct ServiceConfig {
   mode_t device_socket_mode = 0;
   std::optional<std::string> device_socket_group;  // empty: none; not set: kDefaultSocketGroup
   std::string admin_socket;
+  std::string read_socket;
+  std::string read_socket_group;  // empty: pvschedd's own
   std::string actuators;
   std::string policy;  // empty: the default policy
   int agent_priority = 0;
