@@ -111,7 +111,7 @@ absl::Status SetDeviceSocketGroup(const ServiceConfig& service) {
   if (name.empty()) return absl::OkStatus();
   const absl::StatusOr<gid_t> group = FindGroup(name);
   if (is_default && absl::IsNotFound(group.status())) return absl::OkStatus();
-  const absl::Status status = SetGroup(service.device_socket, group);
+  absl::Status status = SetGroup(service.device_socket, group);
   if (!is_default) return status;
   LOG_IF(ERROR, !status.ok()) << status.message() << ": only root's devices can connect";
   return absl::OkStatus();

@@ -154,7 +154,7 @@ class RandomClient {
     client_.Write32(PVSCHED_REG_VCPU_SELECT, vcpu_);
   }
   void Register() {
-    const uint64_t gpa = kRecords + vcpu_ * PVSCHED_RECORD_SIZE;
+    const uint64_t gpa = kRecords + uint64_t{vcpu_} * PVSCHED_RECORD_SIZE;
     const bool was_registered = records_[vcpu_] != 0;
     client_.Write64(PVSCHED_REG_RECORD_ADDR, was_registered ? 0 : gpa);
     EXPECT_EQ(client_.Read32(PVSCHED_REG_RESULT), PVSCHED_RESULT_OK);
@@ -278,7 +278,7 @@ TEST_P(VfioUserKilledDeviceTest, EachRequestIsAnsweredOnceAndTheStateIsKept) {
   ASSERT_EQ(client.DmaMap(kRecords, kMiB, kRecords, memory_.get()), 0);
   client.NegotiateFeatures();
   for (uint32_t id = 0; id < 8; ++id) {
-    PutRecord(memory_.get(), kRecords + id * PVSCHED_RECORD_SIZE, id, kNonce);
+    PutRecord(memory_.get(), kRecords + uint64_t{id} * PVSCHED_RECORD_SIZE, id, kNonce);
   }
   RandomClient requests(client, memory_.get(), 1);
   {

@@ -22,8 +22,8 @@ class OpenMetricsChecker {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
       if (is_ended_) return "a line after # EOF: " + line;
-      const std::string error = line.starts_with("#") ? CheckComment(line) : CheckSample(line);
-      if (!error.empty()) return error + ": " + line;
+      std::string error = line.starts_with("#") ? CheckComment(line) : CheckSample(line);
+      if (!error.empty()) return error.append(": ").append(line);
     }
     return CheckBuckets();
   }
@@ -95,7 +95,7 @@ class OpenMetricsChecker {
     if (!labels.contains("le")) return "a bucket without a bound";
     const std::string bound = labels.extract("le").mapped();
     std::string series;
-    for (const auto& [name, value] : labels) series += name + "=" + value + ",";
+    for (const auto& [name, value] : labels) series.append(name).append("=").append(value).append(",");
     if (series != series_) {
       if (std::string error = CheckBuckets(); !error.empty()) return error;
       series_ = series;

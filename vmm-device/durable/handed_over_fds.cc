@@ -21,7 +21,7 @@ std::string HandedOverFds::Format() const {
 }
 
 absl::StatusOr<HandedOverFds> HandedOverFds::Parse(absl::string_view text) {
-  const absl::Status malformed = absl::InvalidArgumentError(
+  absl::Status malformed = absl::InvalidArgumentError(
       absl::StrCat("'", text, "' is not STATE,SUPERVISOR,PIPE_OUT,PIPE_IN[,FILE=FD]..."));
   const std::vector<absl::string_view> words = absl::StrSplit(text, ',');
   HandedOverFds fds;
