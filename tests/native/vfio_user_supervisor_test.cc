@@ -272,6 +272,8 @@ class VfioUserKilledDeviceTest : public VfioUserSupervisorTest,
                                  public ::testing::WithParamInterface<int> {};
 
 TEST_P(VfioUserKilledDeviceTest, EachRequestIsAnsweredOnceAndTheStateIsKept) {
+  if (PVSCHED_IS_SANITIZED)
+    GTEST_SKIP() << "a sanitizer's device starts so slowly that three kills can meet one request";
   Start();
   auto client = Connect();
   ASSERT_EQ(client.Negotiate().error(), 0);
