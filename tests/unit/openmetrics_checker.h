@@ -95,7 +95,8 @@ class OpenMetricsChecker {
     if (!labels.contains("le")) return "a bucket without a bound";
     const std::string bound = labels.extract("le").mapped();
     std::string series;
-    for (const auto& [name, value] : labels) series.append(name).append("=").append(value).append(",");
+    for (const auto& [name, value] : labels)
+      series.append(name).append("=").append(value).append(",");
     if (series != series_) {
       if (std::string error = CheckBuckets(); !error.empty()) return error;
       series_ = series;
