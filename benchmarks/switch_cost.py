@@ -44,7 +44,7 @@ DEFAULT = (BASE, "scx_simple", "scx", "agent", "kfunc")
 _TESTED = (BASE, *dict.fromkeys(policy for policy, _ in LIMITS))
 _SCRIPT = "switch-cost.sh"
 _PROGRAMS = ("ping-pong", "counted-vm")
-_TRIPS, _REPEATS = 1000, 7
+_TRIPS, _REPEATS = 1000, 5
 
 
 def run(names, peers, json_path, is_asserted):
