@@ -33,7 +33,7 @@ TemporaryDirectory::~TemporaryDirectory() {
 }
 
 DeviceProcess::DeviceProcess(const std::vector<std::string>& args, const std::string& log,
-                             const std::string& program)
+                             const std::string& program, const std::function<void()>& prepare)
     : log_(log) {
   std::vector<std::string> all = {program};
   // A sanitizer's runtime needs more system calls than the filter allows.
@@ -47,6 +47,7 @@ DeviceProcess::DeviceProcess(const std::vector<std::string>& args, const std::st
     const int fd = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
+    if (prepare) prepare();
     execv(argv[0], argv.data());
     _exit(126);
   }

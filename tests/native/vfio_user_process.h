@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,11 @@ class TemporaryDirectory {
 // A running pvsched-device or pvsched-deviced.
 class DeviceProcess {
  public:
-  // Starts the program with `args`. Its output is appended to the file `log`.
+  // Starts the program with `args`. Its output is appended to the file `log`. The new
+  // process calls `prepare` before it executes the program.
   DeviceProcess(const std::vector<std::string>& args, const std::string& log,
-                const std::string& program = PVSCHED_DEVICE_PATH);
+                const std::string& program = PVSCHED_DEVICE_PATH,
+                const std::function<void()>& prepare = {});
   // Kills the process if it still runs.
   ~DeviceProcess();
   DeviceProcess(const DeviceProcess&) = delete;

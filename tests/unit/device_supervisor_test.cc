@@ -9,14 +9,17 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tests/unit/guest_record.h"
 #include "vmm-device/device.h"
+#include "vmm-device/durable/hand_over.h"
 #include "vmm-device/durable/handed_over_fds.h"
 #include "vmm-device/durable/state_file.h"
 #include "vmm-device/durable/state_image.h"
 #include "vmm-device/memory_map.h"
 #include "vmm-device/pci_config.h"
+#include "vmm-device/supervisor/kept_session.h"
 #include "vmm-device/supervisor/vm_name.h"
 
 namespace pvsched {
@@ -46,6 +49,44 @@ TEST(VmNameTest, HostileNameIsCleanAndBounded) {
   EXPECT_EQ(NameOf({"qemu", "-name", "../x"}), "_._x");
   EXPECT_EQ(NameOf({"qemu", "-name", "a\nb\033[2J$(id) c"}), "a_b__2J__id__c");
   EXPECT_EQ(NameOf({"qemu", "-name", std::string(1000, 'x')}), std::string(80, 'x'));
+}
+
+// A descriptor that a test can tell from others.
+UniqueFd MakeFd() { return UniqueFd(memfd_create("kept", MFD_CLOEXEC)); }
+
+TEST(KeptSessionTest, TakeSessionsReadsWhatNamedWrote) {
+  KeptDescriptors fds{.socket = MakeFd(),
+                      .state = MakeFd(),
+                      .pipe_out = MakeFd(),
+                      .pipe_in = MakeFd(),
+                      .files = {}};
+  fds.files[7] = MakeFd();
+  fds.files[kRequestFile] = MakeFd();
+  std::vector<std::pair<std::string, UniqueFd>> stored;
+  for (const auto& [name, fd] : fds.Named(12, "web.1-2"))
+    stored.emplace_back(name, UniqueFd(dup(fd)));
+  EXPECT_EQ(stored.size(), 5u) << "without the descriptor of a request";
+  auto sessions = TakeSessions(stored);
+  ASSERT_EQ(sessions.size(), 1u);
+  const KeptSession& session = sessions[12];
+  EXPECT_EQ(session.vm_name, "web.1-2");
+  EXPECT_TRUE(session.descriptors.is_complete());
+  EXPECT_EQ(session.names.size(), 5u);
+  EXPECT_TRUE(session.descriptors.files.contains(7));
+}
+
+TEST(KeptSessionTest, IncompleteSessionIsNamedAndOtherDescriptorsAreLeft) {
+  std::vector<std::pair<std::string, UniqueFd>> stored;
+  for (const char* name : {"pvsched-deviced.socket", "3.state", "3.file.99999", "3.vm.", "3.x"}) {
+    stored.emplace_back(name, MakeFd());
+  }
+  auto sessions = TakeSessions(stored);
+  ASSERT_EQ(stored.size(), 1u);
+  EXPECT_EQ(stored[0].first, "pvsched-deviced.socket");
+  ASSERT_EQ(sessions.size(), 1u);
+  EXPECT_FALSE(sessions[3].descriptors.is_complete());
+  EXPECT_TRUE(sessions[3].descriptors.files.empty());
+  EXPECT_EQ(sessions[3].names.size(), 4u) << "all are removed from the store";
 }
 
 TEST(HandedOverFdsTest, ParseReadsWhatFormatWrote) {

@@ -123,6 +123,8 @@ absl::Status Daemon::StartEndpoint() {
 
 absl::Status Daemon::Run() {
   RETURN_IF_ERROR(Start());
+  // The filter allows no message to systemd.
+  sd_notify(/*unset_environment=*/1, "READY=1");
   if (config_.seccomp) {
     RETURN_IF_ERROR(ApplySeccompFilter(
         {.has_socket_file = !config_.socket.empty(), .reply_pipe = handed_over_.pipe_in}));
@@ -132,7 +134,6 @@ absl::Status Daemon::Run() {
     LOG(INFO) << "waiting for a VM on "
               << (config_.socket.empty() ? "an inherited socket" : config_.socket);
   }
-  sd_notify(/*unset_environment=*/0, "READY=1");
   if (!is_stopping_) loop_.Run();
   return result_;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "common/errno_status.h"
 #include "common/pidfd.h"
@@ -31,6 +32,9 @@ absl::StatusOr<DeviceProcess> StartDeviceProcess(const std::vector<std::string>&
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     for (const int fd : fds) fcntl(fd, F_SETFD, 0);
+    // A device has nothing to say to systemd.
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("FDSTORE");
     execv(argv[0], argv.data());
     _exit(127);
   }

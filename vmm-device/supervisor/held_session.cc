@@ -3,6 +3,7 @@
 #include "vmm-device/supervisor/held_session.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -53,22 +55,26 @@ milliseconds PauseAfter(int quick_ends) {
 
 }  // namespace
 
-HeldSession::HeldSession(EventLoop* loop, UniqueFd socket, Options options,
+HeldSession::HeldSession(EventLoop* loop, KeptDescriptors fds, Options options,
                          std::function<void()> on_end)
     : loop_(loop),
       options_(std::move(options)),
       on_end_(std::move(on_end)),
-      socket_(std::move(socket)),
+      fds_(std::move(fds)),
       last_ready_(Clock::now()) {}
 
-absl::StatusOr<std::unique_ptr<HeldSession>> HeldSession::Start(EventLoop* loop, UniqueFd socket,
+absl::StatusOr<std::unique_ptr<HeldSession>> HeldSession::Start(EventLoop* loop,
+                                                                KeptDescriptors fds,
                                                                 Options options,
                                                                 std::function<void()> on_end) {
   auto session = absl::WrapUnique(
-      new HeldSession(loop, std::move(socket), std::move(options), std::move(on_end)));
-  RETURN_IF_ERROR(session->MakeKeptFds());
-  RETURN_IF_ERROR(session->StartDevice());
-  return session;
+      new HeldSession(loop, std::move(fds), std::move(options), std::move(on_end)));
+  RETURN_IF_ERROR(session->WatchTimer());
+  if (!session->fds_.is_complete()) RETURN_IF_ERROR(session->MakeDescriptors());
+  absl::Status started = session->StartDevice();
+  if (started.ok()) return session;
+  session->Forget();
+  return started;
 }
 
 HeldSession::~HeldSession() {
@@ -76,32 +82,55 @@ HeldSession::~HeldSession() {
   if (timer_) loop_->Remove(timer_.get());
 }
 
-absl::Status HeldSession::MakeKeptFds() {
-  state_.reset(memfd_create("pvsched-device-state", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!state_) return ErrnoStatus(errno, "memfd_create");
-  // The devices map it: without a fixed size, one could end the next by SIGBUS.
-  if (ftruncate(state_.get(), sizeof(StateImage)) != 0 ||
-      fcntl(state_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    return ErrnoStatus(errno, "memfd for the device's state");
-  }
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return ErrnoStatus(errno, "pipe2");
-  pipe_out_.reset(ends[0]);
-  pipe_in_.reset(ends[1]);
+absl::Status HeldSession::WatchTimer() {
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer_) return ErrnoStatus(errno, "timerfd_create");
   return loop_->Add(timer_.get(), [this] { OnTimer(); });
 }
 
+absl::Status HeldSession::MakeDescriptors() {
+  fds_.state.reset(memfd_create("pvsched-device-state", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fds_.state) return ErrnoStatus(errno, "memfd_create");
+  // The devices map it: without a fixed size, one could end the next by SIGBUS.
+  if (ftruncate(fds_.state.get(), sizeof(StateImage)) != 0 ||
+      fcntl(fds_.state.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return ErrnoStatus(errno, "memfd for the device's state");
+  }
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return ErrnoStatus(errno, "pipe2");
+  fds_.pipe_out.reset(ends[0]);
+  fds_.pipe_in.reset(ends[1]);
+  for (const auto& [stored, fd] : fds_.Named(options_.id, name())) options_.store->Keep(stored, fd);
+  return absl::OkStatus();
+}
+
+void HeldSession::Forget() {
+  for (const auto& [stored, fd] : fds_.Named(options_.id, name())) options_.store->Forget(stored);
+}
+
+void HeldSession::AskDeviceToEnd() {
+  if (device_.pid >= 0) kill(device_.pid, SIGTERM);
+}
+
+void HeldSession::AwaitDeviceEnd(Clock::time_point deadline) {
+  if (device_.pid < 0) return;
+  const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now()).count();
+  pollfd ended{.fd = device_.pidfd.get(), .events = POLLIN, .revents = 0};
+  poll(&ended, 1, static_cast<int>(std::max<int64_t>(left, 0)));
+  // What the device sent before it ended still counts.
+  while (ReadMessage()) {
+  }
+}
+
 std::vector<std::string> HeldSession::MakeCommand(int supervisor_end) const {
-  HandedOverFds fds{.state = state_.get(),
+  HandedOverFds fds{.state = fds_.state.get(),
                     .supervisor = supervisor_end,
-                    .pipe_out = pipe_out_.get(),
-                    .pipe_in = pipe_in_.get(),
+                    .pipe_out = fds_.pipe_out.get(),
+                    .pipe_in = fds_.pipe_in.get(),
                     .files = {}};
-  for (const auto& [file, fd] : files_) fds.files[file] = fd.get();
+  for (const auto& [file, fd] : fds_.files) fds.files[file] = fd.get();
   std::vector<std::string> command = options_.command;
-  command.push_back(absl::StrCat("--fd=", socket_.get()));
+  command.push_back(absl::StrCat("--fd=", fds_.socket.get()));
   command.push_back(absl::StrCat("--handed-over=", fds.Format()));
   command.push_back(absl::StrCat("--name=", options_.name));
   return command;
@@ -116,9 +145,9 @@ absl::Status HeldSession::StartDevice() {
   const UniqueFd device_end(ends[1]);
   setsockopt(device_end.get(), SOL_SOCKET, SO_SNDTIMEO, &kHandOverTimeout,
              sizeof(kHandOverTimeout));
-  std::vector<int> inherited = {socket_.get(), state_.get(), pipe_out_.get(), pipe_in_.get(),
-                                device_end.get()};
-  for (const auto& [file, fd] : files_) inherited.push_back(fd.get());
+  std::vector<int> inherited = {fds_.socket.get(), fds_.state.get(), fds_.pipe_out.get(),
+                                fds_.pipe_in.get(), device_end.get()};
+  for (const auto& [file, fd] : fds_.files) inherited.push_back(fd.get());
   absl::StatusOr<DeviceProcess> device =
       StartDeviceProcess(MakeCommand(device_end.get()), inherited);
   if (!device.ok()) {
@@ -157,15 +186,27 @@ bool HeldSession::ReadMessage() {
   }
   std::vector<UniqueFd>& fds = (*received)->fds;
   if (message.type == HandOverType::kHold && fds.size() == 1) {
-    files_[message.file] = std::move(fds[0]);
+    Hold(message.file, std::move(fds[0]));
   } else if (message.type == HandOverType::kDrop) {
-    files_.erase(message.file);
+    Drop(message.file);
   } else if (message.type == HandOverType::kReady) {
     is_ready_ = true;
     failed_starts_ = 0;
     last_ready_ = Clock::now();
   }
   return true;
+}
+
+// systemd does not hold the descriptor of a request in progress: it refuses a second
+// copy of one that it has, and most requests bring such a copy.
+void HeldSession::Hold(uint32_t file, UniqueFd fd) {
+  if (file != kRequestFile) options_.store->Keep(KeptFileName(options_.id, file), fd.get());
+  fds_.files[file] = std::move(fd);
+}
+
+void HeldSession::Drop(uint32_t file) {
+  if (file != kRequestFile) options_.store->Forget(KeptFileName(options_.id, file));
+  fds_.files.erase(file);
 }
 
 void HeldSession::CloseDevice() {
@@ -224,6 +265,7 @@ void HeldSession::GiveUp(absl::Status reason) {
 }
 
 void HeldSession::End() {
+  Forget();
   // A copy: the callback may destroy this object.
   const std::function<void()> on_end = on_end_;
   on_end();

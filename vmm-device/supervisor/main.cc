@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "absl/log/log.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "common/errno_status.h"
 #include "common/event_loop.h"
 #include "common/journal_log.h"
@@ -26,6 +28,8 @@
 #include "common/unique_fd.h"
 #include "vmm-device/daemon/listener.h"
 #include "vmm-device/daemon/options.h"
+#include "vmm-device/supervisor/fd_store.h"
+#include "vmm-device/supervisor/kept_session.h"
 #include "vmm-device/supervisor/supervisor.h"
 
 namespace pvsched {
@@ -74,6 +78,21 @@ absl::StatusOr<UniqueFd> SignalFd() {
   return signals;
 }
 
+void LeaveSessions(Supervisor& supervisor) {
+  const size_t count = supervisor.num_sessions();
+  const bool are_kept = supervisor.LeaveSessions();
+  if (count == 0) return;
+  constexpr absl::string_view kLoss =
+      "QEMU aborts at a guest's next reboot unless the device is unplugged before "
+      "(docs/how-to/replace-a-device.md)";
+  if (are_kept) {
+    LOG(WARNING) << "sessions that wait for the next start of pvsched-deviced: " << count
+                 << ". If this is no restart, they end: " << kLoss;
+  } else {
+    LOG(ERROR) << "sessions that end: " << count << ". " << kLoss;
+  }
+}
+
 absl::Status Run(const Options& options) {
   RaiseFdLimit();
   EventLoop loop;
@@ -81,19 +100,17 @@ absl::Status Run(const Options& options) {
   ASSIGN_OR_RETURN(const UniqueFd signals, SignalFd());
   RETURN_IF_ERROR(loop.Add(signals.get(), [&] {
     LOG(INFO) << "stopping on a signal";
-    if (supervisor.num_sessions() > 0) {
-      LOG(ERROR) << supervisor.num_sessions()
-                 << " VMs lose their device: QEMU aborts at a guest's next reboot unless the "
-                    "device is unplugged before (docs/how-to/replace-a-device.md)";
-    }
+    LeaveSessions(supervisor);
     loop.Stop();
   }));
 
+  std::vector<std::pair<std::string, UniqueFd>> inherited = TakeInheritedFds();
+  supervisor.Continue(TakeSessions(inherited));
   // Under socket activation the listening socket is systemd's.
   std::unique_ptr<VfioUserListener> own_listener;
   UniqueFd listener;
-  if (sd_listen_fds(/*unset_environment=*/1) == 1) {
-    listener.reset(SD_LISTEN_FDS_START);
+  if (inherited.size() == 1) {
+    listener = std::move(inherited[0].second);
     ASSIGN_OR_RETURN(const bool is_listening, IsListening(listener.get()));
     if (!is_listening) return absl::InvalidArgumentError("the inherited socket does not listen");
   } else {

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/log/log.h"
@@ -16,6 +17,12 @@
 #include "vmm-device/supervisor/vm_name.h"
 
 namespace pvsched {
+namespace {
+
+// Devices that handle a request when this process ends get so long to finish it.
+constexpr std::chrono::milliseconds kTimeToEnd{500};
+
+}  // namespace
 
 Supervisor::~Supervisor() {
   sessions_.clear();
@@ -44,9 +51,48 @@ void Supervisor::Accept() {
   const std::string name = ReadVmName(peer->pid);
   // Only now is it certain that /proc showed this process.
   if (HasEnded(peer->pidfd.get())) return;
-  if (absl::Status status = StartSession(std::move(socket), peer->uid, name); !status.ok()) {
+  KeptDescriptors fds;
+  fds.socket = std::move(socket);
+  const absl::Status status = StartSession(std::move(fds), peer->uid, next_id_++, MakeUnique(name));
+  if (!status.ok()) {
     LOG_EVERY_N_SEC(ERROR, 1) << "VM " << name << ": cannot start a device: " << status.message();
+    return;
   }
+  LOG_EVERY_N_SEC(INFO, 1) << "VM " << name << " of user " << peer->uid << " has connected";
+}
+
+void Supervisor::Continue(std::map<uint64_t, KeptSession> sessions) {
+  for (auto& [id, kept] : sessions) {
+    next_id_ = std::max(next_id_, id + 1);
+    const std::vector<std::string> names = kept.names;
+    for (const std::string& name : names) store_.Adopt(name);
+    const std::string vm = kept.vm_name;
+    const absl::Status status = ContinueSession(id, std::move(kept));
+    if (status.ok()) {
+      LOG_EVERY_N_SEC(INFO, 1) << "VM " << vm << ": its session continues";
+      continue;
+    }
+    LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm
+                                << ": its session cannot continue: " << status.message();
+    for (const std::string& name : names) store_.Forget(name);
+  }
+}
+
+absl::Status Supervisor::ContinueSession(uint64_t id, KeptSession kept) {
+  if (!kept.descriptors.is_complete()) {
+    return absl::NotFoundError("pvsched-deviced ended while the session began or ended");
+  }
+  ASSIGN_OR_RETURN(const Peer peer, GetPeer(kept.descriptors.socket.get()));
+  return StartSession(std::move(kept.descriptors), peer.uid, id, MakeUnique(kept.vm_name));
+}
+
+bool Supervisor::LeaveSessions() {
+  if (!store_.is_available()) return false;
+  for (const auto& [name, session] : sessions_) session->AskDeviceToEnd();
+  const auto deadline = std::chrono::steady_clock::now() + kTimeToEnd;
+  for (const auto& [name, session] : sessions_) session->AwaitDeviceEnd(deadline);
+  store_.Flush();
+  return true;
 }
 
 bool Supervisor::HasRoomFor(uid_t uid) const {
@@ -57,16 +103,17 @@ bool Supervisor::HasRoomFor(uid_t uid) const {
   return uid == 0 || static_cast<size_t>(of_user) < kMaxSessionsPerUser;
 }
 
-absl::Status Supervisor::StartSession(UniqueFd socket, uid_t uid, const std::string& vm_name) {
-  const std::string name = MakeUnique(vm_name);
-  ASSIGN_OR_RETURN(
-      sessions_[name],
-      HeldSession::Start(loop_, std::move(socket), {.command = command_, .name = name, .uid = uid},
-                         [this, name] {
-                           LOG_EVERY_N_SEC(INFO, 1) << "VM " << name << " has left";
-                           sessions_.erase(name);
-                         }));
-  LOG_EVERY_N_SEC(INFO, 1) << "VM " << name << " of user " << uid << " has connected";
+absl::Status Supervisor::StartSession(KeptDescriptors fds, uid_t uid, uint64_t id,
+                                      const std::string& name) {
+  ASSIGN_OR_RETURN(std::unique_ptr<HeldSession> session,
+                   HeldSession::Start(
+                       loop_, std::move(fds),
+                       {.command = command_, .name = name, .uid = uid, .id = id, .store = &store_},
+                       [this, name] {
+                         LOG_EVERY_N_SEC(INFO, 1) << "VM " << name << " has left";
+                         sessions_.erase(name);
+                       }));
+  sessions_[name] = std::move(session);
   return absl::OkStatus();
 }
 

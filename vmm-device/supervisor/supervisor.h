@@ -6,17 +6,21 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "common/event_loop.h"
 #include "common/unique_fd.h"
 #include "common/unix_socket.h"
+#include "vmm-device/supervisor/fd_store.h"
 #include "vmm-device/supervisor/held_session.h"
+#include "vmm-device/supervisor/kept_session.h"
 
 namespace pvsched {
 
@@ -31,8 +35,15 @@ class Supervisor {
 
   // `command` starts a device; a session adds its own options to it.
   Supervisor(EventLoop* loop, std::vector<std::string> command)
-      : loop_(loop), command_(std::move(command)) {}
+      : loop_(loop), command_(std::move(command)), store_(loop) {}
   ~Supervisor();
+
+  // Continues the sessions that the last process left in the descriptor store.
+  void Continue(std::map<uint64_t, KeptSession> sessions);
+
+  // For the end of this process: leaves the sessions in the store to the next one.
+  // False: there is no store, so the sessions end.
+  bool LeaveSessions();
 
   // Accepts VMMs on a listening socket.
   absl::Status Listen(UniqueFd listener);
@@ -42,13 +53,16 @@ class Supervisor {
  private:
   void Accept();
   bool HasRoomFor(uid_t uid) const;
-  absl::Status StartSession(UniqueFd socket, uid_t uid, const std::string& vm_name);
+  absl::Status ContinueSession(uint64_t id, KeptSession kept);
+  absl::Status StartSession(KeptDescriptors fds, uid_t uid, uint64_t id, const std::string& name);
   std::string MakeUnique(const std::string& name) const;
 
   EventLoop* const loop_;
   const std::vector<std::string> command_;
   UniqueFd listener_;
   Acceptor acceptor_;
+  FdStore store_;
+  uint64_t next_id_ = 1;                                          // of a session
   std::map<std::string, std::unique_ptr<HeldSession>> sessions_;  // by VM's name
 };
 
