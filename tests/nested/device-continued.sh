@@ -7,7 +7,7 @@
 . /lab/tests/lib.sh
 
 start_pvschedd
-pvsched-deviced </dev/null >"$OUT/deviced.log" 2>&1 &
+pvsched-deviced --socket-group kvm --socket-mode 0660 </dev/null >"$OUT/deviced.log" 2>&1 &
 supervisor=$!
 eventually 5 "pvsched-deviced listens" test -S /run/pvsched/vfio-user.sock
 lab-guest start solo --supervised -- -action reboot=reset || fail "the guest did not start"
