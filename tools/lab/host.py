@@ -27,7 +27,6 @@ from settings import CACHE, OUT, LabError
 CONSOLE = OUT / "host-console.log"
 
 RETRIES = 2
-_BOOT_MAX_S = 180
 _SILENCE_MAX_S = 90  # host-init writes "beat" every 5 s
 _COUNTED_IS = 8  # times slower than other emulated hosts, at most
 _STALE_S = 24 * 3600  # folders of killed labs
@@ -60,7 +59,7 @@ def run(job, out, write=None, retries=RETRIES):
     If an emulated host dies, the job runs again on a fresh host, with the files in $OUT that
     it had saved (LAB_RESULTS). `retries` limits the deaths in a row without a new file.
     """
-    disk = image.host_image()
+    disk = image.system_image() if job.has_systemd else image.host_image()
     reason = "only emulation counts instructions" if job.is_counted else machine.why_no_kvm()
     if reason:
         say(f"the host under test is emulated: {reason}")
@@ -86,7 +85,7 @@ def _boot(disk, emulated, job, out, write, kept):
         (folder / "status").touch()
         with open(folder / "results.tar", "wb") as file:
             file.truncate(_RESULTS_BYTES)
-        watch = _Watch(folder, _COUNTED_IS if job.is_counted else 1)
+        watch = _Watch(folder, disk.boot_max_s, _COUNTED_IS if job.is_counted else 1)
         try:
             status = _run_qemu(disk, emulated, folder, watch, job, write)
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -195,7 +194,8 @@ def _to_stdout(data):
 class _Watch:
     """Follows the messages of host-init on the status port."""
 
-    def __init__(self, folder, slowness=1):
+    def __init__(self, folder, boot_max_s, slowness=1):
+        self._boot_max_s = boot_max_s
         self._slowness = slowness  # factor of the time limits
         self._file = open(folder / "status", "r", encoding="ascii", errors="replace") \
             if (folder / "status").exists() else None
@@ -224,7 +224,7 @@ class _Watch:
             self.refused = self._message or "it gave no reason"
 
     def is_silent(self):
-        limit = _SILENCE_MAX_S if self.boot_s is not None else _BOOT_MAX_S
+        limit = _SILENCE_MAX_S if self.boot_s is not None else self._boot_max_s
         return time.monotonic() - self._heard > limit * self._slowness
 
     def death(self):

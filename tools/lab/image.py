@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
-"""The boot disk of the host under test: its root as a cached ext4 image."""
+"""The boot disk of a host under test: its root as a cached ext4 image."""
 
 import contextlib
 import dataclasses
@@ -14,8 +14,16 @@ from lock import exclusive
 from progress import step
 from settings import CACHE, INSIDE, LabError
 
-_KEEP = 2
+_KEEP = 2  # images of a kind
 _INIT = "usr/local/sbin/lab-init"
+_UNIT = "lab-init.service"
+_UNITS = "etc/systemd/system"
+# Work of a new or a long-lived system, which costs minutes under emulation.
+_MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer", "logrotate.timer",
+           "systemd-hwdb-update.service", "ldconfig.service", "systemd-journal-catalog-update.service",
+           "systemd-firstboot.service", "getty@tty1.service", "serial-getty@ttyS0.service",
+           "serial-getty@hvc0.service")  # hvc0 has the job's output
+_MACHINE_ID = "b0a7e5c4d3f24e1f8a6b9c0d1e2f3a4b"
 GUEST_KERNEL = "boot/lab-vmlinux"  # guests run the host's kernel
 
 
@@ -24,33 +32,58 @@ class HostImage:
     disk: pathlib.Path
     vmlinux: pathlib.Path
     kernel: str
+    init: str  # process 1
+    boot_max_s: int
 
 
 def host_image():
-    root = roots.host_root()
-    init = (INSIDE / "host-init").read_bytes()
+    """The host whose process 1 is the lab's."""
+    return _image(roots.host_root(), f"/{_INIT}", 180, _files())
+
+
+def system_image():
+    """The host with systemd, AppArmor and libvirt."""
+    return _image(roots.system_root(), "/sbin/init", 300, {**_files(), **_systemd_files()})
+
+
+def _files():
+    return {_INIT: (INSIDE / "host-init").read_bytes()}
+
+
+def _systemd_files():
+    """Files of the root: path -> bytes, or a link's target as text."""
+    masks = {f"{_UNITS}/{name}": "/dev/null" for name in _MASKED}
+    return {f"{_UNITS}/{_UNIT}": (INSIDE / _UNIT).read_bytes(),
+            f"{_UNITS}/multi-user.target.wants/{_UNIT}": f"/{_UNITS}/{_UNIT}",
+            # Without an id the boot would be the system's first.
+            "etc/machine-id": f"{_MACHINE_ID}\n".encode(),
+            "etc/hostname": b"pvsched-host\n",
+            **masks}
+
+
+def _image(root, init, boot_max_s, files):
     images = CACHE / "images"
     images.mkdir(exist_ok=True)
-    recipe = init + pathlib.Path(__file__).read_bytes()
+    recipe = repr(sorted(files.items())).encode() + pathlib.Path(__file__).read_bytes()
     stem = f"{root.path.name}-{hashlib.sha256(recipe).hexdigest()[:8]}"
     disk, vmlinux = images / f"{stem}.ext4", images / f"{stem}.vmlinux"
     if not disk.exists():
         with exclusive(CACHE / "image.lock"):
             if not disk.exists():
-                _make(root, init, disk, vmlinux)
+                _make(root, files, disk, vmlinux)
     disk.touch()
-    for old in sorted(images.glob("*.ext4"), key=lambda p: p.stat().st_mtime)[:-_KEEP]:
+    kind = root.path.name.partition("-")[0]
+    for old in sorted(images.glob(f"{kind}-*.ext4"), key=lambda p: p.stat().st_mtime)[:-_KEEP]:
         # Safe for a running emulator: its file stays open.
         old.unlink(missing_ok=True)
         old.with_suffix(".vmlinux").unlink(missing_ok=True)
-    return HostImage(disk, vmlinux, root.kernel)
+    return HostImage(disk, vmlinux, root.kernel, init, boot_max_s)
 
 
-def _make(root, init, disk, vmlinux):
+def _make(root, files, disk, vmlinux):
     vmlinux.write_bytes(uncompressed(find_vmlinuz(root.path, root.kernel).read_bytes()))
-    file = root.path / _INIT
-    file.write_bytes(init)
-    file.chmod(0o755)
+    for name, content in files.items():
+        _write(root.path / name, content)
     shutil.copyfile(vmlinux, root.path / GUEST_KERNEL)
     making = disk.with_suffix(".making")
     making.unlink(missing_ok=True)
@@ -64,6 +97,16 @@ def _make(root, init, disk, vmlinux):
     if done.returncode:
         raise LabError(f"mke2fs could not make the host's disk: {done.stderr.strip()}")
     making.rename(disk)
+
+
+def _write(file, content):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    if isinstance(content, str):
+        file.symlink_to(content)
+    else:
+        file.write_bytes(content)
+        file.chmod(0o755 if content.startswith(b"#!") else 0o644)
 
 
 def uncompressed(vmlinuz):

@@ -86,7 +86,7 @@ def no_idle_states():
 
 def qemu(program, image, emulated, job):
     """QEMU's command line in the build root, where /images and /run/lab-job are mounted."""
-    append = ("root=/dev/nvme0n1 rootwait rw init=/usr/local/sbin/lab-init console=ttyS0 "
+    append = (f"root=/dev/nvme0n1 rootwait rw init={image.init} console=ttyS0 "
               "quiet loglevel=4 nowatchdog panic=-1 oops=panic "
               # Skip work that is slow under emulation: 255 absent PCI buses, self-tests, ...
               "pci=lastbus=0 cryptomgr.notests=1 mitigations=off nokaslr init_on_alloc=0")

@@ -144,7 +144,7 @@ def _bench(args):
 
 def _add_test(verb):
     sub = verb("test", _test, "run all tests, or the tiers named")
-    sub.add_argument("tiers", nargs="*", metavar="unit|native|nested|packages", type=_tier)
+    sub.add_argument("tiers", nargs="*", metavar="unit|native|nested|packages|system", type=_tier)
     sub.add_argument("--only", metavar="PATTERN", help="nested tests whose name matches, such as 'scx-*'")
     sub.add_argument("--shuffle", metavar="SEED", type=_positive,
                      help="run the nested tests in an order drawn by this seed (default: by name)")

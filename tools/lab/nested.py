@@ -151,7 +151,7 @@ class _Jobs:
 
     def _run_host(self, tests):
         """The results of one host, (result, name) each, and the error that ended it, or None."""
-        output, trouble = _Output(), None
+        output, trouble = Output(), None
         environment = [f"{name}={os.environ[name]}" for name in _ENVIRONMENT if name in os.environ]
         needed = topology_of(tests[0])
         job = payload.Job(["env", *environment, "run-tests", *tests], self._files, topology=needed)
@@ -163,7 +163,7 @@ class _Jobs:
         return output.results, trouble
 
 
-class _Output:
+class Output:
     """Prints the output of run-tests and collects each test's result from it."""
 
     def __init__(self):

@@ -85,7 +85,7 @@ class ScriptsTest(unittest.TestCase):
 
 class OutputTest(unittest.TestCase):
     def test_results_are_collected_across_chunks(self):
-        output = nested._Output()
+        output = nested.Output()
         for chunk in (b"pass urgency 1", b"2\n    a log line\nskip scx-cpu-max 3\nfa", b"il kfunc 4\n"):
             output(chunk)
         self.assertEqual(output.results, [("pass", "urgency"), ("skip", "scx-cpu-max"), ("fail", "kfunc")])

@@ -27,6 +27,7 @@ class Job:
     interactive: bool = False
     terminal: str = ""  # stty's settings for an interactive job
     topology: Topology = DEFAULT_TOPOLOGY
+    has_systemd: bool = False  # the host is image.system_image(), and pvsched's programs come from packages
     is_counted: bool = False  # the host's clock counts instructions: emulated, one CPU, far too slow for guests
 
 
@@ -39,8 +40,13 @@ def write(job, path, kept):
             entry.size, entry.mode = len(data), mode
             archive.addfile(entry, io.BytesIO(data))
 
-        _add_programs(add, root, job)
-        _add_modules(add, root, job)
+        if job.has_systemd:
+            add("usr/local/bin/lab-guest", (INSIDE / "lab-guest").read_bytes())
+        else:
+            _add_programs(add, root, job)
+            _add_host_modules(add, root)
+        if not job.is_counted:
+            _add_guest(add, root)
         if job.interactive:
             add("lab/interactive", job.terminal.encode())
         else:
@@ -74,15 +80,16 @@ def _add_programs(add, root, job):
             add(f"usr/local/bin/{name}", (folder / name).read_bytes())
 
 
-def _add_modules(add, root, job):
-    """The host's modules, and the guest with its own."""
-    def module(name):
-        return initramfs.stripped(root, build.module_path(name, root.kernel))
+def _module(root, name):
+    return initramfs.stripped(root, build.module_path(name, root.kernel))
 
+
+def _add_host_modules(add, root):
     for name in build.HOST_MODULES:
-        add(f"lab/{name}.ko", module(name), 0o644)
-    if job.is_counted:
-        return
-    modules = {name: module(name) for name in build.MODULES if name not in build.HOST_MODULES}
+        add(f"lab/{name}.ko", _module(root, name), 0o644)
+
+
+def _add_guest(add, root):
+    modules = {name: _module(root, name) for name in build.MODULES if name not in build.HOST_MODULES}
     add("lab/guest/initramfs", initramfs.make(
         root, modules, [BUILD / "bin" / name for name in build.GUEST_PROGRAMS]), 0o644)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
-"""The three Debian 13 systems the lab lives in, as lists of packages.
+"""The four Debian 13 systems the lab lives in, as lists of packages.
 
 BUILD compiles everything and holds the emulator; HOST is what the host under
-test boots; PACKAGE builds the Debian packages, and has what debian/control names
+test boots; SYSTEM is a host with systemd, AppArmor and libvirt, which installs pvsched's
+packages; PACKAGE builds the Debian packages, and has what debian/control names
 and no more compilers. A change here makes a new root: its name is a hash of the recipe.
 """
 
@@ -27,6 +28,13 @@ Pin: release n=trixie-backports
 Pin-Priority: 600
 """
 
+# libvirt 11.3 of trixie cannot restore a VM of QEMU 11.1.
+_SYSTEM_PREFERENCES = PREFERENCES + """
+Package: libvirt*
+Pin: release n=trixie-backports
+Pin-Priority: 600
+"""
+
 _TOOLCHAIN = """
     ca-certificates cmake ninja-build make pkg-config bc git file zstd
     g++ gcc-12 clang llvm clang-format clang-tidy libclang-rt-dev
@@ -45,6 +53,14 @@ _EMULATOR = """
 _HOST = """
     qemu-system-x86 kmod mount procps util-linux jq socat
     rt-tests stress-ng strace bpftool busybox-static
+    """.split()
+
+# With the libraries that pvsched's packages depend on: that host has no network.
+_SYSTEM = """
+    systemd systemd-sysv systemd-container dbus udev apparmor
+    libvirt-daemon-system libvirt-clients qemu-system-x86
+    kmod mount procps util-linux jq socat busybox-static
+    libabsl20240722 libbpf1 libseccomp2 libstdc++6 libsystemd0 libtomlplusplus3t64
     """.split()
 
 # Programs that check the packages and the source, and what the packages depend on.
@@ -71,9 +87,10 @@ class Recipe:
     variant: str
     include: tuple
     kernel_headers: bool  # else: image and modules
+    preferences: str = dataclasses.field(default=PREFERENCES, repr=False)  # of apt
 
     def key(self):
-        text = repr((self, PREFERENCES, packages.SUITES, KERNEL_WANTED))
+        text = repr((self, self.preferences, packages.SUITES, KERNEL_WANTED))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def packages(self, index, kernel):
@@ -86,4 +103,5 @@ class Recipe:
 
 BUILD = Recipe("build", "apt", tuple(_TOOLCHAIN + _EMULATOR), True)
 HOST = Recipe("host", "essential", tuple(_HOST), False)
+SYSTEM = Recipe("system", "apt", tuple(_SYSTEM), False, _SYSTEM_PREFERENCES)
 PACKAGE = Recipe("package", "apt", tuple(build_depends((CHECKOUT / "debian/control").read_text()) + _PACKAGE), True)

@@ -12,7 +12,7 @@ import time
 import packages
 from lock import exclusive
 from progress import say, step
-from recipes import BUILD, HOST, PACKAGE, PREFERENCES
+from recipes import BUILD, HOST, PACKAGE, SYSTEM
 from settings import CACHE, CHECKOUT, LAB, LabError, require_root
 
 _KEEP = 2  # roots of a kind: for this checkout and for one other branch
@@ -60,6 +60,12 @@ def host_root():
     return _root(HOST, lambda index: [kernel], suffix=f"-{kernel}")
 
 
+def system_root():
+    """The root of the host with systemd and libvirt, with the same kernel."""
+    kernel = build_root().kernel
+    return _root(SYSTEM, lambda index: [kernel], suffix=f"-{kernel}")
+
+
 def package_root():
     """The root that builds the Debian packages, with the kernel headers of the build root."""
     kernel = build_root().kernel
@@ -105,7 +111,7 @@ def _bootstrap(recipe, index, kernel, uri, target, progress):
     debs = CACHE / "debs"
     debs.mkdir(exist_ok=True)
     preferences = CACHE / f"preferences-{recipe.key()}"
-    preferences.write_text(PREFERENCES)
+    preferences.write_text(recipe.preferences)
     archives = '"$1"/var/cache/apt/archives'
     argv = ["unshare", "--mount", "--propagation", "private",
             "mmdebstrap", f"--variant={recipe.variant}", "--format=directory",

@@ -17,10 +17,12 @@ import nested
 import package
 import roots
 import switch_cost
+import system
 from progress import step
 from settings import BENCHMARKS, BUILD, CHECKOUT, LAB, LabError
 
-TIERS = ("unit", "native", "nested", "packages")
+TIERS = ("unit", "native", "nested", "packages", "system")
+_ON_HOSTS = {"nested", "packages", "system"}  # tiers that need no C++ tests
 _SWITCH_COST = "switch-cost"  # its name for --only
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
 
@@ -51,10 +53,10 @@ def run(tiers, nested_pattern, nested_seed=None):
     tally = Tally()
     if "unit" in tiers:
         _check(tally)
-    if set(tiers) == {"nested"}:
-        root = build.host_and_guest(nested.POLICIES)
-    elif set(tiers) != {"packages"}:
+    if not set(tiers) <= _ON_HOSTS:
         root = build.everything()
+    elif set(tiers) != {"packages"}:
+        root = build.host_and_guest(nested.POLICIES if "nested" in tiers else ())
     if "unit" in tiers:
         tally.check("lab", lambda: _own_tests(tally))
     for tier in ("unit", "native"):
@@ -70,8 +72,8 @@ def run(tiers, nested_pattern, nested_seed=None):
             _ctest(root, folder, tier, tally)
     if "nested" in tiers:
         _nested(tally, root, nested_pattern, nested_seed)
-    if "packages" in tiers:
-        _packages(tally)
+    if "packages" in tiers or "system" in tiers:
+        _packages(tally, tiers)
     for name in tally.failures:
         print(f"failed: {name}")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
@@ -89,7 +91,8 @@ def _nested(tally, root, pattern, seed):
         own[name]()
 
 
-def _packages(tally):
+def _packages(tally, tiers):
+    """The packages, and the tests of the tiers that need them."""
     try:
         root, debs = package.make()
     except LabError as error:
@@ -98,6 +101,13 @@ def _packages(tally):
         return
     tally.add("pass", "packages: build")
     print(f"pass packages: build: {len(debs)} packages", flush=True)
+    if "packages" in tiers:
+        _package_checks(tally, root)
+    if "system" in tiers:
+        system.run(tally, root, debs)
+
+
+def _package_checks(tally, root):
     for name, run_check in package.checks(root):
         try:
             run_check()

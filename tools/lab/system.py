@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
+"""The system tests: pvsched's packages on a host with systemd, AppArmor and libvirt, in one boot.
+
+The script's steps depend on each other. The domain is the one of docs/how-to/libvirt.md.
+"""
+
+import re
+import textwrap
+
+import build
+import host
+import image
+import machine
+import nested
+import payload
+from progress import say, step
+from settings import BUILD, CHECKOUT, NESTED, OUT, LabError
+
+_TESTS = CHECKOUT / "tests" / "system"
+_SCRIPT = "libvirt.sh"
+_PAGE = CHECKOUT / "docs/how-to/libvirt.md"
+_PACKAGES = ("pvsched", "pvsched-device")
+_NEWER = "+newer1"  # appended to the version for the upgrade
+_TRIES_MAX = 3  # on emulated hosts
+
+
+def steps():
+    """The names of the script's steps, in their order."""
+    return re.search(r'^STEPS="(.*)"$', (_TESTS / _SCRIPT).read_text(), re.M)[1].split()
+
+
+def domain(page, elements):
+    """The page's domain, with the elements of the tests' guest where the page has dots."""
+    block = re.search(r"^    <domain .*?^    </domain>$", page, re.M | re.S)
+    if not block:
+        raise LabError(f"{_PAGE} has no block with a <domain>")
+    parts = re.split(r"^  \.\.\.\n", textwrap.dedent(block[0]) + "\n", flags=re.M)
+    if len(parts) < 2:
+        raise LabError(f"the domain of {_PAGE} has no line of dots")
+    return parts[0] + elements + "".join(parts[1:])
+
+
+def run(tally, root, debs):
+    """Runs the steps. `debs` are the packages, and `root` is the root that has built them.
+
+    On an emulated host all steps are repeated if one fails. A step fails if it fails each time.
+    """
+    image.system_image()  # shows progress of its own
+    job = payload.Job(["/bin/bash", f"/lab/tests/{_SCRIPT}"], _files(root, debs), has_systemd=True)
+    final = {}
+    for attempt in range(_TRIES_MAX if machine.why_no_kvm() else 1):
+        if attempt:
+            say("a step failed on an emulated host: all are repeated on a fresh one")
+        results, trouble = _run_host(job)
+        for result, name in results:
+            if final.get(name) != "pass":
+                final[name] = result
+        if all(final.get(name) in ("pass", "skip") for name in steps()):
+            break
+    for name in steps():
+        tally.add(final.get(name, "fail"), f"system: {name}")
+        if name not in final:
+            print(f"fail {name}: {trouble or 'the script ended too early'}", flush=True)
+
+
+def _run_host(job):
+    """The results of one host, (result, name) each, and the error that ended it, or None."""
+    output = nested.Output()
+    with step("testing the packages on a host with systemd and libvirt", prints=True):
+        try:
+            host.run(job, OUT / "system", output)
+        except LabError as error:
+            return output.results, error
+    return output.results, None
+
+
+def _files(root, debs):
+    files = {f"/lab/tests/{path.name}": path.read_bytes() for path in (_TESTS / _SCRIPT, NESTED / "lib.sh")}
+    files["/lab/tests/vm1.xml"] = domain(_PAGE.read_text(), (_TESTS / "domain.xml").read_text()).encode()
+    for deb in debs:
+        name, _, rest = deb.name.partition("_")
+        if name in _PACKAGES:
+            newer = _newer(root, deb)
+            files[f"/lab/packages/{deb.name}"] = deb.read_bytes()
+            files[f"/lab/packages/newer/{name}_newer_{rest.rpartition('_')[2]}"] = newer.read_bytes()
+    return files
+
+
+def _newer(root, deb):
+    """The same package with a higher version."""
+    out = BUILD / "packages-newer" / deb.name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    script = (f'cd "$(mktemp -d)"; dpkg-deb -R /src/{deb.relative_to(CHECKOUT)} top\n'
+              f"sed -i 's/^Version: .*/&{_NEWER}/; s/(= \\([^)]*\\))/(= \\1{_NEWER})/g' top/DEBIAN/control\n"
+              f"dpkg-deb --root-owner-group -b top /src/{out.relative_to(CHECKOUT)}")
+    build.logged(root, f"making a newer {deb.name.partition('_')[0]}", ["sh", "-ec", script])
+    return out
