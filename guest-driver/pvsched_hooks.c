@@ -7,6 +7,7 @@
  */
 #include <linux/interrupt.h> /* trace/events/irq.h needs it */
 #include <linux/jump_label.h>
+#include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -19,6 +20,7 @@
 #include <asm/trace/irq_vectors.h>
 
 #include "pvsched.h"
+#include "pvsched_housekeeping.h"
 #include "pvsched_publish.h"
 #include "pvsched_task_word.h"
 
@@ -28,6 +30,7 @@
 static_assert(PVSCHED_PRIO_RT == MAX_DL_PRIO);
 static_assert(PVSCHED_PRIO_FAIR == MAX_RT_PRIO);
 static_assert(PVSCHED_PRIO_NICE_0 == DEFAULT_PRIO);
+static_assert(PVSCHED_KTHREAD_PRIO == MAX_RT_PRIO / 2);
 static_assert(PVSCHED_POLICY_NORMAL == SCHED_NORMAL);
 static_assert(PVSCHED_POLICY_FIFO == SCHED_FIFO);
 static_assert(PVSCHED_POLICY_RR == SCHED_RR);
@@ -46,24 +49,15 @@ static struct pvsched_record *pvsched_own_record(void)
 	return &pvsched_records[smp_processor_id()];
 }
 
-/*
- * Whether @p is a CPU's stopper (migration/N). Modules cannot see the scheduling
- * class. A PI-boosted task also has this priority, but it holds a lock that an
- * RT task waits for, so it stays urgent.
- */
-static bool pvsched_is_stopper(const struct task_struct *p, u32 policy, s32 prio)
-{
-	return policy == SCHED_FIFO && !prio && p->flags & PF_KTHREAD &&
-	       p->nr_cpus_allowed == 1;
-}
+static bool pvsched_urgent_kthreads;
+module_param_named(urgent_kthreads, pvsched_urgent_kthreads, bool, 0644);
+MODULE_PARM_DESC(urgent_kthreads,
+		 "Kernel threads at the kernel's default real-time priorities are urgent (default: no)");
 
 /* Out of line: the hooks stay short for plain and RT tasks. */
-static noinline u64 pvsched_translate(const struct task_struct *p, u32 policy,
-				      s32 prio, s32 static_prio, u32 flags)
+static noinline u64 pvsched_translate(const struct task_struct *p, u32 flags)
 {
-	if (pvsched_is_stopper(p, policy, prio))
-		return pvsched_stopper_word(flags);
-	return pvsched_task_word(policy, prio, static_prio, flags);
+	return pvsched_word_of_any(p, READ_ONCE(pvsched_urgent_kthreads), flags);
 }
 
 static __always_inline u64 pvsched_word_of(const struct task_struct *p,
@@ -74,10 +68,11 @@ static __always_inline u64 pvsched_word_of(const struct task_struct *p,
 
 	if (likely(pvsched_is_plain(policy, prio, static_prio)))
 		return pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
-	/* 1 to 98; a task with 0 may be a stopper. */
-	if ((u32)prio - 1 < PVSCHED_PRIO_FAIR - 2)
+	/* 0 to 98, the task's own, and no kernel thread. */
+	if ((u32)prio < PVSCHED_PRIO_FAIR - 1 &&
+	    prio == READ_ONCE(p->normal_prio) && !(p->flags & PF_KTHREAD))
 		return pvsched_rt_word(policy, prio, flags);
-	return pvsched_translate(p, policy, prio, static_prio, flags);
+	return pvsched_translate(p, flags);
 }
 
 static __always_inline u64 pvsched_intent_of(const struct task_struct *p, u32 irq_flags)
@@ -196,9 +191,10 @@ static void pvsched_on_softirq_exit(void *data, unsigned int vec)
  *
  * Only prev is a candidate for `waiting`. Classes are strictly ordered, and so
  * are priorities within the RT class: the picked task is at least as urgent as
- * the queued ones. There are two exceptions, and in both prev stays runnable: a
- * fair task runs before a task of lower nice, and before an RT task that is
- * throttled.
+ * the queued ones. There are two exceptions in which prev stays runnable: a fair
+ * task runs before a task of lower nice, and before an RT task that is
+ * throttled. In the third exception next is housekeeping: it runs before tasks
+ * that count as more urgent, so what waited before still waits.
  */
 static void pvsched_on_sched_switch(void *data, bool preempt,
 				    struct task_struct *prev,
@@ -206,12 +202,16 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 				    unsigned int prev_state)
 {
 	struct pvsched_record *record = pvsched_own_record();
+	u64 intent = pvsched_intent_of(next, 0);
 	u64 waiting = 0;
 
 	if ((preempt || !prev_state) && !is_idle_task(prev))
 		waiting = pvsched_word_of(prev, PVSCHED_WAITING_VALID);
+	if (unlikely(pvsched_is_understated(READ_ONCE(next->prio), intent)))
+		waiting = pvsched_raise_waiting(READ_ONCE(record->waiting),
+						waiting);
 
-	pvsched_publish_switch(record, pvsched_intent_of(next, 0), waiting);
+	pvsched_publish_switch(record, intent, waiting);
 	pvsched_notice_grant(record);
 }
 

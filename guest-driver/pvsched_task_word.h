@@ -64,22 +64,13 @@ static inline __u64 pvsched_task_word(__u32 policy, __s32 prio,
 	return pvsched_word(policy, static_prio - PVSCHED_PRIO_NICE_0, 0, flags);
 }
 
-/*
- * For a CPU's stopper, which migrates running tasks among other things. The
- * stopper preempts every task of its CPU, but no latency depends on it. So a
- * guest that only balances its load has no urgent work.
- */
-static inline __u64 pvsched_stopper_word(__u32 flags)
-{
-	return pvsched_word(PVSCHED_POLICY_NORMAL, -20, 0, flags);
-}
-
-/* Returns the new `waiting` after the wake-up of a task with @woken. */
+/* Returns the new `waiting` if a task with @woken waits, too; 0: none does. */
 static inline __u64 pvsched_raise_waiting(__u64 waiting, __u64 woken)
 {
 	if (!(pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID))
 		return woken;
-	if (waiting == woken || pvsched_urgency(woken) <= pvsched_urgency(waiting))
+	if (!woken || waiting == woken ||
+	    pvsched_urgency(woken) <= pvsched_urgency(waiting))
 		return waiting;
 	return woken;
 }

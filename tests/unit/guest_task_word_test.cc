@@ -42,12 +42,6 @@ TEST(TaskWord, OfAnRtTaskHasItsPriority) {
   EXPECT_EQ(Rt(PVSCHED_POLICY_FIFO, 99), pvsched_word(PVSCHED_POLICY_FIFO, 0, 99, 0));
 }
 
-TEST(TaskWord, OfAStopperIsBelowEveryRtTask) {
-  const uint64_t stopper = pvsched_stopper_word(0);
-  EXPECT_LT(pvsched_urgency(stopper), pvsched_urgency(Rt(PVSCHED_POLICY_FIFO, 1)));
-  EXPECT_GE(pvsched_urgency(stopper), pvsched_urgency(Fair(PVSCHED_POLICY_NORMAL, -20)));
-}
-
 TEST(TaskWord, OfADeadlineTaskHasItsPolicyOnly) {
   EXPECT_EQ(pvsched_task_word(PVSCHED_POLICY_DEADLINE, -1, kNice0, 0),
             pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0));
@@ -122,6 +116,12 @@ TEST(RaiseWaiting, AcceptsAnyTaskIfNoTaskWaits) {
 TEST(RaiseWaiting, AcceptsAMoreUrgentTask) {
   const uint64_t rr8 = Waiting(Rt(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(pvsched_raise_waiting(Waiting(Fair(PVSCHED_POLICY_NORMAL, 0)), rr8), rr8);
+}
+
+TEST(RaiseWaiting, KeepsATaskIfNoOtherWaits) {
+  const uint64_t nice = Waiting(Fair(PVSCHED_POLICY_NORMAL, 19));
+  EXPECT_EQ(pvsched_raise_waiting(nice, 0), nice);
+  EXPECT_EQ(pvsched_raise_waiting(0, 0), 0u);
 }
 
 TEST(RaiseWaiting, KeepsATaskThatIsAtLeastAsUrgent) {
