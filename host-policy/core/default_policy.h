@@ -21,7 +21,8 @@
  *   INJECT, KICK, WAKE  else                         as before
  *   any      else                                    its own nice or idle policy
  *
- * Where two boosts apply, the higher one is proposed.
+ * Where two boosts apply, the higher one is proposed. No boost by halt_rt_prio
+ * or irq_rt_prio exceeds what the guest asked for lately (asked_rt_prio).
  *
  * RESCHED has the rows of TICK while the grant is a real-time one, else those
  * of PREEMPT: a boost can end there, and a critical section can begin one.
@@ -42,14 +43,16 @@
 /* The rt_prio of a boost ahead of the guest's own demand; 0: none. */
 PVS_INLINE __u32 pvs_ahead_rt_prio(const struct pvs_view *view)
 {
+	__u32 rt_prio = 0;
+
 	if (!pvs_urgent_lately(view))
 		return 0;
 	if (view->event == PVS_HALT)
-		return view->halt_rt_prio;
-	if (view->event == PVS_INJECT || view->event == PVS_KICK ||
-	    pvsched_word_flags(view->demand) & PVS_INTENT_IRQ)
-		return view->irq_rt_prio;
-	return 0;
+		rt_prio = view->halt_rt_prio;
+	else if (view->event == PVS_INJECT || view->event == PVS_KICK ||
+		 pvsched_word_flags(view->demand) & PVS_INTENT_IRQ)
+		rt_prio = view->irq_rt_prio;
+	return rt_prio < view->asked_rt_prio ? rt_prio : view->asked_rt_prio;
 }
 
 /* The event whose rows apply. */

@@ -63,7 +63,7 @@ struct pvs_vcpu {
 	__u8 event; /* enum pvs_event */
 	__u8 critical;
 	__u8 injected; /* an interrupt is not acknowledged */
-	__u8 reserved;
+	__u8 asked_rt_prio; /* as in struct pvs_view */
 
 	/* Every decision reads this part. */
 	__u32 state; /* enum pvs_state */
@@ -78,6 +78,7 @@ struct pvs_vcpu {
 	__u64 boosted_ns; /* CPU time used while boosted, both budgets */
 	__u32 throttles;
 	struct pvs_budget_buckets buckets;
+	__u64 asked_at; /* time of the last demand of asked_rt_prio or more */
 };
 
 /* An event, and the values of the guest's memory at it, each read once. */
@@ -205,6 +206,26 @@ PVS_INLINE void pvs_carry(const struct pvs_vcpu *old, struct pvs_vcpu *v)
 }
 
 /*
+ * Notes a real-time demand. A lower demand replaces a higher one once that is
+ * longer ago than urgent_memory_ns.
+ */
+PVS_INLINE void pvs_note_urgent(const struct pvs_tunables *t,
+				struct pvs_vcpu *v, __u64 demand, __u64 now)
+{
+	__u32 rt_prio = pvsched_word_policy(demand) ==
+					PVSCHED_POLICY_DEADLINE ?
+				PVS_ASKED_DEADLINE :
+				pvsched_word_rt_prio(demand);
+
+	v->last_urgent = now;
+	if (rt_prio >= v->asked_rt_prio ||
+	    now - v->asked_at > t->urgent_memory_ns) {
+		v->asked_rt_prio = (__u8)rt_prio;
+		v->asked_at = now;
+	}
+}
+
+/*
  * Charges CPU time for the event and makes the policy's view of it. Returns 1 if
  * the caller must ask the policy; else v->grant is the new grant.
  */
@@ -235,7 +256,7 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	 * guest of ordinary tasks would keep it boosted for ever.
 	 */
 	if (pvsched_urgency(pvs_without_flags(demand)) > PVSCHED_URGENCY_RT)
-		v->last_urgent = in->now;
+		pvs_note_urgent(t, v, demand, in->now);
 	if (pvs_update_throttle(t, v, in->now))
 		return 0;
 
@@ -256,7 +277,7 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	view->halt_rt_prio = t->halt_rt_prio;
 	view->irq_rt_prio = t->irq_rt_prio;
 	view->critical_rt_prio = t->critical_rt_prio;
-	view->reserved = 0;
+	view->asked_rt_prio = v->asked_rt_prio;
 	view->urgent_memory_ns = t->urgent_memory_ns;
 	view->inject_hold_ns = t->inject_hold_ns;
 	return 1;

@@ -31,6 +31,9 @@ enum pvs_state {
 	PVS_THROTTLED = 2, /* over budget: the baseline until the throttle ends */
 };
 
+/* asked_rt_prio of a DEADLINE task: above every rt_prio. */
+#define PVS_ASKED_DEADLINE 100
+
 /* Times are ns of one monotonic clock. */
 struct pvs_view {
 	__u32 event; /* enum pvs_event */
@@ -60,7 +63,11 @@ struct pvs_view {
 	__u32 halt_rt_prio;
 	__u32 irq_rt_prio;
 	__u32 critical_rt_prio;
-	__u32 reserved;
+	/*
+	 * The highest rt_prio that the guest asked for lately: what a boost
+	 * ahead of its demand may have. Valid if pvs_urgent_lately().
+	 */
+	__u32 asked_rt_prio;
 	__u64 urgent_memory_ns;
 	__u64 inject_hold_ns;
 };

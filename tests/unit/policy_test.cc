@@ -64,9 +64,35 @@ TEST_F(PolicyTest, IdleExitKeepsTheState) {
 }
 
 TEST_F(PolicyTest, HaltSoonAfterUrgentWorkBoostsAhead) {
-  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kRr80);
   On(PVS_EXIT, kOrdinary);
   EXPECT_EQ(On(PVS_HALT, kIdle), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, BoostAheadIsAtMostWhatTheGuestAskedFor) {
+  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kOrdinary);
+  EXPECT_EQ(On(PVS_HALT, kIdle), Boost(PVSCHED_POLICY_RR, 3));
+  EXPECT_EQ(On(PVS_INJECT, kIdle), Boost(PVSCHED_POLICY_RR, 3));
+  EXPECT_EQ(On(PVS_KICK, kIdle), Boost(PVSCHED_POLICY_RR, 3));
+  EXPECT_EQ(On(PVS_EXIT, kSoftirq), Boost(PVSCHED_POLICY_RR, 3));
+}
+
+TEST_F(PolicyTest, BoostAheadHasTheHighestPriorityAskedForLately) {
+  On(PVS_EXIT, kRr80);
+  On(PVS_EXIT, kRr3);
+  EXPECT_EQ(On(PVS_HALT, kIdle), Boost(PVSCHED_POLICY_RR, 8));
+  // The lower demand remains, and the higher one is forgotten.
+  On(PVS_EXIT, kRr3, 0, tunables_.urgent_memory_ns, false);
+  EXPECT_EQ(On(PVS_HALT, kIdle), Boost(PVSCHED_POLICY_RR, 3));
+}
+
+TEST_F(PolicyTest, BoostAheadOfADeadlineTaskHasTheTunablesPriority) {
+  On(PVS_EXIT, pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0));
+  On(PVS_EXIT, kOrdinary);
+  tunables_.halt_rt_prio = 98;
+  tunables_.max_rt_prio = 98;
+  EXPECT_EQ(On(PVS_HALT, kIdle), Boost(PVSCHED_POLICY_RR, 98));
 }
 
 TEST_F(PolicyTest, HaltLongAfterUrgentWorkEndsTheBoost) {
@@ -81,7 +107,7 @@ TEST_F(PolicyTest, HaltOfAGuestWithoutUrgentWorkDoesNotBoost) {
 
 TEST_F(PolicyTest, InjectBoostsOnlySoonAfterUrgentWork) {
   EXPECT_EQ(On(PVS_INJECT, kOrdinary), 0u);
-  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kRr80);
   On(PVS_EXIT, kOrdinary);
   EXPECT_EQ(On(PVS_INJECT, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
 }
@@ -99,7 +125,7 @@ TEST_F(PolicyTest, PreemptWithUrgentTaskBoosts) {
 
 TEST_F(PolicyTest, InterruptBoostsOnlySoonAfterUrgentWork) {
   EXPECT_EQ(On(PVS_EXIT, kSoftirq), 0u);
-  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kRr80);
   EXPECT_EQ(On(PVS_EXIT, kSoftirq), Boost(PVSCHED_POLICY_RR, 8));
 }
 
@@ -181,7 +207,7 @@ TEST_F(PolicyTest, WakeUpWithWaitingUrgentTaskBoosts) {
 
 TEST_F(PolicyTest, KickBoostsSoonAfterUrgentWork) {
   EXPECT_EQ(On(PVS_KICK, kOrdinary), 0u);
-  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kRr80);
   On(PVS_EXIT, kOrdinary);
   EXPECT_EQ(On(PVS_KICK, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
 }
@@ -204,7 +230,7 @@ TEST_F(PolicyTest, IdleLoopIsNoCriticalSection) {
 
 TEST_F(PolicyTest, UnacknowledgedInterruptKeepsItsBoostForAWhile) {
   acks_ = 1;
-  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kRr80);
   EXPECT_EQ(On(PVS_INJECT, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, tunables_.inject_hold_ns / 2), Boost(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, tunables_.inject_hold_ns), 0u);
@@ -212,7 +238,7 @@ TEST_F(PolicyTest, UnacknowledgedInterruptKeepsItsBoostForAWhile) {
 
 TEST_F(PolicyTest, HoldTimeOfAnInterruptStartsWhenTheVcpuRuns) {
   acks_ = 1;
-  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kRr80);
   On(PVS_PREEMPT, kOrdinary);
   On(PVS_INJECT, kOrdinary);
   now_ += 3 * tunables_.inject_hold_ns;
@@ -317,7 +343,7 @@ TEST_F(PolicyTest, ReschedDecidesAsTickOrPreempt) {
 // Under scx a kick is the only event of an interrupt.
 TEST_F(PolicyTest, KickThatIsAnInterruptTakesATicket) {
   acks_ = 1;
-  On(PVS_EXIT, kRr3);
+  On(PVS_EXIT, kRr80);
   On(PVS_KICK, kOrdinary);
   EXPECT_EQ(vcpu_.irq_ticket, 0u);
   pvs_input kick = Input(PVS_KICK, kOrdinary);
