@@ -26,6 +26,7 @@ struct Invocation {
   int rounds = 0;
   double interval = 1.0;
   bool is_batch = false;
+  std::string sort = "vm";
   int seconds = 0;
   std::string path;
   bool as_markdown = false;

@@ -2,16 +2,12 @@
 // Copyright (C) 2026 The pvsched authors
 // pvschedctl shows what pvschedd does, and changes tunables and the policy.
 
-#include <signal.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
@@ -20,25 +16,16 @@
 #include "common/standard_output.h"
 #include "host-policy/ctl/admin_client.h"
 #include "host-policy/ctl/config_commands.h"
+#include "host-policy/ctl/interrupt.h"
 #include "host-policy/ctl/invocation.h"
 #include "host-policy/ctl/observe_commands.h"
 #include "host-policy/ctl/tables.h"
+#include "host-policy/ctl/top_command.h"
 #include "host-policy/ctl/trace_file.h"
 #include "host-policy/ctl/tunable_commands.h"
 
 namespace pvsched {
 namespace {
-
-volatile sig_atomic_t g_interrupted = 0;
-
-// Without SA_RESTART, so that a signal ends a blocking read.
-void EndOnInterrupt() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) { g_interrupted = 1; };
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGALRM, &action, nullptr);
-}
 
 absl::Status LoadPolicy(const Invocation& run, const std::string& path) {
   const std::string absolute = path.empty() ? path : std::filesystem::absolute(path).string();
@@ -60,29 +47,6 @@ absl::Status PrintDump(const Invocation& run) {
   return absl::OkStatus();
 }
 
-absl::Status Top(const Invocation& run) {
-  const AdminClient client(run.socket_path);
-  EndOnInterrupt();
-  const bool is_screen = !run.is_batch && isatty(STDOUT_FILENO) == 1;
-  ASSIGN_OR_RETURN(Json before, client.Ask({{"command", "stats"}}));
-  for (int round = 0; run.rounds == 0 || round < run.rounds; ++round) {
-    std::this_thread::sleep_for(std::chrono::duration<double>(run.interval));
-    if (g_interrupted) return absl::OkStatus();
-    ASSIGN_OR_RETURN(Json after, client.Ask({{"command", "stats"}}));
-    const Json rates = TopRates(before, after, run.interval);
-    if (run.as_json) {
-      puts(rates.dump().c_str());
-    } else {
-      fputs(absl::StrCat(is_screen ? "\033[H\033[2J" : "", TopTable(rates), is_screen ? "" : "\n")
-                .c_str(),
-            stdout);
-    }
-    RETURN_IF_ERROR(FlushStandardOutput());
-    before = std::move(after);
-  }
-  return absl::OkStatus();
-}
-
 void PrintDecision(const Json& decision) {
   printf("%.6f %s/%d %s -> %s (%s)\n", static_cast<double>(decision.value("ns", uint64_t{0})) / 1e9,
          decision.value("vm", "?").c_str(), decision.value("vcpu", 0),
@@ -101,7 +65,7 @@ absl::Status TraceToText(const Invocation& run) {
                } else {
                  PrintDecision(decision);
                }
-               return g_interrupted == 0 && ferror(stdout) == 0;
+               return !WasInterrupted() && ferror(stdout) == 0;
              });
 }
 
@@ -120,7 +84,7 @@ absl::Status TraceToFile(const Invocation& run) {
     ++decisions;
     dropped = decision.value("dropped", uint64_t{0});
     written = file->Add(decision);
-    return g_interrupted == 0 && written.ok();
+    return !WasInterrupted() && written.ok();
   });
   if (file != nullptr) written.Update(file->Close());
   RETURN_IF_ERROR(written);
@@ -131,7 +95,7 @@ absl::Status TraceToFile(const Invocation& run) {
 }
 
 absl::Status Trace(const Invocation& run) {
-  EndOnInterrupt();
+  CatchInterrupts();
   if (run.seconds > 0) alarm(static_cast<unsigned>(run.seconds));
   return run.path.empty() ? TraceToText(run) : TraceToFile(run);
 }
@@ -163,15 +127,7 @@ void AddSchedulerCommands(CLI::App& app, Invocation& run) {
 void AddMonitorCommands(CLI::App& app, Invocation& run) {
   AddShow(app, "stats", "Counters and wake-up latencies of every vCPU since its registration", run,
           "stats", StatsTable);
-  CLI::App* top = app.add_subcommand("top", "The counters as rates, refreshed");
-  top->add_option("-n,--rounds", run.rounds, "Rounds to print; 0: no limit")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  top->add_option("-d,--delay", run.interval, "Seconds between two rounds")
-      ->capture_default_str()
-      ->check(CLI::Range(0.1, 3600.0));
-  top->add_flag("-b,--batch", run.is_batch, "Do not clear the screen, even if it is a terminal");
-  top->final_callback([&run] { run.status = Top(run); });
+  AddTopCommand(app, run);
   CLI::App* trace = app.add_subcommand("trace", "Each decision and its reason, as it is made");
   trace->add_option("-s,--seconds", run.seconds, "Length of the trace; 0: until Ctrl-C")
       ->capture_default_str()

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -173,47 +171,5 @@ std::string SchedulerTable(const Json& status) {
 }
 
 std::string PolicyText(const Json& policy) { return policy.value("policy", "?") + "\n"; }
-
-Json TopRates(const Json& before, const Json& after, double seconds) {
-  std::map<std::pair<std::string, uint64_t>, Json> old;
-  for (const Json& vcpu : before.value("vcpus", Json::array())) {
-    old[{vcpu.value("vm", ""), Number(vcpu, "vcpu")}] = vcpu;
-  }
-  Json rates = Json::array();
-  for (const Json& vcpu : after.value("vcpus", Json::array())) {
-    const Json was = old[{vcpu.value("vm", ""), Number(vcpu, "vcpu")}];
-    const auto rate = [&](const char* key, double unit) {
-      const uint64_t now = Number(vcpu, key);
-      const uint64_t then = was.is_object() ? Number(was, key) : now;
-      // The counters of a vCPU restart when it is registered again.
-      return (now >= then ? static_cast<double>(now - then) : 0.0) / seconds / unit;
-    };
-    rates.push_back({{"vm", vcpu.value("vm", "")},
-                     {"vcpu", Number(vcpu, "vcpu")},
-                     {"state", vcpu.value("state", "-")},
-                     {"cpu_percent", rate("cpu_ns", 1e7)},
-                     {"boosted_percent", rate("boosted_ns", 1e7)},
-                     {"boosts_per_s", rate("boosts", 1)},
-                     {"interrupts_per_s", rate("interrupts", 1)},
-                     {"events_per_s", rate("events", 1)},
-                     {"throttles", Number(vcpu, "throttles")}});
-  }
-  return rates;
-}
-
-std::string TopTable(const Json& rates) {
-  std::vector<Row> rows = {
-      {"VM", "VCPU", "STATE", "CPU%", "BOOSTED%", "BOOSTS/S", "IRQS/S", "EVENTS/S", "THROTTLES"}};
-  const auto whole = [](const Json& vcpu, const char* key) {
-    return absl::StrFormat("%.0f", vcpu.value(key, 0.0));
-  };
-  for (const Json& vcpu : rates) {
-    rows.push_back({Text(vcpu, "vm"), Text(vcpu, "vcpu"), Text(vcpu, "state"),
-                    whole(vcpu, "cpu_percent"), whole(vcpu, "boosted_percent"),
-                    whole(vcpu, "boosts_per_s"), whole(vcpu, "interrupts_per_s"),
-                    whole(vcpu, "events_per_s"), Text(vcpu, "throttles")});
-  }
-  return TextTable(rows);
-}
 
 }  // namespace pvsched

@@ -19,9 +19,6 @@ std::string SchedulerTable(const Json& status);
 std::string PolicyText(const Json& policy);
 // The dump in a reply to "scheduler status"; empty if there is none.
 std::string ExitDump(const Json& status);
-// The rates between two replies to "stats", `seconds` apart: an object for each vCPU.
-Json TopRates(const Json& before, const Json& after, double seconds);
-std::string TopTable(const Json& rates);
 
 // The upper bound, in us, of the bucket with the quantile; -1: no wake-up was counted.
 long BucketQuantile(const Json& histogram, double quantile);

@@ -19,7 +19,6 @@ namespace pvsched {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 std::string TextOf(const std::string& path) {
   std::ifstream file(path);
@@ -121,19 +120,6 @@ TEST_F(PvschedctlOutputTest, FullDiskEndsATrace) {
 }
 
 class PvschedctlMonitorTest : public PvscheddTest {};
-
-TEST_F(PvschedctlMonitorTest, TopWritesNoEscapesIntoAPipeAndJsonIfAsked) {
-  auto connection = ConnectAndBind();
-  const std::string file = daemon_.path("top");
-  const std::string top = std::string(PVSCHEDCTL_PATH) + " --socket " + daemon_.path("admin.sock") +
-                          " top -n 1 -d 0.1 >" + file;
-  ASSERT_EQ(system(top.c_str()), 0);
-  EXPECT_THAT(TextOf(file), StartsWith("VM "));
-  const nlohmann::json rates = daemon_.Ctl("top -n 1 -d 0.1");
-  ASSERT_EQ(rates.size(), 2u);
-  EXPECT_EQ(rates[0]["vm"], "test-vm");
-  EXPECT_TRUE(rates[0]["cpu_percent"].is_number());
-}
 
 TEST_F(PvschedctlMonitorTest, FullDiskEndsATraceToStandardOutput) {
   auto connection = ConnectAndBind();
