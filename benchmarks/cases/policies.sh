@@ -114,7 +114,7 @@ on_pvsched() {
 # served COUNT: waits until pvschedd serves COUNT vCPUs.
 served() {
   for _ in {1..150}; do
-    [ "$(pvschedctl --json vcpu list | jq '[.[] | select(.tid != null)] | length')" != "$1" ] || return 0
+    [ "$(pvschedctl --json vcpu list | jq '[.vcpus[] | select(.tid != null)] | length')" != "$1" ] || return 0
     kill -0 "$daemon" 2>/dev/null || wrong "pvschedd ended: $(tail -1 "$OUT"/pvschedd-*.log)" || return 1
     sleep 0.2
   done

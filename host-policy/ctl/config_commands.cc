@@ -9,23 +9,28 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "host-policy/ctl/json_output.h"
 #include "host-policy/daemon/config_file.h"
 #include "host-policy/daemon/config_text.h"
 
 namespace pvsched {
 namespace {
 
-// Checks the file at `path`, or the default file if `path` is empty.
-absl::Status CheckConfig(const std::string& path) {
-  const std::string file = path.empty() ? kDefaultConfigPath : path;
-  if (path.empty() && access(kDefaultConfigPath, F_OK) != 0) {
-    printf("%s does not exist: the defaults hold\n", kDefaultConfigPath);
-    return absl::OkStatus();
+// Checks the file that is named, or else the default file, if that exists.
+absl::Status CheckConfig(const Invocation& run) {
+  const std::string file = run.path.empty() ? kDefaultConfigPath : run.path;
+  const bool exists = !run.path.empty() || access(kDefaultConfigPath, F_OK) == 0;
+  if (exists) {
+    const absl::Status status = LoadConfig(file).status();
+    // Not InvalidArgument, which stands for wrong usage of pvschedctl.
+    if (!status.ok()) return absl::FailedPreconditionError(status.message());
   }
-  const absl::Status status = LoadConfig(file).status();
-  if (status.ok()) printf("%s: no errors\n", file.c_str());
-  // Not InvalidArgument, which stands for wrong usage of pvschedctl.
-  return status.ok() ? status : absl::FailedPreconditionError(status.message());
+  if (run.as_json) {
+    fputs(JsonText(WithFormat({{"file", file}, {"exists", exists}})).c_str(), stdout);
+  } else {
+    printf("%s%s\n", file.c_str(), exists ? ": no errors" : " does not exist: the defaults hold");
+  }
+  return absl::OkStatus();
 }
 
 void PrintDefaultConfig() { fputs(DefaultConfigText().c_str(), stdout); }
@@ -38,7 +43,7 @@ void AddConfigCommands(CLI::App& app, Invocation& run) {
   CLI::App* check = config->add_subcommand("check", "Check a file: each error has file and line");
   check->add_option("FILE", run.path,
                     absl::StrCat("The file  [", kDefaultConfigPath, ", if it exists]"));
-  check->final_callback([&run] { run.status = CheckConfig(run.path); });
+  check->final_callback([&run] { run.status = CheckConfig(run); });
   config->add_subcommand("default", "Print a file with every key, its meaning and its default")
       ->final_callback(PrintDefaultConfig);
 }

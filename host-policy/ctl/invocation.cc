@@ -5,12 +5,14 @@
 #include <cstdio>
 
 #include "common/errno_status.h"
+#include "host-policy/ctl/json_output.h"
 
 namespace pvsched {
 
-absl::Status Print(const Invocation& run, const Json& request, TableFunction table) {
+absl::Status Print(const Invocation& run, const Json& request, TableFunction table,
+                   const char* list) {
   ASSIGN_OR_RETURN(const Json result, AdminClient(run.socket_path).Ask(request));
-  fputs(run.as_json ? (result.dump(2) + "\n").c_str() : table(result).c_str(), stdout);
+  fputs((run.as_json ? JsonText(WithFormat(result, list)) : table(result)).c_str(), stdout);
   return absl::OkStatus();
 }
 
@@ -21,10 +23,11 @@ CLI::App* AddGroup(CLI::App& app, const char* name, const char* help) {
 }
 
 CLI::App* AddShow(CLI::App& parent, const char* name, const char* help, Invocation& run,
-                  const char* request, TableFunction table) {
+                  const char* request, TableFunction table, const char* list) {
   CLI::App* command = parent.add_subcommand(name, help);
-  command->final_callback(
-      [&run, request, table] { run.status = Print(run, {{"command", request}}, table); });
+  command->final_callback([&run, request, table, list] {
+    run.status = Print(run, {{"command", request}}, table, list);
+  });
   return command;
 }
 

@@ -36,15 +36,16 @@ struct Invocation {
 
 using TableFunction = std::string (*)(const Json&);
 
-// Prints pvschedd's reply as a table or as JSON.
-absl::Status Print(const Invocation& run, const Json& request, TableFunction table);
+// Prints pvschedd's reply as a table or as JSON. A list is the member `list` of the JSON.
+absl::Status Print(const Invocation& run, const Json& request, TableFunction table,
+                   const char* list = "");
 
 // A command whose subcommands do the work.
 CLI::App* AddGroup(CLI::App& app, const char* name, const char* help);
 
 // A command that prints pvschedd's reply to the request of the same name.
 CLI::App* AddShow(CLI::App& parent, const char* name, const char* help, Invocation& run,
-                  const char* request, TableFunction table);
+                  const char* request, TableFunction table, const char* list = "");
 
 }  // namespace pvsched
 

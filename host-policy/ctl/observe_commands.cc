@@ -10,6 +10,7 @@
 #include "common/errno_status.h"
 #include "common/paths.h"
 #include "host-policy/ctl/doctor.h"
+#include "host-policy/ctl/json_output.h"
 #include "host-policy/ctl/metrics.h"
 
 namespace pvsched {
@@ -28,9 +29,9 @@ absl::Status Doctor(const Invocation& run) {
   const std::string directory = std::filesystem::path(run.socket_path).parent_path();
   const std::vector<Finding> findings =
       Examine(ReadHost(run.socket_path, InDirectory(directory, kDeviceSocketName)));
-  fputs(run.as_json ? (FindingsJson(findings).dump(2) + "\n").c_str()
-                    : FindingsText(findings).c_str(),
-        stdout);
+  fputs(
+      (run.as_json ? JsonText(WithFormat(FindingsJson(findings))) : FindingsText(findings)).c_str(),
+      stdout);
   if (!HasMissing(findings)) return absl::OkStatus();
   return absl::FailedPreconditionError("this host lacks what pvsched needs");
 }

@@ -18,6 +18,7 @@
 #include "host-policy/ctl/config_commands.h"
 #include "host-policy/ctl/interrupt.h"
 #include "host-policy/ctl/invocation.h"
+#include "host-policy/ctl/json_output.h"
 #include "host-policy/ctl/observe_commands.h"
 #include "host-policy/ctl/tables.h"
 #include "host-policy/ctl/top_command.h"
@@ -37,7 +38,7 @@ absl::Status PrintDump(const Invocation& run) {
                    AdminClient(run.socket_path).Ask({{"command", "scheduler status"}}));
   const std::string dump = ExitDump(status);
   if (run.as_json) {
-    puts(Json{{"dump", dump}}.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    fputs(JsonText(WithFormat({{"dump", dump}})).c_str(), stdout);
     return absl::OkStatus();
   }
   if (dump.empty()) {
@@ -61,7 +62,7 @@ absl::Status TraceToText(const Invocation& run) {
       .Trace([] { return absl::OkStatus(); },
              [&](const Json& decision) {
                if (run.as_json) {
-                 puts(decision.dump().c_str());
+                 fputs(JsonText(WithFormat(decision), -1).c_str(), stdout);
                } else {
                  PrintDecision(decision);
                }
@@ -149,10 +150,10 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   CLI::App* vm = AddGroup(app, "vm", "Virtual machines with a pvsched device");
   AddShow(*vm, "list", "Every VM: its process, its registered vCPUs, how many are bound", run,
-          "vm list", VmTable);
+          "vm list", VmTable, "vms");
   CLI::App* vcpu = AddGroup(app, "vcpu", "vCPUs with a registered record");
   AddShow(*vcpu, "list", "Every vCPU: its thread, state, applied parameters and baseline", run,
-          "vcpu list", VcpuTable);
+          "vcpu list", VcpuTable, "vcpus");
   AddTunableCommands(app, run);
   AddProfileCommands(app, run);
   AddConfigCommands(app, run);

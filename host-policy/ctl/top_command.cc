@@ -20,6 +20,7 @@
 #include "common/standard_output.h"
 #include "host-policy/ctl/admin_client.h"
 #include "host-policy/ctl/interrupt.h"
+#include "host-policy/ctl/json_output.h"
 #include "host-policy/ctl/key_terminal.h"
 #include "host-policy/ctl/top_frame.h"
 
@@ -81,7 +82,7 @@ class Top {
     is_shown_ = true;
     const Json shaped = ShapedTop(frame_, view_);
     if (run_.as_json) {
-      puts(shaped.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+      fputs(JsonText(shaped, -1).c_str(), stdout);
       return FlushStandardOutput();
     }
     TopView view = view_;

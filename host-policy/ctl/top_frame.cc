@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "common/text_table.h"
+#include "host-policy/ctl/json_output.h"
 
 namespace pvsched {
 namespace {
@@ -128,7 +129,7 @@ Json TopFrame(const Json& before, const Json& after, double seconds, const std::
   for (const Json& vcpu : after.value("vcpus", Json::array())) {
     rates.push_back(VcpuRates(old[KeyOf(vcpu)], vcpu, seconds));
   }
-  return {{"format", 1},
+  return {{"format", kJsonFormat},
           {"host", host},
           {"actuator", after.value("actuator", Json::object()).value("name", "?")},
           {"interval_s", seconds},

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
+#include "host-policy/ctl/json_output.h"
 #include "host-policy/ctl/new_file.h"
 #include "host-policy/ctl/tables.h"
 #include "host-policy/daemon/account_names.h"
@@ -29,7 +30,9 @@ absl::Status Get(const Invocation& run) {
   ASSIGN_OR_RETURN(const Json list, AdminClient(run.socket_path).Ask(Scoped(run, "tunable list")));
   for (const Json& tunable : list) {
     if (tunable.value("name", "") != run.name) continue;
-    puts(run.as_json ? tunable.dump(2).c_str() : tunable.value("value", "").c_str());
+    fputs(run.as_json ? JsonText(WithFormat(tunable)).c_str()
+                      : (tunable.value("value", "") + "\n").c_str(),
+          stdout);
   }
   return absl::OkStatus();
 }
@@ -55,7 +58,7 @@ absl::Status Save(const Invocation& run) {
                    AdminClient(run.socket_path).Ask({{"command", "tunable save"}}));
   const std::string text = saved.value("toml", "");
   if (!run.path.empty()) return WriteNewFile(run.path, text, run.is_forced);
-  fputs(run.as_json ? (saved.dump(2) + "\n").c_str() : text.c_str(), stdout);
+  fputs((run.as_json ? JsonText(WithFormat(saved)) : text).c_str(), stdout);
   return absl::OkStatus();
 }
 
@@ -106,7 +109,7 @@ void AddTunableCommands(CLI::App& app, Invocation& run) {
       fputs(TunablesAsMarkdown().c_str(), stdout);
       return;
     }
-    run.status = Print(run, Scoped(run, "tunable list"), TunableTable);
+    run.status = Print(run, Scoped(run, "tunable list"), TunableTable, "tunables");
   });
   CLI::App* get = tunable->add_subcommand("get", "The value of a tunable");
   AddName(*get, run)->required();
@@ -136,7 +139,8 @@ void AddTunableCommands(CLI::App& app, Invocation& run) {
 
 void AddProfileCommands(CLI::App& app, Invocation& run) {
   CLI::App* profile = AddGroup(app, "profile", "Named sets of tunables");
-  AddShow(*profile, "list", "Every profile and its values", run, "profile list", ProfileTable);
+  AddShow(*profile, "list", "Every profile and its values", run, "profile list", ProfileTable,
+          "profiles");
   CLI::App* set = profile->add_subcommand(
       "set", "Give the host, a VM or a user's VMs all values of a profile, as tunable set does");
   set->add_option("PROFILE", run.name, "As profile list has it")->type_name("")->required();

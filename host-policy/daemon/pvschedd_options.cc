@@ -156,7 +156,7 @@ std::string ScxParamsAsJson() {
                     {"maximum", info.maximum},
                     {"help", info.help}});
   }
-  return list.dump(2) + "\n";
+  return nlohmann::ordered_json{{"format", 1}, {"parameters", std::move(list)}}.dump(2) + "\n";
 }
 
 }  // namespace pvsched

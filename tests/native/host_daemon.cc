@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "absl/types/span.h"
 #include "common/fd_passing.h"
@@ -92,7 +93,12 @@ nlohmann::json HostDaemon::Ctl(const std::string& arguments, int* status) {
   while ((size = fread(buffer, 1, sizeof(buffer), pipe)) > 0) output.append(buffer, size);
   const int ended = pclose(pipe);
   if (status != nullptr) *status = WEXITSTATUS(ended);
-  return nlohmann::json::parse(output, nullptr, false);
+  nlohmann::json json = nlohmann::json::parse(output, nullptr, false);
+  if (!json.is_object() || json.size() != 2 || !json.contains("format")) return json;
+  for (nlohmann::json& member : json) {
+    if (member.is_array()) return std::move(member);
+  }
+  return json;
 }
 
 ControlConnection::ControlConnection(const std::string& path) {

@@ -35,7 +35,8 @@ class HostDaemon {
   int Stop(int signal);
   pid_t pid() const { return pid_; }
 
-  // The JSON output of pvschedctl with these arguments, such as "vm list".
+  // The JSON output of pvschedctl with these arguments, such as "vm list": of a command
+  // that lists, the list without the object around it.
   nlohmann::json Ctl(const std::string& arguments, int* status = nullptr);
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
 

@@ -53,17 +53,17 @@ stop_pvschedd() {
 # vcpu VM ID FIELD: a field (jq path) of one vCPU in `pvschedctl vcpu list`.
 vcpu() {
   pvschedctl --json vcpu list |
-    jq -r --arg vm "$1" --argjson id "$2" ".[] | select(.vm == \$vm and .vcpu == \$id) | $3"
+    jq -r --arg vm "$1" --argjson id "$2" ".vcpus[] | select(.vm == \$vm and .vcpu == \$id) | $3"
 }
 
-vms() { pvschedctl --json vm list | jq length; }
-vcpus() { pvschedctl --json vcpu list | jq length; }
+vms() { pvschedctl --json vm list | jq '.vms | length'; }
+vcpus() { pvschedctl --json vcpu list | jq '.vcpus | length'; }
 # The number of a VM's vCPUs that are bound to a thread.
-bound() { pvschedctl --json vcpu list | jq --arg vm "$1" '[.[] | select(.vm == $vm and .tid != null)] | length'; }
+bound() { pvschedctl --json vcpu list | jq --arg vm "$1" '[.vcpus[] | select(.vm == $vm and .tid != null)] | length'; }
 
 # Conditions for eventually.
 has_vms() { [ "$(vms)" = "$1" ]; }
-has_vm() { pvschedctl --json vm list | jq -e --arg vm "$1" 'any(.vm == $vm)'; }
+has_vm() { pvschedctl --json vm list | jq -e --arg vm "$1" '.vms | any(.vm == $vm)'; }
 has_vcpus() { [ "$(vcpus)" = "$1" ]; }
 has_bound() { [ "$(bound "$1")" = "$2" ]; }
 has_state() { [ "$(vcpu "$1" "$2" .state)" = "$3" ]; }
@@ -75,7 +75,7 @@ holdings() {
   for pid in "$(pvschedd_pid)" "$(cat "/run/lab/guest/$1/device.pid")"; do
     find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | sed 's/:\[[0-9]*\]//; s/[0-9]\+//g' | sort | uniq -c
   done
-  echo "vCPUs without a thread: $(pvschedctl --json vcpu list | jq '[.[] | select(.tid == null)] | length')"
+  echo "vCPUs without a thread: $(pvschedctl --json vcpu list | jq '[.vcpus[] | select(.tid == null)] | length')"
 }
 
 # --- threads ----------------------------------------------------------------

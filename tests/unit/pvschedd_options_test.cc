@@ -105,7 +105,9 @@ TEST_F(PvscheddOptionsTest, ScxParamListPrintsATable) {
 
 TEST_F(PvscheddOptionsTest, ScxParamListPrintsJson) {
   EXPECT_EQ(Parse({"--scx-param", "list", "--json"}), 0);
-  const nlohmann::json list = nlohmann::json::parse(output_, nullptr, false);
+  const nlohmann::json json = nlohmann::json::parse(output_, nullptr, false);
+  EXPECT_EQ(json["format"], 1);
+  const nlohmann::json& list = json["parameters"];
   ASSERT_EQ(list.size(), ScxParamInfos().size());
   EXPECT_EQ(list[0]["name"], info_.name);
   EXPECT_EQ(list[0]["default"], info_.default_value);
