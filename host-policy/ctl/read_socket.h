@@ -11,7 +11,7 @@
 
 #include "absl/strings/string_view.h"
 #include "common/paths.h"
-#include "host-policy/daemon/read_commands.h"
+#include "host-policy/daemon/admin_commands.h"
 
 namespace pvsched {
 

@@ -10,8 +10,8 @@
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
+#include "host-policy/daemon/admin_commands.h"
 #include "host-policy/daemon/admin_json.h"
-#include "host-policy/daemon/read_commands.h"
 #include "host-policy/daemon/scx_counters.h"
 
 namespace pvsched {
@@ -92,34 +92,45 @@ Json AdminServer::StatsToJson() {
           {"vcpus", list}};
 }
 
-absl::StatusOr<Json> AdminServer::HandlePolicy(const std::string& command, const Json& request) {
-  const auto name = [this] { return bpf_.policy_path().empty() ? "default" : bpf_.policy_path(); };
-  if (command == "policy load") {
-    RETURN_IF_ERROR(bpf_.SetPolicy(TextField(request, "path")));
-    LOG(INFO) << "policy: " << name();
-  }
-  return Json{{"policy", name()}};
+Json AdminServer::PolicyToJson() const {
+  return {{"policy", bpf_.policy_path().empty() ? "default" : bpf_.policy_path()}};
 }
 
 absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
-  const std::string command = request.is_object() ? TextField(request, "command") : "";
-  if (command == "vm list") return VmsToJson();
-  if (command == "vcpu list") return VcpusToJson();
-  if (command == "stats") return StatsToJson();
-  if (command.starts_with("tunable ") || command.starts_with("profile ")) {
-    return tunables_.Handle(command, request);
+  const std::string name = request.is_object() ? TextField(request, "command") : "";
+  const std::optional<AdminCommand> command = FindAdminCommand(name);
+  if (!command) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("pvschedd has no command '", name, "': is pvschedctl of another version?"));
   }
-  if (command == "policy show" || command == "policy load") return HandlePolicy(command, request);
-  if (command == "scheduler status") return SchedulerToJson();
-  if (command == "trace") {
-    if (tracers_.size() >= kMaxTracers) {
+  switch (*command) {
+    case AdminCommand::kVmList:
+      return VmsToJson();
+    case AdminCommand::kVcpuList:
+      return VcpusToJson();
+    case AdminCommand::kStats:
+      return StatsToJson();
+    case AdminCommand::kTunableList:
+    case AdminCommand::kTunableSet:
+    case AdminCommand::kTunableReset:
+    case AdminCommand::kTunableSave:
+    case AdminCommand::kProfileList:
+    case AdminCommand::kProfileSet:
+      return tunables_.Handle(*command, request);
+    case AdminCommand::kPolicyLoad:
+      RETURN_IF_ERROR(bpf_.SetPolicy(TextField(request, "path")));
+      LOG(INFO) << "policy: " << TextField(PolicyToJson(), "policy");
+      return PolicyToJson();
+    case AdminCommand::kPolicyShow:
+      return PolicyToJson();
+    case AdminCommand::kSchedulerStatus:
+      return SchedulerToJson();
+    case AdminCommand::kTrace:
+      if (tracers_.size() < kMaxTracers) return Json::object();
       return absl::ResourceExhaustedError(
           absl::StrCat("the limit of ", kMaxTracers, " traces at once is reached"));
-    }
-    return Json::object();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("pvschedd has no command '", command, "': is pvschedctl of another version?"));
+  return absl::InternalError("a command without an answer");
 }
 
 bool AdminServer::IsScheduler() const { return actuator_.name() == std::string("scx"); }

@@ -139,18 +139,16 @@ Json AdminTunables::Profiles() const {
   return list;
 }
 
-absl::StatusOr<Json> AdminTunables::Handle(const std::string& command, const Json& request) {
-  if (command == "profile list") return Profiles();
-  if (command == "tunable save") return Json{{"toml", config_.Save()}};
+absl::StatusOr<Json> AdminTunables::Handle(AdminCommand command, const Json& request) {
+  if (command == AdminCommand::kProfileList) return Profiles();
+  if (command == AdminCommand::kTunableSave) return Json{{"toml", config_.Save()}};
   ASSIGN_OR_RETURN(const TunableScope scope, ScopeOf(request));
-  if (command == "tunable set") {
+  if (command == AdminCommand::kTunableSet) {
     RETURN_IF_ERROR(Set(scope, request));
-  } else if (command == "tunable reset") {
+  } else if (command == AdminCommand::kTunableReset) {
     RETURN_IF_ERROR(Reset(scope, request));
-  } else if (command == "profile set") {
+  } else if (command == AdminCommand::kProfileSet) {
     RETURN_IF_ERROR(SetProfile(scope, TextField(request, "profile")));
-  } else if (command != "tunable list") {
-    return absl::UnimplementedError(absl::StrCat("there is no command '", command, "'"));
   }
   return List(scope);
 }

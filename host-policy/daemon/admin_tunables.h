@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "host-policy/daemon/admin_commands.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/running_config.h"
 #include "nlohmann/json.hpp"
@@ -25,7 +26,8 @@ class AdminTunables {
   AdminTunables(const Registry& registry, RunningConfig& config)
       : registry_(registry), config_(config) {}
 
-  absl::StatusOr<nlohmann::ordered_json> Handle(const std::string& command,
+  // `command` is one of the kTunable... and kProfile... commands.
+  absl::StatusOr<nlohmann::ordered_json> Handle(AdminCommand command,
                                                 const nlohmann::ordered_json& request);
 
  private:
