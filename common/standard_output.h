@@ -3,6 +3,9 @@
 #ifndef PVSCHED_COMMON_STANDARD_OUTPUT_H_
 #define PVSCHED_COMMON_STANDARD_OUTPUT_H_
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 
@@ -10,6 +13,17 @@
 #include "common/errno_status.h"
 
 namespace pvsched {
+
+// Opens the standard files that this process was started without, so that no other
+// file gets their numbers. Standard output and error are then open for reading
+// only: writing to them fails.
+inline void HoldStandardFiles() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The lowest free number is this one.
+    [[maybe_unused]] const int held = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
 
 // Writes what is buffered. The error is that of this write or of an earlier one,
 // which would otherwise be lost: a full disk, a closed pipe.

@@ -16,12 +16,20 @@
 namespace pvsched {
 namespace {
 
+// What the user can do about it.
+const char* HintFor(const absl::Status& status) {
+  if (absl::IsPermissionDenied(status)) {
+    return "; it is for root, and members of read-socket-group may use the commands that read";
+  }
+  // Such as a path that is too long.
+  if (absl::IsInvalidArgument(status)) return "";
+  return "; is pvschedd running? --socket names another socket";
+}
+
 absl::StatusOr<UniqueFd> Send(const std::string& socket_path, const Json& request) {
   absl::StatusOr<UniqueFd> fd = ConnectUnix(socket_path, SOCK_STREAM);
   if (!fd.ok()) {
-    return absl::UnavailableError(
-        absl::StrCat(fd.status().message(),
-                     ": is pvschedd running, and are you root? --socket names another socket"));
+    return absl::UnavailableError(absl::StrCat(fd.status().message(), HintFor(fd.status())));
   }
   const std::string text = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   if (send(fd->get(), text.data(), text.size(), MSG_NOSIGNAL) !=

@@ -12,6 +12,11 @@ namespace pvsched {
 absl::Status Print(const Invocation& run, const Json& request, TableFunction table,
                    const char* list) {
   ASSIGN_OR_RETURN(const Json result, AdminClient(run.socket_path).Ask(request));
+  return PrintResult(run, result, table, list);
+}
+
+absl::Status PrintResult(const Invocation& run, const Json& result, TableFunction table,
+                         const char* list) {
   fputs((run.as_json ? JsonText(WithFormat(result, list)) : table(result)).c_str(), stdout);
   return absl::OkStatus();
 }

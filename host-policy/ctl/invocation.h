@@ -40,6 +40,10 @@ using TableFunction = std::string (*)(const Json&);
 absl::Status Print(const Invocation& run, const Json& request, TableFunction table,
                    const char* list = "");
 
+// Prints a reply that the caller has.
+absl::Status PrintResult(const Invocation& run, const Json& result, TableFunction table,
+                         const char* list = "");
+
 // A command whose subcommands do the work.
 CLI::App* AddGroup(CLI::App& app, const char* name, const char* help);
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
@@ -24,6 +25,7 @@
 #include "host-policy/ctl/top_command.h"
 #include "host-policy/ctl/trace_file.h"
 #include "host-policy/ctl/tunable_commands.h"
+#include "host-policy/ctl/vm_filter.h"
 
 namespace pvsched {
 namespace {
@@ -48,6 +50,19 @@ absl::Status PrintDump(const Invocation& run) {
   return absl::OkStatus();
 }
 
+absl::Status ListVcpus(const Invocation& run) {
+  RETURN_IF_ERROR(CheckVmFilter(run));
+  ASSIGN_OR_RETURN(const Json all, AdminClient(run.socket_path).Ask({{"command", "vcpu list"}}));
+  return PrintResult(run, ShownVcpus(run, all), VcpuTable, "vcpus");
+}
+
+absl::Status PrintStats(const Invocation& run) {
+  RETURN_IF_ERROR(CheckVmFilter(run));
+  ASSIGN_OR_RETURN(Json stats, AdminClient(run.socket_path).Ask({{"command", "stats"}}));
+  if (stats.contains("vcpus")) stats["vcpus"] = ShownVcpus(run, stats["vcpus"]);
+  return PrintResult(run, stats, StatsTable);
+}
+
 void PrintDecision(const Json& decision) {
   printf("%.6f %s/%d %s -> %s (%s)\n", static_cast<double>(decision.value("ns", uint64_t{0})) / 1e9,
          decision.value("vm", "?").c_str(), decision.value("vcpu", 0),
@@ -61,6 +76,7 @@ absl::Status TraceToText(const Invocation& run) {
   return AdminClient(run.socket_path)
       .Trace([] { return absl::OkStatus(); },
              [&](const Json& decision) {
+               if (!IsShown(run, decision)) return !WasInterrupted();
                if (run.as_json) {
                  fputs(JsonText(WithFormat(decision), -1).c_str(), stdout);
                } else {
@@ -82,8 +98,9 @@ absl::Status TraceToFile(const Invocation& run) {
     return absl::OkStatus();
   };
   absl::Status status = AdminClient(run.socket_path).Trace(on_start, [&](const Json& decision) {
-    ++decisions;
     dropped = decision.value("dropped", uint64_t{0});
+    if (!IsShown(run, decision)) return !WasInterrupted();
+    ++decisions;
     written = file->Add(decision);
     return !WasInterrupted() && written.ok();
   });
@@ -96,6 +113,7 @@ absl::Status TraceToFile(const Invocation& run) {
 }
 
 absl::Status Trace(const Invocation& run) {
+  RETURN_IF_ERROR(CheckVmFilter(run));
   CatchInterrupts();
   if (run.seconds > 0) alarm(static_cast<unsigned>(run.seconds));
   return run.path.empty() ? TraceToText(run) : TraceToFile(run);
@@ -125,19 +143,40 @@ void AddSchedulerCommands(CLI::App& app, Invocation& run) {
       ->final_callback([&run] { run.status = PrintDump(run); });
 }
 
+void AddVcpuCommands(CLI::App& app, Invocation& run) {
+  CLI::App* vcpu = AddGroup(app, "vcpu", "vCPUs with a registered record");
+  CLI::App* list = vcpu->add_subcommand(
+      "list", "Every vCPU: its thread, state, applied parameters and baseline");
+  AddVmFilter(*list, run);
+  list->final_callback([&run] { run.status = ListVcpus(run); });
+}
+
 void AddMonitorCommands(CLI::App& app, Invocation& run) {
-  AddShow(app, "stats", "Counters and wake-up latencies of every vCPU since its registration", run,
-          "stats", StatsTable);
+  CLI::App* stats = app.add_subcommand(
+      "stats", "Counters and wake-up latencies of every vCPU since its registration");
+  AddVmFilter(*stats, run);
+  stats->final_callback([&run] { run.status = PrintStats(run); });
   AddTopCommand(app, run);
   CLI::App* trace = app.add_subcommand("trace", "Each decision and its reason, as it is made");
   trace->add_option("-s,--seconds", run.seconds, "Length of the trace; 0: until Ctrl-C")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  AddVmFilter(*trace, run);
   trace->add_option("-o,--output", run.path, "Write a file for ui.perfetto.dev instead");
   trace->final_callback([&run] { run.status = Trace(run); });
 }
 
+// Names what was wrong: CLI11 misses a subcommand before it sees an unknown word.
+std::string UsageError(const CLI::App* app, const CLI::Error& error) {
+  const std::vector<std::string> rest = app->remaining(/*recurse=*/true);
+  const std::string reason = rest.empty()
+                                 ? std::string(error.what())
+                                 : absl::StrCat("there is no command or option '", rest[0], "'");
+  return absl::StrCat("pvschedctl: ", reason, "\nRun with --help for more information.\n");
+}
+
 int Main(int argc, char** argv) {
+  HoldStandardFiles();
   Invocation run;
   CLI::App app(
       "Shows what pvschedd does with the vCPUs of this host, and changes what it may do.\n"
@@ -146,14 +185,13 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", PVSCHED_VERSION_STRING);
   app.add_option("--socket", run.socket_path, "pvschedd's admin socket")->capture_default_str();
   app.add_flag("--json", run.as_json, "Print JSON instead of a table");
+  app.failure_message(UsageError);
   app.require_subcommand(1);
   app.fallthrough();
   CLI::App* vm = AddGroup(app, "vm", "Virtual machines with a pvsched device");
   AddShow(*vm, "list", "Every VM: its process, its registered vCPUs, how many are bound", run,
           "vm list", VmTable, "vms");
-  CLI::App* vcpu = AddGroup(app, "vcpu", "vCPUs with a registered record");
-  AddShow(*vcpu, "list", "Every vCPU: its thread, state, applied parameters and baseline", run,
-          "vcpu list", VcpuTable, "vcpus");
+  AddVcpuCommands(app, run);
   AddTunableCommands(app, run);
   AddProfileCommands(app, run);
   AddConfigCommands(app, run);

@@ -54,12 +54,12 @@ std::string VmTable(const Json& vms) {
 }
 
 std::string VcpuTable(const Json& vcpus) {
-  std::vector<Row> rows = {
-      {"VM", "VCPU", "TID", "STATE", "APPLIED", "BASELINE", "BOOSTS", "THROTTLES", "BOOSTED_MS"}};
+  std::vector<Row> rows = {{"VM", "PID", "VCPU", "TID", "STATE", "APPLIED", "BASELINE", "BOOSTS",
+                            "THROTTLES", "BOOSTED_MS"}};
   for (const Json& vcpu : vcpus) {
-    rows.push_back({Text(vcpu, "vm"), Text(vcpu, "vcpu"), Text(vcpu, "tid"), Text(vcpu, "state"),
-                    ParamsText(vcpu, "applied"), ParamsText(vcpu, "baseline"), Text(vcpu, "boosts"),
-                    Text(vcpu, "throttles"), Ms(vcpu, "boosted_ns")});
+    rows.push_back({Text(vcpu, "vm"), Text(vcpu, "pid"), Text(vcpu, "vcpu"), Text(vcpu, "tid"),
+                    Text(vcpu, "state"), ParamsText(vcpu, "applied"), ParamsText(vcpu, "baseline"),
+                    Text(vcpu, "boosts"), Text(vcpu, "throttles"), Ms(vcpu, "boosted_ns")});
   }
   return TextTable(rows);
 }
@@ -98,24 +98,35 @@ long BucketQuantile(const Json& histogram, double quantile) {
   return 2L << (histogram.size() - 1);
 }
 
+namespace {
+
+std::string ActuatorText(const Json& actuator) {
+  const std::string name = actuator.value("name", "?");
+  if (name == "scx") return "actuator scx: it schedules threads, and changes no parameters\n";
+  return absl::StrCat("actuator ", name, ": ", Number(actuator, "calls"), " changes applied, ",
+                      Number(actuator, "failures"), " failed\n");
+}
+
+}  // namespace
+
 std::string StatsTable(const Json& stats) {
-  std::vector<Row> rows = {{"VM", "VCPU", "STATE", "CPU_MS", "BOOSTED_MS", "BOOSTS", "THROTTLES",
-                            "IRQS", "EVENTS", "LOST", "WAKE_P50_US", "P99", "BOOSTED_P50_US",
-                            "P99"}};
+  std::vector<Row> rows = {{"VM", "PID", "VCPU", "STATE", "CPU_MS", "BOOSTED_MS", "BOOSTS",
+                            "THROTTLES", "IRQS", "EVENTS", "LOST", "WAKE_P50_US", "WAKE_P99_US",
+                            "BOOSTED_P50_US", "BOOSTED_P99_US"}};
   for (const Json& vcpu : stats.value("vcpus", Json::array())) {
     const Json wakeups = vcpu.value("wakeup_us", Json::object());
     const Json normal = wakeups.value("normal", Json::array());
     const Json boosted = wakeups.value("boosted", Json::array());
-    rows.push_back({Text(vcpu, "vm"), Text(vcpu, "vcpu"), Text(vcpu, "state"), Ms(vcpu, "cpu_ns"),
-                    Ms(vcpu, "boosted_ns"), Text(vcpu, "boosts"), Text(vcpu, "throttles"),
-                    Text(vcpu, "interrupts"), Text(vcpu, "events"), Text(vcpu, "events_lost"),
-                    QuantileText(normal, 0.5), QuantileText(normal, 0.99),
-                    QuantileText(boosted, 0.5), QuantileText(boosted, 0.99)});
+    rows.push_back({Text(vcpu, "vm"), Text(vcpu, "pid"), Text(vcpu, "vcpu"), Text(vcpu, "state"),
+                    Ms(vcpu, "cpu_ns"), Ms(vcpu, "boosted_ns"), Text(vcpu, "boosts"),
+                    Text(vcpu, "throttles"), Text(vcpu, "interrupts"), Text(vcpu, "events"),
+                    Text(vcpu, "events_lost"), QuantileText(normal, 0.5),
+                    QuantileText(normal, 0.99), QuantileText(boosted, 0.5),
+                    QuantileText(boosted, 0.99)});
   }
   const Json actuator = stats.value("actuator", Json::object());
-  return absl::StrCat(TextTable(rows), "actuator ", actuator.value("name", "?"), ": ",
-                      Number(actuator, "calls"), " changes applied, ", Number(actuator, "failures"),
-                      " failed\n", "programs: ", Number(stats, "recursion_misses"),
+  return absl::StrCat(TextTable(rows), ActuatorText(actuator),
+                      "programs: ", Number(stats, "recursion_misses"),
                       " events missed by a program that already ran on that CPU\n");
 }
 

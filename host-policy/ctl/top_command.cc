@@ -23,6 +23,8 @@
 #include "host-policy/ctl/json_output.h"
 #include "host-policy/ctl/key_terminal.h"
 #include "host-policy/ctl/top_frame.h"
+#include "host-policy/ctl/vm_filter.h"
+#include "host-policy/daemon/vm_name.h"
 
 namespace pvsched {
 namespace {
@@ -51,7 +53,7 @@ class Top {
       : run_(run),
         client_(run.socket_path),
         is_screen_(!run.is_batch && !run.as_json && isatty(STDOUT_FILENO) == 1),
-        view_{.sort = run.sort, .vm = run.vm} {
+        view_{.sort = run.sort, .vm = CleanVmName(run.vm)} {
     if (is_screen_) keys_ = std::make_unique<KeyTerminal>();
   }
 
@@ -144,20 +146,8 @@ class Top {
   bool is_shown_ = false;
 };
 
-// Refuses the name of a VM that does not run.
-absl::Status CheckVm(const Invocation& run) {
-  if (run.vm.empty() || run.is_future) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Json vms, AdminClient(run.socket_path).Ask({{"command", "vm list"}}));
-  if (std::ranges::any_of(vms, [&](const Json& vm) { return vm.value("vm", "") == run.vm; })) {
-    return absl::OkStatus();
-  }
-  return absl::NotFoundError("no VM '" + run.vm +
-                             "' runs here: pvschedctl vm list has the names; " +
-                             "--future is for a VM that does not run yet");
-}
-
 absl::Status RunTop(const Invocation& run) {
-  RETURN_IF_ERROR(CheckVm(run));
+  RETURN_IF_ERROR(CheckVmFilter(run));
   CatchInterrupts();
   const absl::Status status = Top(run).Run();
   return WasInterrupted() && absl::IsCancelled(status) ? absl::OkStatus() : status;
@@ -179,10 +169,7 @@ void AddTopCommand(CLI::App& app, Invocation& run) {
       ->type_name("FIELD")
       ->capture_default_str()
       ->check(CLI::IsMember(TopSortFields()));
-  CLI::Option* const vm =
-      top->add_option("--vm", run.vm, "Show the vCPUs of this VM only")->type_name("NAME");
-  top->add_flag("--future", run.is_future, "Accept the name of a VM that does not run yet")
-      ->needs(vm);
+  AddVmFilter(*top, run);
   top->add_flag("-b,--batch", run.is_batch,
                 "Print frame below frame and read no keys, even on a terminal");
   top->final_callback([&run] { run.status = RunTop(run); });

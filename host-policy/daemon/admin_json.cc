@@ -92,7 +92,7 @@ nlohmann::ordered_json VmToJson(const Vm& vm) {
 
 nlohmann::ordered_json VcpuToJson(const Vm& vm, const Vcpu& vcpu, const pvs_slot& slot,
                                   Actuator& actuator) {
-  Json json = {{"vm", vm.name}, {"vcpu", vcpu.id}, {"tid", nullptr}};
+  Json json = {{"vm", vm.name}, {"pid", vm.pid}, {"vcpu", vcpu.id}, {"tid", nullptr}};
   if (vcpu.tid == 0) {
     json["state"] = "unbound";
     return json;

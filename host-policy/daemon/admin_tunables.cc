@@ -11,6 +11,7 @@
 #include "host-policy/daemon/account_names.h"
 #include "host-policy/daemon/admin_json.h"
 #include "host-policy/daemon/profiles.h"
+#include "host-policy/daemon/vm_name.h"
 
 namespace pvsched {
 namespace {
@@ -25,7 +26,11 @@ bool Flag(const Json& request, const char* name) {
 }  // namespace
 
 absl::StatusOr<TunableScope> AdminTunables::ScopeOf(const Json& request) const {
-  TunableScope scope = {.vm = TextField(request, "vm")};
+  TunableScope scope = {.vm = CleanVmName(TextField(request, "vm"))};
+  if (scope.vm.size() > kMaxVmName) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a VM's name has at most ", kMaxVmName, " bytes"));
+  }
   if (const std::string user = TextField(request, "uid"); !user.empty()) {
     if (!scope.vm.empty()) {
       return absl::InvalidArgumentError("a value is for a VM or for a user, not for both");

@@ -20,6 +20,7 @@
 #include "common/errno_status.h"
 #include "common/unique_fd.h"
 #include "host-policy/daemon/account_names.h"
+#include "host-policy/daemon/vm_name.h"
 #include "toml++/toml.hpp"
 
 namespace pvsched {
@@ -52,6 +53,7 @@ class Reader {
   absl::Status SetIn(const TunableScope& scope, const std::string& name, const toml::node& node);
   void ReadScope(const TunableScope& scope, absl::string_view heading, const toml::table& table);
   void ReadUser(const std::string& user, absl::string_view heading, const toml::table& table);
+  void ReadVm(const std::string& name, absl::string_view heading, const toml::table& table);
   void ReadProfile(const std::string& profile, absl::string_view heading, const toml::table& table);
   void ReadScx(const toml::table& table);
 
@@ -98,6 +100,10 @@ void Reader::ReadService(const toml::table& table) {
 
 absl::Status Reader::SetIn(const TunableScope& scope, const std::string& name,
                            const toml::node& node) {
+  if (node.is_table()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is a table: a name with a dot needs quotes, as in [vm.\"a.b\"]"));
+  }
   ASSIGN_OR_RETURN(const std::string text, ValueText(name, node));
   if (name == "profile") return config_.tunables.SetProfile(scope, text);
   if (name == "uid" && !scope.vm.empty()) {
@@ -124,6 +130,18 @@ void Reader::ReadUser(const std::string& user, absl::string_view heading,
   const TunableScope scope = {.uid = *uid};
   if (table_lines_.contains(scope.Table())) {
     return AddFault(line, absl::StrCat(heading, " is a second table for the user ", *uid));
+  }
+  ReadScope(scope, heading, table);
+}
+
+void Reader::ReadVm(const std::string& name, absl::string_view heading, const toml::table& table) {
+  const uint32_t line = table.source().begin.line;
+  const TunableScope scope = {.vm = CleanVmName(name)};
+  if (scope.vm.size() > kMaxVmName) {
+    return AddFault(line, absl::StrCat(heading, " is longer than ", kMaxVmName, " bytes"));
+  }
+  if (table_lines_.contains(scope.Table())) {
+    return AddFault(line, absl::StrCat(heading, " is a second table for the VM ", scope.vm));
   }
   ReadScope(scope, heading, table);
 }
@@ -183,7 +201,7 @@ void Reader::ReadTables(const toml::table& file) {
             });
   ReadNamed(file, "vm",
             [this](const std::string& name, absl::string_view heading, const toml::table& table) {
-              ReadScope({.vm = name}, heading, table);
+              ReadVm(name, heading, table);
             });
   if (const toml::table* table = file["scx"].as_table()) ReadScx(*table);
 }

@@ -19,6 +19,7 @@
 #include "common/errno_status.h"
 #include "common/fd_passing.h"
 #include "common/unix_socket.h"
+#include "host-policy/daemon/vm_name.h"
 #include "host-policy/daemon/vmm_identity.h"
 
 namespace pvsched {
@@ -54,16 +55,6 @@ absl::Status CheckVersion(uint16_t version) {
   return absl::UnimplementedError(absl::StrCat("the device has protocol version ", version,
                                                ", pvschedd has version ", PVSCHED_CONTROL_VERSION,
                                                ": install both from one release"));
-}
-
-// The device's name, untrusted, with every character that a log or a table
-// cannot show replaced.
-std::string CleanName(const char (&text)[sizeof(pvsched_control_msg::text)]) {
-  std::string name(text, strnlen(text, sizeof(text)));
-  for (char& c : name) {
-    if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) c = '_';
-  }
-  return name;
 }
 
 }  // namespace
@@ -141,8 +132,10 @@ absl::Status ControlServer::Handle(Connection& connection, const pvsched_control
       return absl::AlreadyExistsError("the connection has already sent HELLO");
     ASSIGN_OR_RETURN(VmmIdentity vmm, IdentifyVmm(std::move(passed)));
     CloseEnded();
-    ASSIGN_OR_RETURN(connection.vm,
-                     registry_.AddVm(std::move(vmm), connection.peer, CleanName(request.text)));
+    ASSIGN_OR_RETURN(
+        connection.vm,
+        registry_.AddVm(std::move(vmm), connection.peer,
+                        CleanVmName({request.text, strnlen(request.text, sizeof(request.text))})));
     return absl::OkStatus();
   }
   if (connection.vm == nullptr) return absl::InvalidArgumentError("HELLO must come first");

@@ -18,6 +18,7 @@
 namespace pvsched {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 std::string TextOf(const std::string& path) {
@@ -55,12 +56,16 @@ TEST_F(PvschedctlOutputTest, OutputThatCannotBeWrittenIsAFailure) {
 }
 
 TEST_F(PvschedctlOutputTest, OnlyWrongUsageHasStatusTwo) {
-  EXPECT_EQ(Ctl("bogus"), 2);
+  for (const char* arguments : {"bogus", "vm bogus", "bogus list", "--bogus", "vm list --bogus"}) {
+    EXPECT_EQ(Ctl(arguments), 2) << arguments;
+    EXPECT_THAT(Error(), ContainsRegex("^pvschedctl: .*bogus")) << arguments;
+  }
   EXPECT_EQ(Ctl("tunable get colour"), 2);
   EXPECT_EQ(Ctl("tunable set max-rt-prio 99"), 2);
   EXPECT_EQ(Ctl("tunable list --uid 99999999999"), 2);
   EXPECT_EQ(Ctl("tunable list --vm a --uid 0"), 2);
   EXPECT_EQ(Ctl("--socket /nowhere/admin.sock vm list"), 1);
+  EXPECT_THAT(Error(), HasSubstr("No such file or directory; is pvschedd running?"));
 }
 
 TEST_F(PvschedctlOutputTest, ConfigCheckPrintsEachFaultAndFails) {
@@ -120,6 +125,37 @@ TEST_F(PvschedctlOutputTest, FullDiskEndsATrace) {
 }
 
 class PvschedctlMonitorTest : public PvscheddTest {};
+
+// The socket to pvschedd must not become standard output.
+TEST_F(PvschedctlMonitorTest, OutputThatCannotBeWrittenIsAFailureOfEachCommand) {
+  auto connection = ConnectAndBind();
+  for (const char* command :
+       {"vm list", "vcpu list", "stats", "tunable list", "tunable get budget", "tunable save",
+        "profile list", "policy show", "policy reset", "scheduler status", "metrics", "doctor",
+        "top -n 1 -d 0.1", "scheduler dump --json", "config check /dev/null"}) {
+    for (const char* output : {">&-", ">/dev/full"}) {
+      int status = 0;
+      daemon_.Ctl(std::string(command) + " 2>" + daemon_.path("error ") + output, &status);
+      EXPECT_EQ(status, 1) << command << output;
+      EXPECT_THAT(TextOf(daemon_.path("error")), HasSubstr("cannot write to standard output"))
+          << command << output;
+    }
+  }
+}
+
+TEST_F(PvschedctlMonitorTest, UnknownVmIsRefusedByWhatShowsVcpus) {
+  auto connection = ConnectAndBind();
+  for (const char* command : {"vcpu list", "stats", "top -n 1 -d 0.1", "trace -s 1"}) {
+    int status = 0;
+    daemon_.Ctl(std::string(command) + " --vm tset-vm 2>" + daemon_.path("error"), &status);
+    EXPECT_EQ(status, 1) << command;
+    EXPECT_THAT(TextOf(daemon_.path("error")), HasSubstr("no VM 'tset-vm' runs here")) << command;
+  }
+  EXPECT_EQ(daemon_.Ctl("vcpu list --vm test-vm").size(), 2u);
+  EXPECT_EQ(daemon_.Ctl("vcpu list --vm tset-vm --future").size(), 0u);
+  EXPECT_EQ(daemon_.Ctl("stats --vm test-vm")["vcpus"].size(), 2u);
+  EXPECT_EQ(daemon_.Ctl("stats --vm tset-vm --future")["vcpus"].size(), 0u);
+}
 
 TEST_F(PvschedctlMonitorTest, FullDiskEndsATraceToStandardOutput) {
   auto connection = ConnectAndBind();

@@ -52,6 +52,17 @@ TEST_F(PvschedctlTunableTest, NameOfNoVmIsRefusedUnlessItIsForAFutureVm) {
   EXPECT_EQ(Value("budget"), "700");
 }
 
+TEST_F(PvschedctlTunableTest, NameWithASpaceIsThatOfTheVm) {
+  RestartWith("[vm.\"my vm\"]\nweight = 5\n");
+  auto connection = Connect("my vm");
+  EXPECT_EQ(Value("weight --vm 'my vm'"), "5");
+  EXPECT_EQ(Run("tunable set budget 300 --vm 'my vm'"), 0) << error_;
+  EXPECT_EQ(Value("budget --vm my_vm"), "300");
+  EXPECT_EQ(daemon_.Ctl("stats --vm 'my vm'")["vms"], 1);
+  EXPECT_EQ(Run("tunable set budget 300 --future --vm " + std::string(88, 'x')), 1);
+  EXPECT_THAT(error_, HasSubstr("at most 87 bytes"));
+}
+
 TEST_F(PvschedctlTunableTest, ResetRestoresWhatTheFileSays) {
   RestartWith("[host]\nbudget = 600\n[vm.a]\nweight = 5\n");
   EXPECT_EQ(Run("tunable set budget 300"), 0);

@@ -51,6 +51,18 @@ TEST(ConfigFile, TablesSetValuesOfTheHostAndOfAVm) {
   EXPECT_EQ(Value(store.ForVm("a", 8), "mode"), PVS_OBSERVE);
 }
 
+TEST(ConfigFile, NameOfAVmIsComparedAsPvscheddHasIt) {
+  const auto config = Load("[vm.\"my vm\"]\nbudget = 100\n");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(Value(config->tunables.ForVm("my_vm", 0), "budget"), 100);
+  EXPECT_THAT(Load("[vm.\"my vm\"]\nbudget = 1\n[vm.my_vm]\nbudget = 2\n").status().message(),
+              HasSubstr("is a second table for the VM my_vm"));
+  EXPECT_THAT(Load("[vm." + std::string(88, 'x') + "]\nbudget = 1\n").status().message(),
+              HasSubstr("is longer than 87 bytes"));
+  EXPECT_THAT(Load("[vm.web.1]\nbudget = 1\n").status().message(),
+              HasSubstr("a name with a dot needs quotes"));
+}
+
 TEST(ConfigFile, ProfilesOfTheAdminAndUsersByNameSetValues) {
   const auto config = Load(
       "[host]\nprofile = \"untrusted\"\n[profile.audio]\nbudget = 500\nmax-rt-prio = 20\n"
