@@ -2,8 +2,11 @@
 // Copyright (C) 2026 The pvsched authors
 // pvschedctl shows what pvschedd does, and changes tunables and the policy.
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -15,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
 #include "common/standard_output.h"
+#include "common/unique_fd.h"
 #include "host-policy/ctl/admin_client.h"
 #include "host-policy/ctl/config_commands.h"
 #include "host-policy/ctl/interrupt.h"
@@ -26,13 +30,24 @@
 #include "host-policy/ctl/trace_file.h"
 #include "host-policy/ctl/tunable_commands.h"
 #include "host-policy/ctl/vm_filter.h"
+#include "host-policy/daemon/client_file.h"
 
 namespace pvsched {
 namespace {
 
 absl::Status LoadPolicy(const Invocation& run, const std::string& path) {
-  const std::string absolute = path.empty() ? path : std::filesystem::absolute(path).string();
-  return Print(run, {{"command", "policy load"}, {"path", absolute}}, PolicyText);
+  Json request = {{"command", "policy load"}, {"path", ""}};
+  if (path.empty()) return Print(run, request, PolicyText);
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info;
+  if (!file || fstat(file.get(), &info) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("cannot read ", path));
+  }
+  // pvschedd may have another mount namespace, where the path leads elsewhere.
+  request["path"] = std::filesystem::absolute(path).string();
+  request["opened"] = absl::StrCat("/proc/", getpid(), "/fd/", file.get());
+  request["identity"] = FileIdentity(info);
+  return Print(run, request, PolicyText);
 }
 
 absl::Status PrintDump(const Invocation& run) {

@@ -12,6 +12,7 @@
 #include "common/errno_status.h"
 #include "host-policy/daemon/admin_commands.h"
 #include "host-policy/daemon/admin_json.h"
+#include "host-policy/daemon/client_file.h"
 #include "host-policy/daemon/scx_counters.h"
 
 namespace pvsched {
@@ -92,6 +93,12 @@ Json AdminServer::StatsToJson() {
           {"vcpus", list}};
 }
 
+absl::Status AdminServer::LoadPolicy(const Json& request) {
+  const std::string path = TextField(request, "path");
+  return bpf_.SetPolicy(
+      path, ClientFile(path, TextField(request, "opened"), TextField(request, "identity")));
+}
+
 Json AdminServer::PolicyToJson() const {
   return {{"policy", bpf_.policy_path().empty() ? "default" : bpf_.policy_path()}};
 }
@@ -118,7 +125,7 @@ absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
     case AdminCommand::kProfileSet:
       return tunables_.Handle(*command, request);
     case AdminCommand::kPolicyLoad:
-      RETURN_IF_ERROR(bpf_.SetPolicy(TextField(request, "path")));
+      RETURN_IF_ERROR(LoadPolicy(request));
       LOG(INFO) << "policy: " << TextField(PolicyToJson(), "policy");
       return PolicyToJson();
     case AdminCommand::kPolicyShow:

@@ -57,6 +57,7 @@ class AdminServer {
 
   LineServer::Reply Answer(const std::string& text, bool is_reader);
   absl::StatusOr<nlohmann::ordered_json> Handle(const nlohmann::ordered_json& request);
+  absl::Status LoadPolicy(const nlohmann::ordered_json& request);
   nlohmann::ordered_json PolicyToJson() const;
   nlohmann::ordered_json VmsToJson() const;
   nlohmann::ordered_json VcpusToJson();

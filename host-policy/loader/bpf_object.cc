@@ -120,11 +120,11 @@ absl::StatusOr<std::unique_ptr<BpfObject>> BpfObject::Load(const std::string& po
   return bpf;
 }
 
-absl::Status BpfObject::SetPolicy(const std::string& policy_path) {
+absl::Status BpfObject::SetPolicy(const std::string& policy_path, const std::string& file) {
   absl::string_view bytes = actuator_kind_ == ActuatorKind::kScx ? ScxObject() : HooksObject();
   absl::StatusOr<std::string> linked;
   if (!policy_path.empty()) {
-    linked = LinkPolicy(bytes, policy_path);
+    linked = LinkPolicy(bytes, file.empty() ? policy_path : file, policy_path);
     if (!linked.ok()) return linked.status();
     bytes = *linked;
   }

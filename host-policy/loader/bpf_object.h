@@ -54,7 +54,8 @@ class BpfObject {
 
   // Replaces the policy while the programs run. If the kernel refuses the new policy, the old
   // one stays, and the error holds the verifier's reason.
-  absl::Status SetPolicy(const std::string& policy_path);
+  // `file` is where to read it, if that is not `policy_path`.
+  absl::Status SetPolicy(const std::string& policy_path, const std::string& file = "");
   const std::string& policy_path() const { return policy_path_; }
 
   // Sets the tunables of the VM with the index `vm` (below PVS_MAX_VMS), from the next event on.

@@ -33,15 +33,15 @@ absl::StatusOr<UniqueFd> MemoryFile(absl::string_view content) {
 
 std::string PathOf(const UniqueFd& fd) { return absl::StrCat("/proc/self/fd/", fd.get()); }
 
-absl::Status CheckIsPolicy(const std::string& path) {
+absl::Status CheckIsPolicy(const std::string& file, const std::string& name) {
   struct stat info;
-  if (stat(path.c_str(), &info) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot read the policy ", path));
+  if (stat(file.c_str(), &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot read the policy ", name));
   }
-  const std::unique_ptr<btf, void (*)(btf*)> types(btf__parse(path.c_str(), nullptr), btf__free);
+  const std::unique_ptr<btf, void (*)(btf*)> types(btf__parse(file.c_str(), nullptr), btf__free);
   if (types == nullptr || btf__find_by_name_kind(types.get(), "pvs_policy", BTF_KIND_FUNC) < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
-        path,
+        name,
         " is no policy: a policy is a BPF object, compiled with -g, that defines pvs_policy()"));
   }
   return absl::OkStatus();
@@ -49,8 +49,9 @@ absl::Status CheckIsPolicy(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& policy_path) {
-  if (absl::Status status = CheckIsPolicy(policy_path); !status.ok()) return status;
+absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& file,
+                                       const std::string& name) {
+  if (absl::Status status = CheckIsPolicy(file, name); !status.ok()) return status;
   absl::StatusOr<UniqueFd> own_file = MemoryFile(own);
   if (!own_file.ok()) return own_file.status();
   absl::StatusOr<UniqueFd> linked = MemoryFile("");
@@ -60,10 +61,10 @@ absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string&
   const std::unique_ptr<bpf_linker, void (*)(bpf_linker*)> linker(
       bpf_linker__new(PathOf(*linked).c_str(), nullptr), bpf_linker__free);
   if (linker == nullptr || bpf_linker__add_file(linker.get(), PathOf(*own_file).c_str(), nullptr) ||
-      bpf_linker__add_file(linker.get(), policy_path.c_str(), nullptr) ||
+      bpf_linker__add_file(linker.get(), file.c_str(), nullptr) ||
       bpf_linker__finalize(linker.get())) {
     return absl::InvalidArgumentError(
-        absl::StrCat("cannot link the policy ", policy_path, ":\n", TakeLibbpfLog()));
+        absl::StrCat("cannot link the policy ", name, ":\n", TakeLibbpfLog()));
   }
   std::string bytes;
   char chunk[65536];

@@ -12,8 +12,10 @@ namespace pvsched {
 
 // Links a policy to pvsched's own object, whose bytes are `own`. A policy is a BPF object with
 // a function pvs_policy() (core/policy_view.h); it replaces the weak function of that name.
+// It is read from `file`, and errors call it `name`.
 // Returns the bytes of the linked object. The error says what is wrong with the policy.
-absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& policy_path);
+absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& file,
+                                       const std::string& name);
 
 }  // namespace pvsched
 

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "host-policy/daemon/client_file.h"
 #include "tests/native/pvschedd_fixture.h"
 
 namespace pvsched {
@@ -261,6 +262,17 @@ TEST_F(PolicyNativeTest, RefusedPolicyLeavesTheOldOneInUse) {
   vm_->SetIntent(0, kUrgent);
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   EXPECT_TRUE(IsOrdinary(0));
+}
+
+// As a path in another mount namespace does.
+TEST_F(PolicyNativeTest, PolicyWhosePathLeadsElsewhereForPvscheddIsLoaded) {
+  int status = -1;
+  daemon_.Ctl("policy load /proc/self/fd/9 9<" PVSCHED_POLICIES "/by_weight.bpf.o", &status);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(daemon_.Ctl("policy show")["policy"], "/proc/self/fd/9");
+  // A file that is not the client's is not read instead.
+  EXPECT_EQ(ClientFile("/policy", "/proc/self/exe", "0:0"), "/policy");
+  EXPECT_EQ(ClientFile("/policy", "/etc/passwd", ""), "/policy");
 }
 
 TEST_F(PolicyNativeTest, PolicyCannotExceedTheCaps) {
