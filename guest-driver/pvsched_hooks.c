@@ -4,6 +4,13 @@
  * The hot path: hooks on tracepoints of the scheduler and of interrupts publish
  * urgency. A hook is a few loads and at most two stores to one vCPU's record:
  * no lock, no atomic operation, no allocation.
+ *
+ * No hook is preempted or migrated, and each relies on its caller for that: newer
+ * tracepoints do not disable preemption. The hooks of the scheduler run under a
+ * run-queue lock, those of interrupts in the interrupt. Those of softirqs run
+ * with softirqs disabled, which forbids preemption except on PREEMPT_RT. There
+ * softirqs run in threads, and the words show the urgency of these threads. So
+ * these hooks are not registered there.
  */
 #include <linux/interrupt.h> /* trace/events/irq.h needs it */
 #include <linux/jump_label.h>
@@ -83,7 +90,7 @@ static __always_inline u64 pvsched_intent_of(const struct task_struct *p, u32 ir
 	return pvsched_word_of(p, irq_flags);
 }
 
-/* Interrupts are disabled. Without a tracer the host's line is not read. */
+/* In an interrupt or a switch. Without a tracer the host's line is not read. */
 static void pvsched_notice_grant(const struct pvsched_record *record)
 {
 	u64 grant;
@@ -97,7 +104,7 @@ static void pvsched_notice_grant(const struct pvsched_record *record)
 	trace_pvsched_grant(record->vcpu_id, grant);
 }
 
-/* Interrupts are disabled, so no older ticket overwrites a newer one. */
+/* In an interrupt, so no older ticket overwrites a newer one. */
 static void pvsched_acknowledge(struct pvsched_record *record)
 {
 	if (static_branch_likely(&pvsched_acks))
@@ -105,16 +112,14 @@ static void pvsched_acknowledge(struct pvsched_record *record)
 }
 
 /*
- * Only the vCPU itself writes `intent`. Interrupts nest strictly (task, softirq,
- * hardirq), each kind has its own flag, and each exit clears only its own flag.
+ * Only the vCPU itself writes `intent`. Task, softirq and hard interrupt nest
+ * strictly, each kind has its own flag, and each exit clears only its own flag.
  * So a hook that interrupts another hook between load and store leaves the flags
  * as it found them.
  *
  * Each call reads the priority of the current task again. A priority that
  * changes while the task runs (chrt, PI boost) shows at the next interrupt at
- * the latest.
- *
- * No tracepoint covers both ends of an NMI, so PVSCHED_INTENT_NMI stays 0.
+ * the latest. The same holds for a change between this load and store.
  */
 static void pvsched_change_flags(u32 clear, u32 set)
 {
@@ -185,9 +190,9 @@ static void pvsched_on_softirq_exit(void *data, unsigned int vec)
 }
 
 /*
- * Runs with interrupts disabled under this CPU's run-queue lock, so no other
- * code writes the two priority words. No interrupt is active at a switch, so
- * next starts without flags.
+ * Under this CPU's run-queue lock, so no other code writes the two priority
+ * words. No hard interrupt and no softirq is active at a switch, but on
+ * PREEMPT_RT, where softirqs set no flag. So next starts without flags.
  *
  * Only prev is a candidate for `waiting`. Classes are strictly ordered, and so
  * are priorities within the RT class: the picked task is at least as urgent as
@@ -203,38 +208,53 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 {
 	struct pvsched_record *record = pvsched_own_record();
 	u64 intent = pvsched_intent_of(next, 0);
+	s32 prio = READ_ONCE(next->prio);
 	u64 waiting = 0;
 
-	if ((preempt || !prev_state) && !is_idle_task(prev))
+	/* An RT task leaves less urgent ones behind: the usual preemption. */
+	if (pvsched_has_rt_prio(intent, prio) && READ_ONCE(prev->prio) >= prio)
+		goto publish;
+	if ((preempt || !prev_state) && !is_idle_task(prev)) {
 		waiting = pvsched_word_of(prev, PVSCHED_WAITING_VALID);
-	if (unlikely(pvsched_is_understated(READ_ONCE(next->prio), intent)))
+		if (!pvsched_outranks(waiting, intent))
+			waiting = 0;
+	}
+	if (unlikely(pvsched_is_understated(prio, intent)))
 		waiting = pvsched_raise_waiting(READ_ONCE(record->waiting),
 						waiting);
-
+publish:
 	pvsched_publish_switch(record, intent, waiting);
 	pvsched_notice_grant(record);
 }
 
 /*
  * sched_wakeup and sched_wakeup_new fire under the run-queue lock of p's CPU,
- * and so does sched_switch there. So `waiting` has one writer at a time. The
- * exception is a task that wakes itself before it sleeps. That task runs, and so
- * does a task that is woken between set_current_state() and schedule(). A
- * running task does not wait.
+ * and so does sched_switch there. So `waiting` has one writer at a time, and
+ * `intent` changes by priorities and flags only. The exception is a task that
+ * wakes itself before it sleeps. That task runs, and so does a task that is
+ * woken between set_current_state() and schedule(). A running task does not
+ * wait.
+ *
+ * Most wake-ups do not change the demand, and then the target's line stays in
+ * the caches that have it.
  *
  * If p moves to another CPU before it runs, `waiting` stays too high here until
  * the next switch.
  */
 static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 {
-	__u64 *waiting;
+	struct pvsched_record *record;
+	u64 woken;
 
 	if (READ_ONCE(p->on_cpu))
 		return;
 
-	waiting = &pvsched_records[task_cpu(p)].waiting;
-	pvsched_publish(waiting, pvsched_raise_waiting(READ_ONCE(*waiting),
-						       pvsched_word_of(p, PVSCHED_WAITING_VALID)));
+	record = &pvsched_records[task_cpu(p)];
+	woken = pvsched_word_of(p, PVSCHED_WAITING_VALID);
+	if (pvsched_outranks(woken, READ_ONCE(record->intent)))
+		pvsched_publish(&record->waiting,
+				pvsched_raise_waiting(READ_ONCE(record->waiting),
+						      woken));
 }
 
 static struct pvsched_hook {
@@ -242,6 +262,7 @@ static struct pvsched_hook {
 	void *probe;
 	bool optional; /* x86 kernels have it depending on CONFIG_* */
 	u64 feature; /* the hook serves this feature only; 0: all */
+	bool threaded; /* a thread does this work, so no hook is needed */
 	struct tracepoint *tp;
 	bool registered;
 } pvsched_hooks[] = {
@@ -250,8 +271,10 @@ static struct pvsched_hook {
 	{ "sched_wakeup_new", pvsched_on_sched_wakeup },
 	{ "irq_handler_entry", pvsched_on_irq_entry },
 	{ "irq_handler_exit", pvsched_on_irq_exit },
-	{ "softirq_entry", pvsched_on_softirq_entry },
-	{ "softirq_exit", pvsched_on_softirq_exit },
+	{ "softirq_entry", pvsched_on_softirq_entry,
+	  .threaded = IS_ENABLED(CONFIG_PREEMPT_RT) },
+	{ "softirq_exit", pvsched_on_softirq_exit,
+	  .threaded = IS_ENABLED(CONFIG_PREEMPT_RT) },
 	/* The APIC timer does not pass irq_handler_entry. */
 	{ "local_timer_entry", pvsched_on_local_timer_entry, true },
 	{ "local_timer_exit", pvsched_on_local_timer_exit, true },
@@ -311,7 +334,8 @@ int pvsched_hooks_register(struct device *dev, u64 features)
 
 	for (hook = pvsched_hooks;
 	     hook < pvsched_hooks + ARRAY_SIZE(pvsched_hooks); hook++) {
-		if (hook->registered || (hook->feature & ~features) ||
+		if (hook->registered || hook->threaded ||
+		    (hook->feature & ~features) ||
 		    (!hook->tp && hook->optional))
 			continue;
 		if (!hook->tp) {

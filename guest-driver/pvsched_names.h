@@ -34,8 +34,7 @@
 	use(arg,					\
 	    { PVSCHED_INTENT_IDLE, "idle" },		\
 	    { PVSCHED_INTENT_HARDIRQ, "hardirq" },	\
-	    { PVSCHED_INTENT_SOFTIRQ, "softirq" },	\
-	    { PVSCHED_INTENT_NMI, "nmi" })
+	    { PVSCHED_INTENT_SOFTIRQ, "softirq" })
 
 #define PVSCHED_FEATURE_NAMES(use, arg)				\
 	use(arg,						\

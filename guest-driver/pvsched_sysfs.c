@@ -2,7 +2,9 @@
 /* Copyright (C) 2026 The pvsched authors */
 /*
  * The admin's view: a folder pvsched/ of the PCI device, and a folder pvsched/
- * of each CPU whose record the device holds.
+ * of each CPU whose record the device holds. What changes with each interrupt,
+ * switch or decision shows the timing of other users' tasks, so only root reads
+ * it.
  *
  * The host may write any value. Values without a name are shown as numbers.
  */
@@ -101,7 +103,7 @@ static ssize_t granted_show(struct device *dev, struct device_attribute *attr,
 		at = sysfs_emit(buf, "baseline");
 	return at + sysfs_emit_at(buf, at, "\n");
 }
-static DEVICE_ATTR_RO(granted);
+static DEVICE_ATTR_ADMIN_RO(granted);
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
@@ -114,7 +116,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 		at = sysfs_emit(buf, "normal");
 	return at + sysfs_emit_at(buf, at, "\n");
 }
-static DEVICE_ATTR_RO(state);
+static DEVICE_ATTR_ADMIN_RO(state);
 
 static ssize_t throttles_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
@@ -122,7 +124,7 @@ static ssize_t throttles_show(struct device *dev, struct device_attribute *attr,
 	return sysfs_emit(buf, "%u\n",
 			  READ_ONCE(pvsched_record_of(dev)->throttle_count));
 }
-static DEVICE_ATTR_RO(throttles);
+static DEVICE_ATTR_ADMIN_RO(throttles);
 
 static ssize_t boosted_ns_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
@@ -130,7 +132,7 @@ static ssize_t boosted_ns_show(struct device *dev,
 	return sysfs_emit(buf, "%llu\n",
 			  READ_ONCE(pvsched_record_of(dev)->boosted_ns));
 }
-static DEVICE_ATTR_RO(boosted_ns);
+static DEVICE_ATTR_ADMIN_RO(boosted_ns);
 
 static ssize_t intent_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
@@ -145,7 +147,7 @@ static ssize_t intent_show(struct device *dev, struct device_attribute *attr,
 				 flags & ~PVSCHED_INTENT_IDLE);
 	return at + sysfs_emit_at(buf, at, "\n");
 }
-static DEVICE_ATTR_RO(intent);
+static DEVICE_ATTR_ADMIN_RO(intent);
 
 static ssize_t waiting_show(struct device *dev, struct device_attribute *attr,
 			    char *buf)
@@ -158,7 +160,7 @@ static ssize_t waiting_show(struct device *dev, struct device_attribute *attr,
 		     sysfs_emit(buf, "nothing");
 	return at + sysfs_emit_at(buf, at, "\n");
 }
-static DEVICE_ATTR_RO(waiting);
+static DEVICE_ATTR_ADMIN_RO(waiting);
 
 static ssize_t irq_ticket_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
@@ -166,7 +168,7 @@ static ssize_t irq_ticket_show(struct device *dev,
 	return sysfs_emit(buf, "%u\n",
 			  READ_ONCE(pvsched_record_of(dev)->irq_ticket));
 }
-static DEVICE_ATTR_RO(irq_ticket);
+static DEVICE_ATTR_ADMIN_RO(irq_ticket);
 
 static ssize_t irq_ack_show(struct device *dev, struct device_attribute *attr,
 			    char *buf)
@@ -174,7 +176,7 @@ static ssize_t irq_ack_show(struct device *dev, struct device_attribute *attr,
 	return sysfs_emit(buf, "%u\n",
 			  READ_ONCE(pvsched_record_of(dev)->irq_ack));
 }
-static DEVICE_ATTR_RO(irq_ack);
+static DEVICE_ATTR_ADMIN_RO(irq_ack);
 
 static struct attribute *pvsched_cpu_attrs[] = {
 	&dev_attr_vcpu_id.attr,	   &dev_attr_granted.attr,

@@ -32,6 +32,12 @@ static inline __u64 pvsched_rt_word(__u32 policy, __s32 prio, __u32 flags)
 			    0, PVSCHED_PRIO_FAIR - 1 - prio, flags);
 }
 
+/* Whether @word is that of an RT task with the effective @prio. */
+static inline int pvsched_has_rt_prio(__u64 word, __s32 prio)
+{
+	return (__s32)pvsched_word_rt_prio(word) + prio == PVSCHED_PRIO_FAIR - 1;
+}
+
 /*
  * The effective @prio decides the class, not @policy: a lock holder runs at the
  * priority of the RT task that waits for the lock. This also keeps the result
@@ -73,6 +79,22 @@ static inline __u64 pvsched_raise_waiting(__u64 waiting, __u64 woken)
 	    pvsched_urgency(woken) <= pvsched_urgency(waiting))
 		return waiting;
 	return woken;
+}
+
+/*
+ * Whether a waiting task with @waiting changes the demand of a vCPU that
+ * publishes @intent. An idle vCPU demands as much as one at nice 0.
+ */
+static inline int pvsched_outranks(__u64 waiting, __u64 intent)
+{
+	__u32 running = PVSCHED_URGENCY_NICE_0;
+
+	/* Most often both are at nice 0. */
+	if (!((waiting ^ intent) & 0xffffff))
+		return 0;
+	if (!(pvsched_word_flags(intent) & PVSCHED_INTENT_IDLE))
+		running = pvsched_urgency(intent);
+	return pvsched_urgency(waiting) > running;
 }
 
 #endif /* PVSCHED_TASK_WORD_H */

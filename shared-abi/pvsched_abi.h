@@ -138,7 +138,6 @@ enum pvsched_result {
 #define PVSCHED_INTENT_IDLE 0x01 /* the idle task */
 #define PVSCHED_INTENT_HARDIRQ 0x02
 #define PVSCHED_INTENT_SOFTIRQ 0x04
-#define PVSCHED_INTENT_NMI 0x08
 
 /* Flags of `waiting`. */
 #define PVSCHED_WAITING_VALID 0x01 /* a task waits; else ignore `waiting` */
@@ -232,6 +231,9 @@ struct pvsched_record {
 	 * and `waiting` second. The host reads `waiting` first and `intent`
 	 * second. x86 keeps the order of stores and the order of loads, so the
 	 * host sees the task in at least one of the two.
+	 *
+	 * A waiting task that is not more urgent than `intent` does not change
+	 * the demand, so the guest need not write it.
 	 *
 	 * The guest writes `irq_ack` after the priority words; the host reads
 	 * `irq_ack` before them.

@@ -41,7 +41,7 @@ struct pvs_view {
 	__u64 now;
 	/* Valid priority words (pvs_sanitize()). */
 	__u64 running; /* the guest's running task */
-	__u64 waiting; /* its most urgent waiting task */
+	__u64 waiting; /* a waiting task that is more urgent, if one is */
 	__u64 demand; /* the more urgent of the two, with the flags of `running` */
 	__u64 grant; /* in force now, with its PVSCHED_GRANT_* flags */
 	__u64 last_urgent; /* time of the last real-time demand; 0: never */

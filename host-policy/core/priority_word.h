@@ -9,8 +9,7 @@
 #define PVS_INLINE static inline __attribute__((always_inline))
 
 /* The guest reports an interrupt context by one of these flags. */
-#define PVS_INTENT_IRQ \
-	(PVSCHED_INTENT_HARDIRQ | PVSCHED_INTENT_SOFTIRQ | PVSCHED_INTENT_NMI)
+#define PVS_INTENT_IRQ (PVSCHED_INTENT_HARDIRQ | PVSCHED_INTENT_SOFTIRQ)
 
 /*
  * Validates a priority word from the guest. An unknown policy, an rt_prio

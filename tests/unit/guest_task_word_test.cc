@@ -5,6 +5,7 @@
 
 #include "gtest/gtest.h"
 #include "guest-driver/pvsched_task_word.h"
+#include "host-policy/core/priority_word.h"
 #include "pvsched_abi.h"
 
 namespace {
@@ -81,6 +82,15 @@ TEST(TaskWord, ShortcutsGiveTheSameResult) {
   EXPECT_EQ(plain, 1);
 }
 
+TEST(TaskWord, HasAnRtPrioIfTheTaskIsRealTime) {
+  for (int prio = -1; prio < PVSCHED_PRIO_NICE_0 + 20; ++prio) {
+    const uint64_t word = pvsched_task_word(PVSCHED_POLICY_FIFO, prio, kNice0, 0);
+    EXPECT_EQ(pvsched_has_rt_prio(word, prio) != 0, prio >= 0 && prio < PVSCHED_PRIO_FAIR - 1);
+    // A word without real-time priority is that of housekeeping, whatever its priority is.
+    EXPECT_FALSE(prio < PVSCHED_PRIO_FAIR - 1 && pvsched_has_rt_prio(0, prio)) << prio;
+  }
+}
+
 TEST(TaskWord, KeepsFlags) {
   const uint64_t word = pvsched_task_word(PVSCHED_POLICY_RR, 91, kNice0, PVSCHED_INTENT_HARDIRQ);
   EXPECT_EQ(word, pvsched_word(PVSCHED_POLICY_RR, 0, 8, PVSCHED_INTENT_HARDIRQ));
@@ -128,6 +138,42 @@ TEST(RaiseWaiting, KeepsATaskThatIsAtLeastAsUrgent) {
   const uint64_t rr8 = Waiting(Rt(PVSCHED_POLICY_RR, 8));
   EXPECT_EQ(pvsched_raise_waiting(rr8, Waiting(Fair(PVSCHED_POLICY_NORMAL, -20))), rr8);
   EXPECT_EQ(pvsched_raise_waiting(rr8, Waiting(Rt(PVSCHED_POLICY_FIFO, 8))), rr8);
+}
+
+TEST(Outranks, OnlyAMoreUrgentTaskChangesTheDemand) {
+  const uint64_t plain = Waiting(Fair(PVSCHED_POLICY_NORMAL, 0));
+  const uint64_t rr8 = Rt(PVSCHED_POLICY_RR, 8);
+  EXPECT_FALSE(pvsched_outranks(plain, Fair(PVSCHED_POLICY_NORMAL, 0)));
+  EXPECT_FALSE(pvsched_outranks(plain, rr8));
+  EXPECT_FALSE(pvsched_outranks(Waiting(rr8), Rt(PVSCHED_POLICY_FIFO, 8)));
+  EXPECT_TRUE(pvsched_outranks(plain, Fair(PVSCHED_POLICY_NORMAL, 19)));
+  EXPECT_TRUE(pvsched_outranks(plain, Fair(PVSCHED_POLICY_IDLE, 0)));
+  EXPECT_TRUE(pvsched_outranks(Waiting(rr8), Rt(PVSCHED_POLICY_RR, 7)));
+}
+
+TEST(Outranks, FlagsOfIntentDoNotMatter) {
+  const uint64_t plain = Waiting(Fair(PVSCHED_POLICY_NORMAL, 0));
+  const uint64_t softirq = pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, PVSCHED_INTENT_SOFTIRQ);
+  EXPECT_FALSE(pvsched_outranks(plain, softirq));
+  EXPECT_TRUE(pvsched_outranks(Waiting(Rt(PVSCHED_POLICY_FIFO, 1)), softirq));
+}
+
+// What the host makes of the two words, with and without the waiting task, is the same
+// unless the task outranks `intent`.
+TEST(Outranks, AgreesWithTheHostsDemand) {
+  const uint64_t idle = pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, PVSCHED_INTENT_IDLE);
+  std::vector<uint64_t> words = {Fair(PVSCHED_POLICY_IDLE, 0), Fair(PVSCHED_POLICY_BATCH, 0),
+                                 pvsched_task_word(PVSCHED_POLICY_DEADLINE, -1, kNice0, 0)};
+  for (const int nice : {-20, -1, 0, 1, 19}) words.push_back(Fair(PVSCHED_POLICY_NORMAL, nice));
+  for (const int rt_prio : {1, 50, 99}) words.push_back(Rt(PVSCHED_POLICY_FIFO, rt_prio));
+  for (const uint64_t waiting : words) {
+    for (const uint64_t intent : words) {
+      EXPECT_EQ(pvsched_outranks(Waiting(waiting), intent) != 0,
+                pvs_demand(intent, Waiting(waiting)) != intent);
+    }
+    EXPECT_EQ(pvsched_outranks(Waiting(waiting), idle) != 0,
+              pvsched_urgency(pvs_demand(idle, Waiting(waiting))) > PVSCHED_URGENCY_NICE_0);
+  }
 }
 
 }  // namespace
