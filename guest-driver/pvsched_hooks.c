@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 #include <linux/sched/deadline.h>
 #include <linux/sched/prio.h>
+#include <linux/sched/stat.h>
 #include <linux/smp.h>
 #include <linux/tracepoint.h>
 #include <trace/events/irq.h>
@@ -48,6 +49,9 @@ static_assert(PVSCHED_POLICY_DEADLINE == SCHED_DEADLINE);
 /* Whether PVSCHED_F_IRQ_TICKET was negotiated. */
 static DEFINE_STATIC_KEY_FALSE(pvsched_acks);
 
+/* Switches in a row from one low task to another. */
+static DEFINE_PER_CPU(u32, pvsched_low_turns);
+
 /* The last traced grant. */
 static DEFINE_PER_CPU(u64, pvsched_grant_seen);
 
@@ -67,27 +71,69 @@ static noinline u64 pvsched_translate(const struct task_struct *p, u32 flags)
 	return pvsched_word_of_any(p, READ_ONCE(pvsched_urgent_kthreads), flags);
 }
 
-static __always_inline u64 pvsched_word_of(const struct task_struct *p,
-					   u32 flags)
+/* The same for the task that runs on this CPU; @prev: it runs after a switch. */
+static noinline u64 pvsched_translate_running(const struct task_struct *p,
+					      const struct task_struct *prev,
+					      u32 flags)
+{
+	u64 word = pvsched_translate(p, flags);
+
+	if (!pvsched_is_low(word))
+		return word;
+	if (prev) {
+		/* What waited before the switch still waits: @p was below it. */
+		if (pvsched_is_low(pvsched_translate(prev, 0)) &&
+		    !pvsched_outranks(READ_ONCE(pvsched_own_record()->waiting),
+				      word))
+			__this_cpu_inc(pvsched_low_turns);
+		else
+			__this_cpu_write(pvsched_low_turns, 0);
+	}
+	return pvsched_unless_queued(word, single_task_running(),
+				     __this_cpu_read(pvsched_low_turns));
+}
+
+/* Returns whether *@word is the word of @p without further reads. */
+static __always_inline bool pvsched_word_quickly(const struct task_struct *p,
+						 u32 flags, u64 *word)
 {
 	u32 policy = READ_ONCE(p->policy);
 	s32 prio = READ_ONCE(p->prio), static_prio = READ_ONCE(p->static_prio);
 
-	if (likely(pvsched_is_plain(policy, prio, static_prio)))
-		return pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
+	if (likely(pvsched_is_plain(policy, prio, static_prio))) {
+		*word = pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
+		return true;
+	}
 	/* 0 to 98, the task's own, and no kernel thread. */
 	if ((u32)prio < PVSCHED_PRIO_FAIR - 1 &&
-	    prio == READ_ONCE(p->normal_prio) && !(p->flags & PF_KTHREAD))
-		return pvsched_rt_word(policy, prio, flags);
-	return pvsched_translate(p, flags);
+	    prio == READ_ONCE(p->normal_prio) && !(p->flags & PF_KTHREAD)) {
+		*word = pvsched_rt_word(policy, prio, flags);
+		return true;
+	}
+	return false;
 }
 
-static __always_inline u64 pvsched_intent_of(const struct task_struct *p, u32 irq_flags)
+static __always_inline u64 pvsched_waiting_of(const struct task_struct *p)
 {
+	u64 word;
+
+	if (pvsched_word_quickly(p, PVSCHED_WAITING_VALID, &word))
+		return word;
+	return pvsched_translate(p, PVSCHED_WAITING_VALID);
+}
+
+static __always_inline u64 pvsched_intent_of(const struct task_struct *p,
+					     const struct task_struct *prev,
+					     u32 irq_flags)
+{
+	u64 word;
+
 	if (is_idle_task(p))
 		return pvsched_word(PVSCHED_POLICY_IDLE, 0, 0,
 				    PVSCHED_INTENT_IDLE | irq_flags);
-	return pvsched_word_of(p, irq_flags);
+	if (pvsched_word_quickly(p, irq_flags, &word))
+		return word;
+	return pvsched_translate_running(p, prev, irq_flags);
 }
 
 /* In an interrupt or a switch. Without a tracer the host's line is not read. */
@@ -128,7 +174,7 @@ static void pvsched_change_flags(u32 clear, u32 set)
 		    (PVSCHED_INTENT_HARDIRQ | PVSCHED_INTENT_SOFTIRQ);
 
 	pvsched_publish(intent,
-			pvsched_intent_of(current, (flags & ~clear) | set));
+			pvsched_intent_of(current, NULL, (flags & ~clear) | set));
 }
 
 static void pvsched_hardirq_entry(void)
@@ -196,10 +242,11 @@ static void pvsched_on_softirq_exit(void *data, unsigned int vec)
  *
  * Only prev is a candidate for `waiting`. Classes are strictly ordered, and so
  * are priorities within the RT class: the picked task is at least as urgent as
- * the queued ones. There are two exceptions in which prev stays runnable: a fair
- * task runs before a task of lower nice, and before an RT task that is
- * throttled. In the third exception next is housekeeping: it runs before tasks
- * that count as more urgent, so what waited before still waits.
+ * the queued ones. There are exceptions. A fair task runs before an RT task that
+ * is throttled, which prev is then, and before fair tasks of lower nice: prev, or
+ * others, which the word of a low task takes into account. Next may also be
+ * housekeeping: it runs before tasks that count as more urgent, so what waited
+ * before still waits.
  */
 static void pvsched_on_sched_switch(void *data, bool preempt,
 				    struct task_struct *prev,
@@ -207,7 +254,7 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 				    unsigned int prev_state)
 {
 	struct pvsched_record *record = pvsched_own_record();
-	u64 intent = pvsched_intent_of(next, 0);
+	u64 intent = pvsched_intent_of(next, prev, 0);
 	s32 prio = READ_ONCE(next->prio);
 	u64 waiting = 0;
 
@@ -215,7 +262,7 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 	if (pvsched_has_rt_prio(intent, prio) && READ_ONCE(prev->prio) >= prio)
 		goto publish;
 	if ((preempt || !prev_state) && !is_idle_task(prev)) {
-		waiting = pvsched_word_of(prev, PVSCHED_WAITING_VALID);
+		waiting = pvsched_waiting_of(prev);
 		if (!pvsched_outranks(waiting, intent))
 			waiting = 0;
 	}
@@ -250,7 +297,7 @@ static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 		return;
 
 	record = &pvsched_records[task_cpu(p)];
-	woken = pvsched_word_of(p, PVSCHED_WAITING_VALID);
+	woken = pvsched_waiting_of(p);
 	if (pvsched_outranks(woken, READ_ONCE(record->intent)))
 		pvsched_publish(&record->waiting,
 				pvsched_raise_waiting(READ_ONCE(record->waiting),

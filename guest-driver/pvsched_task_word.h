@@ -81,16 +81,38 @@ static inline __u64 pvsched_raise_waiting(__u64 waiting, __u64 woken)
 	return woken;
 }
 
+/* Whether a vCPU that publishes @word can be lowered below nice 0. */
+static inline int pvsched_is_low(__u64 word)
+{
+	return pvsched_urgency(word) < PVSCHED_URGENCY_NICE_0;
+}
+
 /*
- * Whether a waiting task with @waiting changes the demand of a vCPU that
- * publishes @intent. An idle vCPU demands as much as one at nice 0.
+ * The fair class also runs a task of low @word while ordinary tasks are queued.
+ * So the word counts only if the task @is_alone on its CPU, or if the CPU has
+ * switched between low tasks only for @turns switches: by then an ordinary task
+ * would have had its turn. Else the task counts as nice 0.
+ */
+#define PVSCHED_LOW_TURNS 16
+
+static inline __u64 pvsched_unless_queued(__u64 word, int is_alone, __u32 turns)
+{
+	if (!pvsched_is_low(word) || is_alone || turns >= PVSCHED_LOW_TURNS)
+		return word;
+	return pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, pvsched_word_flags(word));
+}
+
+/*
+ * Whether @waiting changes the demand of a vCPU that publishes @intent. An idle
+ * vCPU demands as much as one at nice 0.
  */
 static inline int pvsched_outranks(__u64 waiting, __u64 intent)
 {
 	__u32 running = PVSCHED_URGENCY_NICE_0;
 
 	/* Most often both are at nice 0. */
-	if (!((waiting ^ intent) & 0xffffff))
+	if (!((waiting ^ intent) & 0xffffff) ||
+	    !(pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID))
 		return 0;
 	if (!(pvsched_word_flags(intent) & PVSCHED_INTENT_IDLE))
 		running = pvsched_urgency(intent);

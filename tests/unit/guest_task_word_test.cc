@@ -151,6 +151,11 @@ TEST(Outranks, OnlyAMoreUrgentTaskChangesTheDemand) {
   EXPECT_TRUE(pvsched_outranks(Waiting(rr8), Rt(PVSCHED_POLICY_RR, 7)));
 }
 
+TEST(Outranks, NoWaitingTaskChangesNothing) {
+  EXPECT_FALSE(pvsched_outranks(0, Fair(PVSCHED_POLICY_NORMAL, 19)));
+  EXPECT_FALSE(pvsched_outranks(0, Fair(PVSCHED_POLICY_IDLE, 0)));
+}
+
 TEST(Outranks, FlagsOfIntentDoNotMatter) {
   const uint64_t plain = Waiting(Fair(PVSCHED_POLICY_NORMAL, 0));
   const uint64_t softirq = pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, PVSCHED_INTENT_SOFTIRQ);
@@ -173,6 +178,37 @@ TEST(Outranks, AgreesWithTheHostsDemand) {
     }
     EXPECT_EQ(pvsched_outranks(Waiting(waiting), idle) != 0,
               pvsched_urgency(pvs_demand(idle, Waiting(waiting))) > PVSCHED_URGENCY_NICE_0);
+  }
+}
+
+uint64_t UnlessQueued(uint64_t word, bool is_alone, uint32_t turns = 0) {
+  return pvsched_unless_queued(word, is_alone ? 1 : 0, turns);
+}
+
+TEST(LowTask, CountsAsNiceZeroUnlessItIsAlone) {
+  for (const uint64_t low : {Fair(PVSCHED_POLICY_NORMAL, 1), Fair(PVSCHED_POLICY_BATCH, 19),
+                             Fair(PVSCHED_POLICY_IDLE, 0)}) {
+    EXPECT_EQ(UnlessQueued(low, true), low);
+    EXPECT_EQ(UnlessQueued(low, false), 0u);
+  }
+}
+
+TEST(LowTask, CountsAmongLowTasksAfterEnoughTurns) {
+  const uint64_t low = Fair(PVSCHED_POLICY_NORMAL, 19);
+  EXPECT_EQ(UnlessQueued(low, false, PVSCHED_LOW_TURNS - 1), 0u);
+  EXPECT_EQ(UnlessQueued(low, false, PVSCHED_LOW_TURNS), low);
+}
+
+TEST(LowTask, KeepsItsFlags) {
+  const uint64_t low = pvsched_word(PVSCHED_POLICY_IDLE, 0, 0, PVSCHED_INTENT_HARDIRQ);
+  EXPECT_EQ(UnlessQueued(low, false),
+            pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, PVSCHED_INTENT_HARDIRQ));
+}
+
+TEST(LowTask, OtherTasksCountAsTheyAre) {
+  for (const uint64_t word : {Fair(PVSCHED_POLICY_NORMAL, 0), Fair(PVSCHED_POLICY_NORMAL, -5),
+                              Rt(PVSCHED_POLICY_RR, 8)}) {
+    EXPECT_EQ(UnlessQueued(word, false), word);
   }
 }
 
