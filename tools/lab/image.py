@@ -43,7 +43,8 @@ def host_image():
 
 def system_image():
     """The host with systemd, AppArmor and libvirt."""
-    return _image(roots.system_root(), "/sbin/init", 300, {**_files(), **_systemd_files()})
+    root = roots.system_root()
+    return _image(root, "/sbin/init", 300, {**_files(), **_systemd_files(), **_without_slow_work(root.path)})
 
 
 def _files():
@@ -59,6 +60,19 @@ def _systemd_files():
             "etc/machine-id": f"{_MACHINE_ID}\n".encode(),
             "etc/hostname": b"pvsched-host\n",
             **masks}
+
+
+def _without_slow_work(root):
+    """Links that disable what takes a minute under emulation, and which no job needs.
+
+    AppArmor compiles every profile at boot; libvirt's stay. systemd runs its generators of
+    units at each reload; packages need many reloads.
+    """
+    profiles, generators = "etc/apparmor.d", "usr/lib/systemd/system-generators"
+    return {**{f"{profiles}/disable/{path.name}": f"/{profiles}/{path.name}"
+               for path in sorted((root / profiles).iterdir()) if path.is_file() and "libvirt" not in path.name},
+            **{f"etc/systemd/system-generators/{path.name}": "/dev/null"
+               for path in sorted((root / generators).iterdir())}}
 
 
 def _image(root, init, boot_max_s, files):

@@ -91,6 +91,19 @@ class ImageTest(unittest.TestCase):
                     self.assertEqual((top / "etc/file").stat().st_mode & 0o777, 0o755 if b"#!" in content else 0o644)
 
 
+    def test_profiles_but_libvirts_and_all_generators_are_disabled(self):
+        with tempfile.TemporaryDirectory() as top:
+            root = pathlib.Path(top)
+            (root / "etc/apparmor.d/abstractions").mkdir(parents=True)
+            (root / "usr/lib/systemd/system-generators").mkdir(parents=True)
+            for name in ("etc/apparmor.d/firefox", "etc/apparmor.d/usr.sbin.libvirtd",
+                         "usr/lib/systemd/system-generators/getty"):
+                (root / name).touch()
+            self.assertEqual(image._without_slow_work(root),
+                             {"etc/apparmor.d/disable/firefox": "/etc/apparmor.d/firefox",
+                              "etc/systemd/system-generators/getty": "/dev/null"})
+
+
 class RecipeTest(unittest.TestCase):
     def test_only_the_host_with_libvirt_prefers_the_backported_libvirt(self):
         self.assertIn("Package: libvirt*", recipes.SYSTEM.preferences)
