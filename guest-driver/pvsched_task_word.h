@@ -90,10 +90,11 @@ static inline int pvsched_is_low(__u64 word)
 /*
  * The fair class also runs a task of low @word while ordinary tasks are queued.
  * So the word counts only if the task @is_alone on its CPU, or if the CPU has
- * switched between low tasks only for @turns switches: by then an ordinary task
- * would have had its turn. Else the task counts as nice 0.
+ * switched from low to low task @turns times in a row. A low task that has had its
+ * turn has none again before an ordinary task, so an ordinary task among fewer low
+ * tasks would have had its turn by then. Else the task counts as nice 0.
  */
-#define PVSCHED_LOW_TURNS 16
+#define PVSCHED_LOW_TURNS 8
 
 static inline __u64 pvsched_unless_queued(__u64 word, int is_alone, __u32 turns)
 {
