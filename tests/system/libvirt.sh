@@ -98,9 +98,7 @@ step_install() {
 step_start() {
   prepare_guest
   virsh define /lab/tests/vm1.xml || fail "virsh define"
-  # QEMU waits 5 s for the device's first answer. A busy emulated host may need longer to
-  # start the service.
-  timeout 180 virsh start vm1 || timeout 180 virsh start vm1 || fail "virsh start"
+  timeout 180 virsh start vm1 || fail "virsh start"
   await_ready
   expect "QEMU's user" "$(stat -c %U "/proc/$(domain_pid)")" libvirt-qemu
   expect "QEMU's profile" "$(tr -d '\0' <"/proc/$(domain_pid)/attr/apparmor/current")" "libvirt-$uuid (enforce)"
@@ -158,8 +156,7 @@ step_replace() {
 
 # The command that plugs in the domain's device again.
 device_add() {
-  echo '{"execute":"device_add","arguments":{"driver":"vfio-user-pci","id":"pvsched0","bus":"pvsched-port",' \
-    '"socket":{"type":"unix","path":"/run/pvsched/vfio-user.sock"}}}'
+  sed -n "s/.*value='\({.*vfio-user-pci.*}\)'.*/{\"execute\":\"device_add\",\"arguments\":\1}/p" /lab/tests/vm1.xml
 }
 
 # sample FILE: writes the longest time in ms for which pvschedctl did not show both vCPUs.

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import json
 import pathlib
 import re
 import tempfile
@@ -39,7 +40,14 @@ class DomainTest(unittest.TestCase):
         self.assertEqual(domain.findtext("name"), "vm1")
         self.assertIsNotNone(domain.find("memoryBacking/access[@mode='shared']"))
         arguments = [arg.get("value") for arg in domain.iter("{http://libvirt.org/schemas/domain/qemu/1.0}arg")]
-        self.assertTrue(any("vfio-user-pci" in value for value in arguments))
+        self.assertEqual([json.loads(value)["driver"] for value in arguments if value.startswith("{")],
+                         ["pcie-root-port", "vfio-user-pci"])
+
+    def test_only_the_device_of_an_emulated_host_waits_longer(self):
+        self.assertEqual(system.patient("""value='{"driver":"vfio-user-pci","id":"a"}'"""),
+                         """value='{"driver":"vfio-user-pci","x-msg-timeout":60000,"id":"a"}'""")
+        with self.assertRaises(system.LabError):
+            system.patient("<domain/>")
 
 
 class RunTest(unittest.TestCase):
