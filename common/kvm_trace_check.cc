@@ -18,7 +18,7 @@ absl::Status CheckCanTrace(absl::string_view program) {
     return absl::FailedPreconditionError(
         "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF");
   }
-  // Not access(): under DevicePolicy= systemd's filter refuses even the question whether it is there.
+  // Not access(): systemd's device filter (DevicePolicy=) refuses even F_OK.
   struct stat info;
   if (stat("/dev/kvm", &info) != 0) {
     return absl::FailedPreconditionError(absl::StrCat(
