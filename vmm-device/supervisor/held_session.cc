@@ -47,6 +47,14 @@ constexpr int kMaxMessagesAtOnce = 256;
 // A supervisor that is stopped blocks its devices for no longer.
 constexpr timeval kHandOverTimeout{.tv_sec = 2, .tv_usec = 0};
 
+// A process that is killed ends as soon as it runs.
+constexpr milliseconds kTimeToDie{200};
+
+bool EndsWithin(int pidfd, milliseconds time) {
+  pollfd ended{.fd = pidfd, .events = POLLIN, .revents = 0};
+  return poll(&ended, 1, static_cast<int>(std::max<int64_t>(time.count(), 0))) == 1;
+}
+
 milliseconds PauseAfter(int quick_ends) {
   if (quick_ends <= kQuickEndsWithoutPause) return milliseconds(1);
   const int doublings = std::min(quick_ends - kQuickEndsWithoutPause, 8);
@@ -114,9 +122,12 @@ void HeldSession::AskDeviceToEnd() {
 
 void HeldSession::AwaitDeviceEnd(Clock::time_point deadline) {
   if (device_.pid < 0) return;
-  const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now()).count();
-  pollfd ended{.fd = device_.pidfd.get(), .events = POLLIN, .revents = 0};
-  poll(&ended, 1, static_cast<int>(std::max<int64_t>(left, 0)));
+  const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+  if (!EndsWithin(device_.pidfd.get(), left)) {
+    kill(device_.pid, SIGKILL);
+    // A device that still ran could send without end.
+    if (!EndsWithin(device_.pidfd.get(), kTimeToDie)) return;
+  }
   // What the device sent before it ended still counts.
   while (ReadMessage()) {
   }
