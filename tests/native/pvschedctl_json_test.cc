@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -63,7 +64,7 @@ void AddPaths(const nlohmann::json& json, const std::string& path, Names& paths)
     for (const nlohmann::json& entry : json) AddPaths(entry, path + "[]", paths);
   } else if (json.is_object()) {
     for (const auto& [name, value] : json.items()) {
-      AddPaths(value, path.empty() ? name : path + "." + name, paths);
+      AddPaths(value, path.empty() ? name : absl::StrCat(path, ".", name), paths);
     }
   } else {
     paths.insert(path);

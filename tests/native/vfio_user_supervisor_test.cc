@@ -28,7 +28,6 @@ using ::testing::SizeIs;
 
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kNonce = 0x1234567812345678;
-constexpr uint64_t kRecords = RandomClient::kRecords;
 
 class VfioUserSupervisorTest : public ::testing::Test {
  protected:

@@ -107,7 +107,7 @@ std::vector<std::pair<std::string, UniqueFd>> TakeInheritedFds() {
     fds.emplace_back(names[i], UniqueFd(SD_LISTEN_FDS_START + i));
     free(names[i]);
   }
-  free(names);
+  free(static_cast<void*>(names));
   return fds;
 }
 
