@@ -20,6 +20,11 @@ struct sched_entity {
 	__u64 sum_exec_runtime;
 };
 
+/* Empty in a kernel without CONFIG_SCHED_INFO. */
+struct sched_info {
+	__u64 last_arrival; /* rq clock when the task got its CPU */
+};
+
 /* Passed on only, but defined: libbpf compares the kinds of types. */
 struct cpumask {
 };
@@ -53,6 +58,7 @@ struct task_struct {
 	const struct cpumask *cpus_ptr;
 	struct sched_entity se;
 	struct sched_ext_entity scx;
+	struct sched_info sched_info;
 };
 
 struct upid {

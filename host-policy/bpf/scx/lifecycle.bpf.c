@@ -2,20 +2,43 @@
 /* Copyright (C) 2026 The pvsched authors */
 /* Tasks, CPUs and the scheduler itself begin and end. */
 
+/*
+ * CPU time of the current task since its last charge. The kernel adds run time to
+ * sum_exec_runtime at ticks only, so a slice that began since then counts from the
+ * time when the task got its CPU.
+ */
+static __always_inline __u64 current_uncharged_ns(struct task_struct *current,
+						  struct pvs_task_ctx *taskc)
+{
+	__u64 used = current->se.sum_exec_runtime - taskc->charged_exec_ns, elapsed;
+
+	if (!bpf_ksym_exists(scx_bpf_now) ||
+	    !bpf_core_field_exists(current->sched_info.last_arrival))
+		return used;
+	elapsed = scx_bpf_now() - current->sched_info.last_arrival;
+	/* It may have been charged since it got the CPU, at a tick. */
+	used += pvs_param_slice_max;
+	return elapsed < used ? elapsed : used;
+}
+
 /* Sleepable: a non-sleepable allocation can fail in a burst of forks. */
 SEC("struct_ops.s/pvs_init_task")
 __s32 BPF_PROG(pvs_init_task, struct task_struct *p,
 	       struct scx_init_task_args *args)
 {
+	struct task_struct *current = bpf_get_current_task_btf();
 	struct pvs_task_ctx *taskc, *parent;
 
 	taskc = bpf_task_storage_get(&task_ctxs, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!taskc)
 		return -12; /* ENOMEM */
-	parent = args->fork ? task_ctx(bpf_get_current_task_btf()) : NULL;
+	parent = args->fork ? task_ctx(current) : NULL;
 	if (!parent)
 		return 0;
 	pvs_vtime_fork(&taskc->vt, &parent->vt);
+	/* Else a chain of tasks, each of which forks the next one, would pay for none. */
+	pvs_vtime_charge(&taskc->vt, pvs_scale_by_weight(current_uncharged_ns(current, parent),
+							 parent->weight));
 	taskc->clock = parent->clock;
 	taskc->is_forked = 1;
 	return 0;
