@@ -36,6 +36,18 @@ show() { systemctl show -P "$2" "$1"; }
 # Messages of AppArmor about refusals that concern the domain or pvsched.
 denials() { journalctl -k -q -o cat -g 'apparmor="DENIED"' | grep -e "$uuid" -e pvsched; }
 
+# shown COMMAND: runs a line of the shell, and appends it to the transcript: its time, and
+# what it prints, unless that is progress.
+shown() {
+  local begun=$EPOCHREALTIME output
+  output=$(bash -c "$1" 2>&1) || fail "$1: $output"
+  echo "$output"
+  {
+    awk -v line="$1" -v s=$((${EPOCHREALTIME/./} - ${begun/./})) 'BEGIN { printf "# %-56s (%.1f s)\n", line, s / 1e6 }'
+    case $1 in apt*) ;; *) echo "$output" ;; esac
+  } >>$top/transcript
+}
+
 # --- the domain --------------------------------------------------------------
 
 domain_pid() { cat "/run/libvirt/qemu/vm1.pid"; }
@@ -54,13 +66,15 @@ await_ready() { timeout 180 sed -n '/^ready$/q' <$dir/exec.out || fail "the gues
 device_pid() { pgrep -P "$(show pvsched-deviced.service MainPID)" -x pvsched-device; }
 has_device() { [ "$(device_pid | wc -l)" = "$1" ]; }
 
-# expect_served WHEN: pvschedd has the domain's vCPUs, and boosts an urgent one.
+# expect_served WHEN [COMMAND]: pvschedd has the domain's vCPUs, and boosts an urgent one.
+# The command is run for the transcript while it is boosted.
 expect_served() {
   local one
   spin vm1 1
   eventually 60 "pvschedd binds both vCPUs $1" has_bound vm1 2
   one=$(thread vm1 1)
   eventually 30 "vCPU 1's thread is SCHED_RR 8 $1" has_params "$one" "RR - 8"
+  [ -z "${2-}" ] || shown "$2"
   unspin vm1
   eventually 30 "vCPU 1's thread has default parameters again $1" has_params "$one" "$DEFAULT_PARAMS"
 }
@@ -84,7 +98,8 @@ step_boot() {
 step_install() {
   local name
   state >$top/before
-  (cd /lab/packages && apt install -y ./pvsched_*.deb ./pvsched-device_*.deb) || fail "apt does not install the packages"
+  cd /lab/packages || fail "no packages"
+  shown "apt install -y ./pvsched_*.deb ./pvsched-device_*.deb"
   for name in pvschedd.service pvsched-deviced.socket; do
     expect "$name" "$(systemctl is-active "$name")" active
     expect "$name at boot" "$(systemctl is-enabled "$name")" enabled
@@ -98,7 +113,7 @@ step_install() {
 step_start() {
   prepare_guest
   virsh define /lab/tests/vm1.xml || fail "virsh define"
-  timeout 180 virsh start vm1 || fail "virsh start"
+  shown "virsh start vm1"
   await_ready
   expect "QEMU's user" "$(stat -c %U "/proc/$(domain_pid)")" libvirt-qemu
   expect "QEMU's profile" "$(tr -d '\0' <"/proc/$(domain_pid)/attr/apparmor/current")" "libvirt-$uuid (enforce)"
@@ -108,7 +123,7 @@ step_start() {
 }
 
 step_boost() {
-  expect_served "after the start"
+  expect_served "after the start" "pvschedctl vcpu list"
   expect_guest_computes vm1
 }
 
@@ -253,3 +268,4 @@ for name in $STEPS; do
   fi
 done
 journalctl -q -o short-monotonic >"$results/journal"
+[ ! -e $top/transcript ] || cp $top/transcript "$results/"
