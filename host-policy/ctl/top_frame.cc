@@ -75,8 +75,9 @@ std::string CellText(const Json& vcpu, const Column& column, size_t name_width) 
   return text;
 }
 
-// The first columns of `rows`, as many as fit.
+// The first columns of `rows`, as many as fit into `width`; 0: all.
 std::vector<Row> FittingColumns(std::vector<Row> rows, size_t width) {
+  if (width == 0) return rows;
   size_t used = 0;
   size_t count = 0;
   for (; count < rows[0].size(); ++count) {
@@ -97,7 +98,7 @@ std::string TableText(const Json& vcpus, size_t width) {
     Row& row = rows.emplace_back();
     for (const Column& column : kColumns) row.push_back(CellText(vcpu, column, name_width));
   }
-  return TextTable(width == 0 ? rows : FittingColumns(std::move(rows), width));
+  return TextTable(FittingColumns(std::move(rows), width));
 }
 
 std::string Counted(uint64_t count, absl::string_view name) {
