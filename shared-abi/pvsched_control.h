@@ -14,6 +14,10 @@
  * belong to the device's user unless that is root. The kernel tells pvschedd
  * which thread runs which vCPU.
  *
+ * The error EAGAIN says that there is no room now: the device may ask again.
+ * Before pvschedd closes a connection that has no VM yet, it sends an answer to
+ * HELLO with seq 0 and EAGAIN, which says why.
+ *
  * Versions that differ by one work together: a reply has the older version of
  * the two. Others get EOPNOTSUPP and pvschedd's version. Version 1 has no
  * socket in HELLO, and closes connections of other versions.

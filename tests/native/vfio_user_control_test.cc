@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -180,6 +181,43 @@ TEST_F(VfioUserControlTest, VmWithAnotherConnectionRetries) {
   pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, 0, "");
   EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 1; }));
   EXPECT_TRUE(Eventually([&] { return Register(0) == PVSCHED_RESULT_OK; }));
+}
+
+TEST_F(VfioUserControlTest, VmWithoutRoomAsksAgain) {
+  StartPvschedd();
+  pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, EAGAIN, "the user has 512 VMs");
+  StartDevice();
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK) << "the record is kept";
+  EXPECT_THAT(device_->Log(), HasSubstr("the user has 512 VMs"));
+  EXPECT_EQ(pvschedd_->hellos(), 0);
+  pvschedd_->Refuse(PVSCHED_CONTROL_HELLO, 0, "");
+  EXPECT_TRUE(HasEventually({0}));
+}
+
+TEST_F(VfioUserControlTest, RecordWithoutRoomIsRegisteredLater) {
+  StartPvschedd();
+  StartDevice();
+  ASSERT_EQ(Register(0), PVSCHED_RESULT_OK);
+  pvschedd_->Refuse(PVSCHED_CONTROL_REGISTER, EAGAIN, "the user has 2048 vCPUs");
+  EXPECT_EQ(Register(1), PVSCHED_RESULT_OK);
+  EXPECT_EQ(Register(2), PVSCHED_RESULT_OK);
+  EXPECT_THAT(device_->Log(), HasSubstr("the user has 2048 vCPUs"));
+  EXPECT_EQ(Withdraw(2), PVSCHED_RESULT_OK) << "pvschedd has no such record";
+  EXPECT_EQ(pvschedd_->records(), Expected({0}));
+  pvschedd_->Refuse(PVSCHED_CONTROL_REGISTER, 0, "");
+  EXPECT_TRUE(HasEventually({0, 1}));
+  EXPECT_EQ(pvschedd_->hellos(), 1) << "over the same connection";
+}
+
+TEST_F(VfioUserControlTest, DismissedDeviceAsksAgainAsBefore) {
+  StartPvschedd();
+  pvschedd_->DismissNext();
+  StartDevice();
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 1; }));
+  EXPECT_TRUE(pvschedd_->is_vmm_proven()) << "it did not take pvschedd for an older one";
+  EXPECT_THAT(device_->Log(), HasSubstr("the table is full"));
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
+  EXPECT_EQ(Withdraw(0), PVSCHED_RESULT_OK) << "no reply is missing";
 }
 
 TEST_F(VfioUserControlTest, WithdrawalTimesOutUntilPvscheddReplies) {

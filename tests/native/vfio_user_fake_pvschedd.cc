@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <string>
 #include <utility>
 
 #include "common/fd_passing.h"
@@ -76,6 +78,11 @@ void FakePvschedd::SetVersion(uint16_t version) {
 void FakePvschedd::SetWrongSeq(bool wrong) {
   const std::lock_guard lock(mutex_);
   is_seq_wrong_ = wrong;
+}
+
+void FakePvschedd::DismissNext() {
+  const std::lock_guard lock(mutex_);
+  is_next_dismissed_ = true;
 }
 
 void FakePvschedd::CloseConnections() {
@@ -145,6 +152,20 @@ void FakePvschedd::Serve() {
     if (fds[1].revents & POLLIN) {
       UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       const int raw_fd = fd.get();
+      if (std::exchange(is_next_dismissed_, false)) {
+        pvsched_control_msg farewell{};
+        farewell.magic = PVSCHED_CONTROL_MAGIC;
+        farewell.version = PVSCHED_CONTROL_VERSION;
+        farewell.type = PVSCHED_CONTROL_HELLO | PVSCHED_CONTROL_REPLY;
+        farewell.error = EAGAIN;
+        std::string("the table is full").copy(farewell.text, sizeof(farewell.text) - 1);
+        (void)SendWithFds(raw_fd, &farewell, sizeof(farewell), {});
+        // A HELLO that is left unread would make the device's next call fail.
+        char hello[sizeof(farewell)];
+        pollfd readable{.fd = raw_fd, .events = POLLIN, .revents = 0};
+        if (poll(&readable, 1, 10) == 1) (void)!read(raw_fd, hello, sizeof(hello));
+        continue;
+      }
       connections_[raw_fd] = std::move(fd);
     }
   }

@@ -42,6 +42,8 @@ class FakePvschedd {
   void SetWrongSeq(bool wrong);
   // Understands the protocol up to `version` only, as an older pvschedd.
   void SetVersion(uint16_t version);
+  // Closes the next connection before its HELLO, and says that there is no room.
+  void DismissNext();
   void CloseConnections();
 
   std::map<uint32_t, Record> records() const;
@@ -64,6 +66,7 @@ class FakePvschedd {
   bool stop_ = false;
   bool is_silent_ = false;
   bool is_seq_wrong_ = false;
+  bool is_next_dismissed_ = false;
   bool is_vmm_proven_ = false;
   uint16_t version_ = PVSCHED_CONTROL_VERSION;
   bool close_all_ = false;

@@ -36,6 +36,8 @@ constexpr milliseconds kMaxRetryDelay{60'000};
 // While no process listens, inotify reports the next socket. Retries only cover
 // the time between pvschedd's bind() and its listen().
 constexpr milliseconds kMaxRetryDelayWithoutListener{1000};
+// The same for records that wait for room. Room comes when a VM ends.
+constexpr milliseconds kMinRoomDelay{1000};
 // A pvschedd that ended after this time was not in a crash loop: the delay
 // starts at the minimum.
 constexpr std::chrono::seconds kStableConnection{10};
@@ -54,6 +56,12 @@ pvsched_control_msg MakeRequest(uint16_t type, uint32_t vcpu_id = 0) {
 bool IsReplyTo(const pvsched_control_msg& request, const pvsched_control_msg& reply) {
   return reply.magic == PVSCHED_CONTROL_MAGIC && reply.version <= request.version &&
          reply.type == (request.type | PVSCHED_CONTROL_REPLY) && reply.seq == request.seq;
+}
+
+// pvschedd is about to close a connection that has no VM.
+bool IsFarewell(const pvsched_control_msg& message) {
+  return message.magic == PVSCHED_CONTROL_MAGIC && message.seq == 0 && message.error == EAGAIN &&
+         message.type == (PVSCHED_CONTROL_HELLO | PVSCHED_CONTROL_REPLY);
 }
 
 std::string TextOf(const pvsched_control_msg& msg) {
@@ -92,8 +100,8 @@ void ControlClient::StartSession(UniqueFd vmm_pidfd, int vfio_user_socket) {
   vfio_user_socket_ = CheckAcceptedSocket(vfio_user_socket).ok() ? vfio_user_socket : kNoFd;
   retry_delay_ = kMinRetryDelay;
   watch_->Arm();
-  TryToConnect();
-  if (!connected() && refusal_.empty()) {
+  const absl::Status status = TryToConnect();
+  if (absl::IsNotFound(status) || absl::IsUnavailable(status)) {
     LOG(INFO) << "pvschedd does not listen on " << options_.path
               << " yet: records are kept until it does";
   }
@@ -103,6 +111,7 @@ void ControlClient::EndSession() {
   Disconnect();
   watch_->Disarm();
   records_.clear();
+  waiting_.clear();
   refusal_.clear();
   is_use_unconfirmed_ = false;
   vmm_.reset();
@@ -133,18 +142,22 @@ void ControlClient::HandleEvents() {
                  << " records are kept until it accepts a new one";
     version_ = PVSCHED_CONTROL_VERSION;  // the next one may be newer
     DisconnectAndRetry();
-  } else if (is_due && vmm_ && !connected()) {
-    TryToConnect();
+  } else if (is_due && vmm_) {
+    if (connected()) {
+      RegisterWaiting();
+    } else {
+      (void)TryToConnect();
+    }
   }
 }
 
-void ControlClient::TryToConnect() {
+absl::Status ControlClient::TryToConnect() {
   refusal_.clear();
-  const absl::Status status = Connect();
+  absl::Status status = Connect();
   if (status.ok()) {
     watch_->Disarm();
     LOG(INFO) << "connected to pvschedd, with " << records_.size() << " records";
-    return;
+    return status;
   }
   if (absl::IsPermissionDenied(status) || absl::IsAlreadyExists(status)) {
     refusal_ = std::string(status.message());
@@ -153,18 +166,24 @@ void ControlClient::TryToConnect() {
     // AlreadyExists: pvschedd may not have seen the end of the last connection
     // yet, so retry. Any other refusal is final for this pvschedd.
     if (absl::IsAlreadyExists(status)) ScheduleRetry(/*is_listening=*/true);
-    return;
+    return status;
+  }
+  if (connected()) {  // no room
+    LOG(WARNING) << "pvschedd has no room for the VM now, and is asked again later: "
+                 << status.message();
+    Disconnect();
   }
   VLOG(1) << "not connected to pvschedd: " << status;
   // NotFound: the watch reports the socket. Aborted: the retry is scheduled.
   if (absl::IsUnavailable(status)) ScheduleRetry(/*is_listening=*/false);
   if (absl::IsResourceExhausted(status)) ScheduleRetry(/*is_listening=*/true);
+  return status;
 }
 
 // NotFound: there is no socket that this process may connect to. Unavailable:
-// no process listens on it. ResourceExhausted: pvschedd's backlog is full.
-// AlreadyExists: the VM has another connection. PermissionDenied: pvschedd
-// refuses the VM. Others: the connection was lost.
+// no process listens on it. ResourceExhausted: pvschedd's backlog is full, or
+// pvschedd has no room for the VM, and the connection stands. AlreadyExists: the VM has another
+// connection. PermissionDenied: pvschedd refuses the VM. Others: the connection was lost.
 absl::Status ControlClient::Connect() {
   absl::StatusOr<UniqueFd> fd = ConnectUnix(options_.path, SOCK_SEQPACKET | SOCK_NONBLOCK);
   if (!fd.ok()) {
@@ -200,7 +219,9 @@ absl::Status ControlClient::SendHello() {
   for (const auto& [vcpu_id, registration] : records_) {
     const absl::Status status = SendRegister(vcpu_id, registration);
     if (!connected()) return absl::AbortedError(status.message());
-    if (!status.ok()) {
+    if (absl::IsResourceExhausted(status)) {
+      WaitForRoom(vcpu_id, status);
+    } else if (!status.ok()) {
       // The guest has RESULT_OK for it, so the record is kept for the next
       // pvschedd.
       LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu_id
@@ -210,9 +231,40 @@ absl::Status ControlClient::SendHello() {
   return absl::OkStatus();
 }
 
+// The guest has RESULT_OK for the record. It is not withdrawn: room comes when
+// another VM ends.
+void ControlClient::WaitForRoom(uint32_t vcpu_id, const absl::Status& reason) {
+  LOG_EVERY_N_SEC(WARNING, 1) << "vCPU " << vcpu_id
+                              << ": pvschedd has no room for its record now, and is asked again "
+                                 "later: "
+                              << reason.message();
+  if (waiting_.empty()) {
+    room_delay_ = kMinRoomDelay;
+    ArmTimer(room_delay_);
+  }
+  waiting_.insert(vcpu_id);
+}
+
+// Registers what waits, until there is no room again.
+void ControlClient::RegisterWaiting() {
+  while (!waiting_.empty()) {
+    const uint32_t vcpu_id = *waiting_.begin();
+    const absl::Status status = SendRegister(vcpu_id, records_.at(vcpu_id));
+    if (!connected()) return;  // all records are registered with the next connection
+    if (absl::IsResourceExhausted(status)) {
+      room_delay_ = std::min(room_delay_ * 2, kMaxRetryDelay);
+      return ArmTimer(room_delay_);
+    }
+    LOG_IF(WARNING, !status.ok()) << "vCPU " << vcpu_id
+                                  << ": pvschedd refuses its record: " << status.message();
+    waiting_.erase(vcpu_id);
+  }
+  LOG(INFO) << "pvschedd has room for all records of the VM";
+}
+
 void ControlClient::Disconnect() {
-  const itimerspec disarmed{};
-  timerfd_settime(timer_.get(), 0, &disarmed, nullptr);
+  waiting_.clear();
+  ArmTimer(milliseconds(0));
   connection_.reset();  // which also removes it from epoll_
 }
 
@@ -229,20 +281,29 @@ void ControlClient::ScheduleRetry(bool is_listening) {
     retry_delay_ = kMinRetryDelay;
   }
   if (!is_listening && retry_delay_ > kMaxRetryDelayWithoutListener) return;
-  const auto delay = std::chrono::duration_cast<std::chrono::nanoseconds>(retry_delay_).count();
-  const itimerspec once{
-      .it_interval = {},
-      .it_value = {.tv_sec = delay / 1'000'000'000, .tv_nsec = delay % 1'000'000'000}};
-  timerfd_settime(timer_.get(), 0, &once, nullptr);
+  ArmTimer(retry_delay_);
   retry_delay_ = std::min(retry_delay_ * 2, kMaxRetryDelay);
+}
+
+// 0: disarms it.
+void ControlClient::ArmTimer(milliseconds delay) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(delay);
+  const itimerspec once{.it_interval = {},
+                        .it_value = {.tv_sec = seconds.count(),
+                                     .tv_nsec = std::chrono::nanoseconds(delay - seconds).count()}};
+  timerfd_settime(timer_.get(), 0, &once, nullptr);
 }
 
 absl::Status ControlClient::Register(uint32_t vcpu_id, const Registration& registration) {
   if (!refusal_.empty()) return absl::PermissionDeniedError(refusal_);
   if (connected()) {
     const absl::Status status = SendRegister(vcpu_id, registration);
-    // Unavailable: pvschedd has just ended, and the record is kept for the next.
-    if (!status.ok() && !absl::IsUnavailable(status)) return status;
+    if (absl::IsResourceExhausted(status)) {
+      WaitForRoom(vcpu_id, status);
+    } else if (!status.ok() && !absl::IsUnavailable(status)) {
+      // Unavailable: pvschedd has just ended, and the record is kept for the next.
+      return status;
+    }
   }
   records_[vcpu_id] = registration;
   return absl::OkStatus();
@@ -263,10 +324,13 @@ absl::Status ControlClient::SendRegister(uint32_t vcpu_id, const Registration& r
 
 absl::Status ControlClient::Withdraw(uint32_t vcpu_id) {
   if (records_.erase(vcpu_id) == 0 && !is_use_unconfirmed_) return absl::OkStatus();
+  // pvschedd has refused such a record, and so does not access it.
+  if (waiting_.erase(vcpu_id) != 0) return absl::OkStatus();
   return SendWithdrawal(PVSCHED_CONTROL_WITHDRAW, vcpu_id);
 }
 
 absl::Status ControlClient::WithdrawAll() {
+  waiting_.clear();
   if (std::exchange(records_, {}).empty() && !is_use_unconfirmed_) return absl::OkStatus();
   return SendWithdrawal(PVSCHED_CONTROL_WITHDRAW_ALL, 0);
 }
@@ -283,8 +347,9 @@ absl::Status ControlClient::SendWithdrawal(uint16_t type, uint32_t vcpu_id) {
 }
 
 // Sends `request` and waits for the reply. PermissionDenied, AlreadyExists:
-// pvschedd refuses the request. Other errors close the connection.
-// DeadlineExceeded: no valid reply in time. Unavailable: pvschedd closed it.
+// pvschedd refuses the request. ResourceExhausted: it has no room now. Other
+// errors close the connection. DeadlineExceeded: no valid reply in time.
+// Unavailable: pvschedd closed it. Aborted: the same, and pvschedd said why.
 absl::Status ControlClient::Request(pvsched_control_msg request, int fd) {
   request.seq = ++seq_;
   request.version = version_;
@@ -292,13 +357,16 @@ absl::Status ControlClient::Request(pvsched_control_msg request, int fd) {
   if (reply.ok()) {
     if (reply->error == 0) return absl::OkStatus();
     const std::string why = absl::StrCat(TextOf(*reply), " (", strerror(reply->error), ")");
+    if (reply->error == EAGAIN) return absl::ResourceExhaustedError(why);
     return reply->error == EEXIST ? absl::AlreadyExistsError(why)
                                   : absl::PermissionDeniedError(why);
   }
   // A late reply would be read as the next request's, so the connection ends.
   LOG(WARNING) << "connection to pvschedd closed: " << reply.status().message();
   DisconnectAndRetry();
-  if (absl::IsUnavailable(reply.status())) return reply.status();
+  if (absl::IsUnavailable(reply.status()) || absl::IsAborted(reply.status())) {
+    return reply.status();
+  }
   is_use_unconfirmed_ = true;
   return absl::DeadlineExceededError(reply.status().message());
 }
@@ -308,9 +376,12 @@ absl::StatusOr<pvsched_control_msg> ControlClient::Exchange(const pvsched_contro
   const Clock::time_point deadline = Clock::now() + options_.timeout;
   const absl::Span<const int> fds = absl::MakeConstSpan(&fd, fd == kNoFd ? 0 : 1);
   for (;;) {
-    ASSIGN_OR_RETURN(const std::optional<size_t> sent,
-                     SendWithFds(connection_.get(), &request, sizeof(request), fds));
-    if (sent) break;  // packets are sent whole
+    const absl::StatusOr<std::optional<size_t>> sent =
+        SendWithFds(connection_.get(), &request, sizeof(request), fds);
+    // pvschedd may have said why it closed the connection.
+    if (absl::IsUnavailable(sent.status())) break;
+    if (!sent.ok()) return sent.status();
+    if (*sent) break;  // packets are sent whole
     RETURN_IF_ERROR(WaitFor(POLLOUT, deadline));
   }
   for (;;) {
@@ -323,6 +394,9 @@ absl::StatusOr<pvsched_control_msg> ControlClient::Exchange(const pvsched_contro
     }
     if (!received.ok()) return received.status();
     if (!received->has_value()) continue;
+    if ((*received)->size == sizeof(reply) && IsFarewell(reply)) {
+      return absl::AbortedError(TextOf(reply));
+    }
     if ((*received)->size != sizeof(reply) || (*received)->is_truncated ||
         !IsReplyTo(request, reply)) {
       return absl::InternalError("pvschedd's reply does not match the request");

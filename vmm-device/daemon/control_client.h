@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -48,7 +49,8 @@ class ControlClient : public RecordSink {
 
   bool connected() const { return static_cast<bool>(connection_); }
 
-  // The registration's fds must stay open until the record is withdrawn.
+  // The registration's fds must stay open until the record is withdrawn. OK also
+  // if pvschedd has no room for the record now: it is registered when there is.
   absl::Status Register(uint32_t vcpu_id, const Registration& registration) override;
   absl::Status Withdraw(uint32_t vcpu_id) override;
   absl::Status WithdrawAll() override;
@@ -61,10 +63,13 @@ class ControlClient : public RecordSink {
 
   absl::Status Connect();
   absl::Status SendHello();
-  void TryToConnect();
+  absl::Status TryToConnect();
+  void RegisterWaiting();
+  void WaitForRoom(uint32_t vcpu_id, const absl::Status& reason);
   void Disconnect();
   void DisconnectAndRetry();
   void ScheduleRetry(bool is_listening);
+  void ArmTimer(std::chrono::milliseconds delay);
 
   absl::Status SendRegister(uint32_t vcpu_id, const Registration& registration);
   absl::Status SendWithdrawal(uint16_t type, uint32_t vcpu_id);
@@ -74,7 +79,7 @@ class ControlClient : public RecordSink {
 
   const Options options_;
   UniqueFd epoll_;  // waits for the three below
-  UniqueFd timer_;  // the next attempt to connect
+  UniqueFd timer_;  // the next attempt to connect, or to register what waits
   std::unique_ptr<PathWatch> watch_;
   UniqueFd connection_;
 
@@ -82,6 +87,7 @@ class ControlClient : public RecordSink {
   int vfio_user_socket_ = -1;                   // -1: the socket proves nothing to pvschedd
   uint16_t version_ = PVSCHED_CONTROL_VERSION;  // that pvschedd understands
   std::map<uint32_t, Registration> records_;    // by APIC id: with pvschedd, or kept for it
+  std::set<uint32_t> waiting_;                  // of records_: those without room at pvschedd
   uint32_t seq_ = 0;
 
   // A pvschedd did not reply, and neither has ended nor replied since. It may
@@ -91,6 +97,7 @@ class ControlClient : public RecordSink {
   // running.
   std::string refusal_;
   std::chrono::milliseconds retry_delay_;
+  std::chrono::milliseconds room_delay_{};  // before waiting_ is registered again
   Clock::time_point connected_at_;
 };
 
