@@ -5,15 +5,22 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
 #include <random>
+#include <string>
 #include <thread>
+#include <vector>
 
+#include "tests/native/user_process.h"
 #include "tests/native/vfio_user_fake_pvschedd.h"
 #include "tests/native/vfio_user_process.h"
 #include "tests/native/vfio_user_random_client.h"
@@ -164,6 +171,82 @@ TEST_F(VfioUserSupervisorTest, RecordsAreRegisteredAgainAndTwoVmsHaveTwoNames) {
   auto second = Connect();
   ASSERT_EQ(second.Negotiate().error(), 0);
   EXPECT_EQ(pvschedd.name(), name + "-2");
+}
+
+TEST_F(VfioUserSupervisorTest, ClientThatDoesNotNegotiateLosesItsPlace) {
+  Start({"--no-control", "--hello-timeout", "1000"});
+  auto vm = Connect();
+  ASSERT_EQ(vm.Negotiate().error(), 0);
+  auto silent = Connect();
+  auto half = Connect();
+  Bytes message =
+      VfioUserTestClient::Message(1, vfio_user::kVersion, VfioUserTestClient::QemuVersionPayload());
+  message.resize(message.size() / 2);
+  half.SendRaw(message);
+  EXPECT_TRUE(silent.Closed());
+  EXPECT_TRUE(half.Closed());
+  EXPECT_TRUE(Eventually([&] { return supervisor_->Children().size() == 1; }));
+  EXPECT_EQ(vm.Read32(PVSCHED_REG_MAGIC), PVSCHED_MAGIC) << "it is older, and has negotiated";
+}
+
+// VMMs of other users.
+class VfioUserUsersTest : public VfioUserSupervisorTest {
+ protected:
+  void SetUp() override {
+    if (std::string why = WhyNoUsers(); !why.empty()) GTEST_SKIP() << why;
+    std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
+  }
+  // In a UserProcess: a VMM that is called so on its command line.
+  std::string RunVm(const std::string& name) {
+    SetCommandLine({"qemu", "-name", name});
+    auto* client = new VfioUserTestClient(ConnectTo(socket_));
+    return client->Negotiate().header.size > 0 ? "served" : "closed";
+  }
+
+ private:
+  // What /proc/PID/cmdline shows lies in memory that the process may change.
+  static void SetCommandLine(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) text.append(word).push_back('\0');
+    text.resize(std::max(text.size(), strlen(program_invocation_name)));
+    ASSERT_LE(text.size(), strlen(program_invocation_name));
+    memcpy(program_invocation_name, text.data(), text.size());
+  }
+};
+
+TEST_F(VfioUserUsersTest, UserHasAShareOfTheVms) {
+  Start({"--no-control", "--socket-mode", "0666", "--max-user-vms", "1"});
+  ASSERT_EQ(Connect().Negotiate().error(), 0);
+  {
+    const UserProcess first(kAlice, [&] { return RunVm("a"); });
+    EXPECT_EQ(first.result(), "served");
+    const UserProcess second(kAlice, [&] { return RunVm("a"); });
+    EXPECT_EQ(second.result(), "closed");
+    EXPECT_THAT(supervisor_->Log(), HasSubstr("no room now for a VM of user"));
+    const UserProcess other(kBob, [&] { return RunVm("a"); });
+    EXPECT_EQ(other.result(), "served");
+    auto roots = Connect();
+    auto roots_next = Connect();
+    EXPECT_EQ(roots.Negotiate().error(), 0);
+    EXPECT_EQ(roots_next.Negotiate().error(), 0) << "root has no limit";
+  }
+  EXPECT_TRUE(Eventually([&] { return supervisor_->Children().empty(); }));
+  const UserProcess next(kAlice, [&] { return RunVm("a"); });
+  EXPECT_EQ(next.result(), "served") << "there is room again";
+}
+
+TEST_F(VfioUserUsersTest, NameOfAnotherUsersVmDoesNotChangeTheName) {
+  const std::string control = directory_.path() + "/pvschedd.sock";
+  const FakePvschedd pvschedd(control);
+  Start({"--control", control, "--socket-mode", "0666"});
+  const UserProcess bob(kBob, [&] { return RunVm("web"); });
+  EXPECT_EQ(pvschedd.name(), "web");
+  EXPECT_EQ(pvschedd.vmm(), bob.pid());
+  const UserProcess alice(kAlice, [&] { return RunVm("web"); });
+  EXPECT_EQ(pvschedd.name(), "web");
+  EXPECT_EQ(pvschedd.vmm(), alice.pid());
+  const UserProcess second(kAlice, [&] { return RunVm("web"); });
+  EXPECT_EQ(pvschedd.name(), "web-2");
 }
 
 TEST_F(VfioUserSupervisorTest, StoppedSupervisorEndsItsDevicesAndSaysWhatFollows) {

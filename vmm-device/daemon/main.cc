@@ -3,10 +3,13 @@
 // pvsched-device: the pvsched PCI device of one VM, for VMMs with vfio-user.
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <numeric>
@@ -63,8 +66,12 @@ class Daemon {
   absl::Status Serve(UniqueFd socket);
   absl::Status RestoreSession(UniqueFd socket);
   absl::Status ContinueSession();
+  // Gives a new client, or none, the time to negotiate.
+  void ArmHelloTimer(uint32_t milliseconds);
+  void OnHelloTimeout();
   void OnNegotiated(int socket);
   void HandleClient();
+  void EndClient(absl::Status status);
   void Stop(absl::Status result);
 
   const DeviceOptions& config_;
@@ -73,6 +80,7 @@ class Daemon {
   bool is_session_over_ = false;
   absl::Status result_;
   UniqueFd signals_;
+  UniqueFd hello_timer_;
   std::unique_ptr<VfioUserListener> listener_;  // none with a connected --fd
   NullSink null_sink_;
   std::unique_ptr<ControlClient> control_;  // none with --no-control
@@ -94,6 +102,9 @@ absl::Status Daemon::Start() {
   signals_.reset(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return ErrnoStatus(errno, "signalfd");
   RETURN_IF_ERROR(loop_.Add(signals_.get(), [this] { OnSignal(); }));
+  hello_timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!hello_timer_) return ErrnoStatus(errno, "timerfd_create");
+  RETURN_IF_ERROR(loop_.Add(hello_timer_.get(), [this] { OnHelloTimeout(); }));
 
   RecordSink* sink = &null_sink_;
   if (!config_.no_control) {
@@ -168,6 +179,7 @@ absl::Status Daemon::Serve(UniqueFd socket) {
   const int fd = socket.get();
   client_ = std::make_unique<VfioUserServer>(std::move(socket), device_.get(), &pci_config_,
                                              &memory_, [this, fd] { OnNegotiated(fd); });
+  ArmHelloTimer(config_.hello_timeout_ms);
   return loop_.Add(fd, [this] { HandleClient(); });
 }
 
@@ -197,6 +209,7 @@ absl::Status Daemon::RestoreSession(UniqueFd socket) {
   client_ =
       std::make_unique<VfioUserServer>(std::move(channel), state_->is_negotiated(), device_.get(),
                                        &pci_config_, &memory_, [this, fd] { OnNegotiated(fd); });
+  if (!client_->negotiated()) ArmHelloTimer(config_.hello_timeout_ms);
   RETURN_IF_ERROR(loop_.Add(fd, [this] { HandleClient(); }));
   // The supervisor sends nothing, so this is its end.
   return loop_.Add(handed_over_.supervisor,
@@ -215,9 +228,27 @@ absl::Status Daemon::ContinueSession() {
   return is_stopping_ ? absl::OkStatus() : state_->SendReady();
 }
 
+void Daemon::ArmHelloTimer(uint32_t milliseconds) {
+  const itimerspec once{.it_interval = {},
+                        .it_value = {.tv_sec = milliseconds / 1000,
+                                     .tv_nsec = long{milliseconds % 1000} * 1'000'000}};
+  timerfd_settime(hello_timer_.get(), 0, &once, nullptr);
+}
+
+// A connection that says nothing would keep a place that a VM needs.
+void Daemon::OnHelloTimeout() {
+  uint64_t expirations = 0;
+  if (read(hello_timer_.get(), &expirations, sizeof(expirations)) < 0) return;
+  // The request may have just arrived.
+  if (client_) HandleClient();
+  if (!client_ || client_->negotiated()) return;
+  EndClient(absl::DeadlineExceededError("it has negotiated no version within --hello-timeout"));
+}
+
 // pvschedd hears of a client only now: processes also connect just to probe the
 // socket.
 void Daemon::OnNegotiated(int socket) {
+  ArmHelloTimer(0);
   LOG(INFO) << (state_ && state_->is_negotiated() ? "continuing to serve the VM"
                                                   : "a VM has connected");
   if (!control_) return;
@@ -232,7 +263,11 @@ void Daemon::OnNegotiated(int socket) {
 
 void Daemon::HandleClient() {
   absl::Status status = client_->HandleInput();
-  if (status.ok()) return;
+  if (!status.ok()) EndClient(std::move(status));
+}
+
+void Daemon::EndClient(absl::Status status) {
+  ArmHelloTimer(0);
   const bool is_end = absl::IsOutOfRange(status);
   const bool was_vm = client_->negotiated();
   if (!is_end) {

@@ -72,6 +72,15 @@ void AddLogLevelOption(CLI::App& app, std::string& level) {
       ->capture_default_str();
 }
 
+void AddHelloTimeoutOption(CLI::App& app, uint32_t& timeout_ms) {
+  app.add_option("--hello-timeout", timeout_ms,
+                 "Time in which a VMM that has connected must negotiate the protocol's version,\n"
+                 "in milliseconds")
+      ->type_name("MS")
+      ->check(CLI::Range(1, 3'600'000))
+      ->capture_default_str();
+}
+
 void AddDeviceOptions(CLI::App& app, DeviceOptions& options) {
   CLI::Option* socket =
       app.add_option("-s,--socket", options.socket, "UNIX socket that the VMM connects to")
@@ -102,6 +111,7 @@ void AddDeviceOptions(CLI::App& app, DeviceOptions& options) {
       ->type_name("N")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  AddHelloTimeoutOption(app, options.hello_timeout_ms);
   app.add_flag("--persist", options.persist, "After a VM has left, wait for the next");
   app.add_flag("--seccomp,!--no-seccomp", options.seccomp,
                "Allow only the system calls that are needed (default: on)");

@@ -23,6 +23,7 @@ struct DeviceOptions {
   uint32_t max_vcpus = Device::Options{}.max_vcpus;
   bool no_control = false;
   bool persist = false;
+  uint32_t hello_timeout_ms = 10'000;
   bool seccomp = true;
   std::string handed_over;  // HandedOverFds, from pvsched-deviced; empty: none
   std::string log_level = "info";
@@ -31,6 +32,7 @@ struct DeviceOptions {
 // Parts that pvsched-deviced has too.
 void AddSocketAccessOptions(CLI::App& app, VfioUserListener::Access& access);
 void AddLogLevelOption(CLI::App& app, std::string& level);
+void AddHelloTimeoutOption(CLI::App& app, uint32_t& timeout_ms);
 
 // Makes `app` store what it parses in `options`, which must outlive it.
 void AddDeviceOptions(CLI::App& app, DeviceOptions& options);

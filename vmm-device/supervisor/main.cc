@@ -10,6 +10,8 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -42,6 +44,8 @@ struct Options {
   std::string device;  // the program; empty: beside this one
   bool no_control = false;
   bool seccomp = true;
+  size_t max_user_vms = Supervisor::Options{}.max_user_vms;
+  uint32_t hello_timeout_ms = DeviceOptions{}.hello_timeout_ms;
   std::string log_level = "info";
 };
 
@@ -53,7 +57,9 @@ std::string ProgramBesideThis() {
 
 std::vector<std::string> DeviceCommand(const Options& options) {
   const std::string program = options.device.empty() ? ProgramBesideThis() : options.device;
-  std::vector<std::string> command = {program, "--log-level=" + options.log_level};
+  std::vector<std::string> command = {
+      program, "--log-level=" + options.log_level,
+      "--hello-timeout=" + std::to_string(options.hello_timeout_ms)};
   if (!options.seccomp) command.emplace_back("--no-seccomp");
   command.push_back(options.no_control ? "--no-control" : "--control=" + options.control);
   return command;
@@ -96,7 +102,8 @@ void LeaveSessions(Supervisor& supervisor) {
 absl::Status Run(const Options& options) {
   RaiseFdLimit();
   EventLoop loop;
-  Supervisor supervisor(&loop, DeviceCommand(options));
+  Supervisor supervisor(&loop,
+                        {.command = DeviceCommand(options), .max_user_vms = options.max_user_vms});
   ASSIGN_OR_RETURN(const UniqueFd signals, SignalFd());
   RETURN_IF_ERROR(loop.Add(signals.get(), [&] {
     LOG(INFO) << "stopping on a signal";
@@ -143,6 +150,12 @@ int Main(int argc, char** argv) {
   app.add_option("-c,--control", options.control, "pvschedd's socket; pvschedd may start later")
       ->type_name("PATH")
       ->capture_default_str();
+  app.add_option("--max-user-vms", options.max_user_vms,
+                 "The most VMs of one user. Root's VMs have no limit but the host's, 1024.")
+      ->type_name("N")
+      ->check(CLI::Range(size_t{1}, Supervisor::kMaxSessions))
+      ->capture_default_str();
+  AddHelloTimeoutOption(app, options.hello_timeout_ms);
   app.add_flag("--no-control", options.no_control,
                "Serve VMs without pvschedd, to test guests' drivers");
   app.add_option("--device", options.device,

@@ -43,9 +43,10 @@ void Supervisor::Accept() {
     return;
   }
   if (!HasRoomFor(peer->uid)) {
-    LOG_EVERY_N_SEC(WARNING, 1) << "refused a connection of user " << peer->uid << ": at most "
-                                << kMaxSessions << " in all and " << kMaxSessionsPerUser
-                                << " of one user are possible";
+    LOG_EVERY_N_SEC(WARNING, 1) << "no room now for a VM of user " << peer->uid << ", who has "
+                                << CountOf(peer->uid) << ": at most " << kMaxSessions
+                                << " VMs in all and " << options_.max_user_vms
+                                << " of one user (--max-user-vms) are possible";
     return;
   }
   const std::string name = ReadVmName(peer->pid);
@@ -53,7 +54,8 @@ void Supervisor::Accept() {
   if (HasEnded(peer->pidfd.get())) return;
   KeptDescriptors fds;
   fds.socket = std::move(socket);
-  const absl::Status status = StartSession(std::move(fds), peer->uid, next_id_++, MakeUnique(name));
+  const absl::Status status =
+      StartSession(std::move(fds), peer->uid, next_id_++, MakeUnique(name, peer->uid));
   if (!status.ok()) {
     LOG_EVERY_N_SEC(ERROR, 1) << "VM " << name << ": cannot start a device: " << status.message();
     return;
@@ -83,44 +85,54 @@ absl::Status Supervisor::ContinueSession(uint64_t id, KeptSession kept) {
     return absl::NotFoundError("pvsched-deviced ended while the session began or ended");
   }
   ASSIGN_OR_RETURN(const Peer peer, GetPeer(kept.descriptors.socket.get()));
-  return StartSession(std::move(kept.descriptors), peer.uid, id, MakeUnique(kept.vm_name));
+  return StartSession(std::move(kept.descriptors), peer.uid, id,
+                      MakeUnique(kept.vm_name, peer.uid));
 }
 
 bool Supervisor::LeaveSessions() {
   if (!store_.is_available()) return false;
-  for (const auto& [name, session] : sessions_) session->AskDeviceToEnd();
+  for (const auto& [id, session] : sessions_) session->AskDeviceToEnd();
   const auto deadline = std::chrono::steady_clock::now() + kTimeToEnd;
-  for (const auto& [name, session] : sessions_) session->AwaitDeviceEnd(deadline);
+  for (const auto& [id, session] : sessions_) session->AwaitDeviceEnd(deadline);
   store_.Flush();
   return true;
 }
 
+size_t Supervisor::CountOf(uid_t uid) const {
+  return static_cast<size_t>(std::ranges::count_if(
+      sessions_, [uid](const auto& entry) { return entry.second->uid() == uid; }));
+}
+
 bool Supervisor::HasRoomFor(uid_t uid) const {
-  if (sessions_.size() >= kMaxSessions) return false;
-  const auto of_user = std::count_if(sessions_.begin(), sessions_.end(), [uid](const auto& entry) {
-    return entry.second->uid() == uid;
-  });
-  return uid == 0 || static_cast<size_t>(of_user) < kMaxSessionsPerUser;
+  return sessions_.size() < kMaxSessions && (uid == 0 || CountOf(uid) < options_.max_user_vms);
 }
 
 absl::Status Supervisor::StartSession(KeptDescriptors fds, uid_t uid, uint64_t id,
                                       const std::string& name) {
-  ASSIGN_OR_RETURN(std::unique_ptr<HeldSession> session,
-                   HeldSession::Start(
-                       loop_, std::move(fds),
-                       {.command = command_, .name = name, .uid = uid, .id = id, .store = &store_},
-                       [this, name] {
-                         LOG_EVERY_N_SEC(INFO, 1) << "VM " << name << " has left";
-                         sessions_.erase(name);
-                       }));
-  sessions_[name] = std::move(session);
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<HeldSession> session,
+      HeldSession::Start(
+          loop_, std::move(fds),
+          {.command = options_.command, .name = name, .uid = uid, .id = id, .store = &store_},
+          [this, id, name] {
+            LOG_EVERY_N_SEC(INFO, 1) << "VM " << name << " has left";
+            sessions_.erase(id);
+          }));
+  sessions_[id] = std::move(session);
   return absl::OkStatus();
 }
 
-// Two VMs may have one name, but the admin must be able to tell them apart.
-std::string Supervisor::MakeUnique(const std::string& name) const {
+// Two VMs of a user may have one name, but the admin must be able to tell them
+// apart. Names of other users do not count: a user could change the name of
+// another user's VM by using it first, and so the caps of that VM.
+std::string Supervisor::MakeUnique(const std::string& name, uid_t uid) const {
   std::string unique = name;
-  for (size_t i = 2; sessions_.contains(unique); ++i) unique = absl::StrCat(name, "-", i);
+  const auto is_used = [&](const auto& entry) {
+    return entry.second->uid() == uid && entry.second->name() == unique;
+  };
+  for (size_t i = 2; std::ranges::any_of(sessions_, is_used); ++i) {
+    unique = absl::StrCat(name, "-", i);
+  }
   return unique;
 }
 

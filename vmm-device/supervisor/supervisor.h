@@ -28,14 +28,16 @@ namespace pvsched {
 // the event loop's thread.
 class Supervisor {
  public:
-  // Connections in all, and of one user. The second keeps a user from taking
-  // all places; root has no such limit.
   static constexpr size_t kMaxSessions = 1024;
-  static constexpr size_t kMaxSessionsPerUser = 512;
 
-  // `command` starts a device; a session adds its own options to it.
-  Supervisor(EventLoop* loop, std::vector<std::string> command)
-      : loop_(loop), command_(std::move(command)), store_(loop) {}
+  struct Options {
+    std::vector<std::string> command;  // starts a device; a session adds its own options
+    // Keeps a user from taking all places. Root has no such limit.
+    size_t max_user_vms = kMaxSessions / 2;
+  };
+
+  Supervisor(EventLoop* loop, Options options)
+      : loop_(loop), options_(std::move(options)), store_(loop) {}
   ~Supervisor();
 
   // Continues the sessions that the last process left in the descriptor store.
@@ -52,18 +54,19 @@ class Supervisor {
 
  private:
   void Accept();
+  size_t CountOf(uid_t uid) const;
   bool HasRoomFor(uid_t uid) const;
   absl::Status ContinueSession(uint64_t id, KeptSession kept);
   absl::Status StartSession(KeptDescriptors fds, uid_t uid, uint64_t id, const std::string& name);
-  std::string MakeUnique(const std::string& name) const;
+  std::string MakeUnique(const std::string& name, uid_t uid) const;
 
   EventLoop* const loop_;
-  const std::vector<std::string> command_;
+  const Options options_;
   UniqueFd listener_;
   Acceptor acceptor_;
   FdStore store_;
-  uint64_t next_id_ = 1;                                          // of a session
-  std::map<std::string, std::unique_ptr<HeldSession>> sessions_;  // by VM's name
+  uint64_t next_id_ = 1;                                       // of a session
+  std::map<uint64_t, std::unique_ptr<HeldSession>> sessions_;  // by id
 };
 
 }  // namespace pvsched
