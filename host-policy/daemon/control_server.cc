@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,9 +25,6 @@
 
 namespace pvsched {
 namespace {
-
-// A connection for each VM, and a few more, so that a refusal can be sent.
-constexpr size_t kMaxConnections = PVS_MAX_VMS + 16;
 
 // Receives one message with at most one file descriptor; nothing if none has
 // arrived. An error ends the connection.
@@ -57,10 +55,31 @@ absl::Status CheckVersion(uint16_t version) {
                                                ": install both from one release"));
 }
 
+// A device may ask again after EAGAIN: room comes when another VM ends.
+int ErrorOf(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) ? EAGAIN : StatusToErrno(status);
+}
+
+pvsched_control_msg MakeReply(uint16_t type, const absl::Status& status) {
+  pvsched_control_msg reply = {};
+  reply.magic = PVSCHED_CONTROL_MAGIC;
+  reply.version = PVSCHED_CONTROL_VERSION;
+  reply.type = type | PVSCHED_CONTROL_REPLY;
+  reply.error = ErrorOf(status);
+  status.message().copy(reply.text, sizeof(reply.text) - 1);
+  return reply;
+}
+
+// False: the device does not read its replies. The send must not block the event loop.
+bool Send(int fd, const pvsched_control_msg& message) {
+  return send(fd, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(message);
+}
+
 }  // namespace
 
 ControlServer::~ControlServer() {
   while (!connections_.empty()) Close(connections_.begin()->first);
+  if (timer_) loop_.Remove(timer_.get());
   if (listener_) {
     loop_.Remove(listener_.get());
     unlink(path_.c_str());
@@ -71,6 +90,9 @@ absl::Status ControlServer::Listen(const std::string& path, mode_t mode) {
   ASSIGN_OR_RETURN(UniqueFd listener, ListenUnix(path, SOCK_SEQPACKET, mode));
   listener_ = std::move(listener);
   path_ = path;
+  timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  if (!timer_) return ErrnoStatus(errno, "timerfd_create");
+  RETURN_IF_ERROR(loop_.Add(timer_.get(), [this] { OnTimer(); }));
   return loop_.Add(listener_.get(), [this] { Accept(); });
 }
 
@@ -80,15 +102,63 @@ void ControlServer::Accept() {
   ucred peer = {};
   socklen_t size = sizeof(peer);
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
-  if (connections_.size() >= kMaxConnections) {
-    ++refusals_.connections;
-    LOG_EVERY_N_SEC(WARNING, 10)
-        << "too many devices are connected: closed a new connection of user " << peer.uid;
-    return;
-  }
+  MakeRoom(peer.uid);
   const int key = fd.get();
   if (!loop_.Add(key, [this, key] { OnReadable(key); }).ok()) return;
-  connections_[key] = {.fd = std::move(fd), .peer = peer.uid};
+  connections_[key] = {.fd = std::move(fd),
+                       .peer = peer.uid,
+                       .number = ++accepted_,
+                       .deadline = Clock::now() + limits_.hello_timeout};
+  without_vm_[accepted_] = key;
+  if (without_vm_.size() == 1) ArmTimer();
+}
+
+// Connections with a VM need no limit of their own: each has one of the host's VMs.
+void ControlServer::MakeRoom(uid_t peer) {
+  const auto is_of_peer = [&](const auto& entry) {
+    return connections_.at(entry.second).peer == peer;
+  };
+  const auto of_peer = std::ranges::count_if(without_vm_, is_of_peer);
+  if (static_cast<size_t>(of_peer) >= limits_.max_user_connections) {
+    CloseWithoutVm(std::ranges::find_if(without_vm_, is_of_peer)->second,
+                   "the user's devices have too many connections without a VM");
+  } else if (without_vm_.size() >= ControlLimits::kMaxConnectionsWithoutVm) {
+    CloseWithoutVm(without_vm_.begin()->second, "too many connections have no VM");
+  }
+}
+
+void ControlServer::CloseWithoutVm(int fd, absl::string_view why) {
+  OnReadable(fd);
+  const auto it = connections_.find(fd);
+  if (it == connections_.end() || it->second.vm != nullptr) return;
+  ++refusals_.connections;
+  LOG_EVERY_N_SEC(WARNING, 10) << "closed the connection of a device of user " << it->second.peer
+                               << ": " << why;
+  (void)Send(fd, MakeReply(PVSCHED_CONTROL_HELLO, absl::ResourceExhaustedError(why)));
+  Close(fd);
+}
+
+void ControlServer::OnTimer() {
+  uint64_t expirations = 0;
+  if (read(timer_.get(), &expirations, sizeof(expirations)) < 0) return;
+  const Clock::time_point now = Clock::now();
+  while (!without_vm_.empty()) {
+    const auto [number, fd] = *without_vm_.begin();
+    if (connections_.at(fd).deadline > now) break;
+    CloseWithoutVm(fd, "no VM was registered within hello-timeout");
+  }
+  ArmTimer();
+}
+
+void ControlServer::ArmTimer() {
+  itimerspec next = {};  // none
+  if (!without_vm_.empty()) {
+    const auto at = connections_.at(without_vm_.begin()->second).deadline.time_since_epoch();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
+    next.it_value = {.tv_sec = seconds.count(),
+                     .tv_nsec = std::chrono::nanoseconds(at - seconds).count()};
+  }
+  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &next, nullptr);
 }
 
 void ControlServer::OnReadable(int fd) {
@@ -111,17 +181,11 @@ void ControlServer::OnReadable(int fd) {
     LOG_EVERY_N_SEC(WARNING, 1) << "VM " << (connection.vm ? connection.vm->name : "?")
                                 << ": refused a request: " << status.message();
   }
-  pvsched_control_msg reply = {};
-  reply.magic = PVSCHED_CONTROL_MAGIC;
+  pvsched_control_msg reply = MakeReply(request.type, status);
   reply.version = std::min<uint16_t>(request.version, PVSCHED_CONTROL_VERSION);
-  reply.type = request.type | PVSCHED_CONTROL_REPLY;
   reply.seq = request.seq;
-  reply.error = StatusToErrno(status);
   reply.vcpu_id = request.vcpu_id;
-  status.message().copy(reply.text, sizeof(reply.text) - 1);
-  // A device that does not read its replies is disconnected: the send must not
-  // block the event loop.
-  if (send(fd, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(reply)) Close(fd);
+  if (!Send(fd, reply)) Close(fd);
 }
 
 absl::Status ControlServer::Handle(Connection& connection, const pvsched_control_msg& request,
@@ -136,6 +200,8 @@ absl::Status ControlServer::Handle(Connection& connection, const pvsched_control
         connection.vm,
         registry_.AddVm(std::move(vmm), connection.peer,
                         CleanVmName({request.text, strnlen(request.text, sizeof(request.text))})));
+    without_vm_.erase(connection.number);
+    ArmTimer();
     return absl::OkStatus();
   }
   if (connection.vm == nullptr) return absl::InvalidArgumentError("HELLO must come first");
@@ -180,6 +246,7 @@ void ControlServer::Close(int fd) {
   if (it == connections_.end()) return;
   loop_.Remove(fd);
   if (it->second.vm != nullptr) registry_.RemoveVm(it->second.vm);
+  without_vm_.erase(it->second.number);
   connections_.erase(it);
 }
 

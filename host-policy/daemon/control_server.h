@@ -5,13 +5,17 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "common/event_loop.h"
 #include "common/unique_fd.h"
 #include "common/unix_socket.h"
+#include "host-policy/daemon/control_limits.h"
 #include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
 #include "pvsched_control.h"
@@ -20,13 +24,15 @@ namespace pvsched {
 
 // Serves the protocol of pvsched_control.h, by which devices register the
 // records of their VM. A malformed message ends its connection, and with it the
-// registrations that came over it.
+// registrations that came over it. A connection that does not get a VM in time is
+// closed.
 //
 // Thread-safety: the event loop's thread only.
 class ControlServer {
  public:
   // Both must outlive the server.
-  ControlServer(EventLoop& loop, Registry& registry) : loop_(loop), registry_(registry) {}
+  ControlServer(EventLoop& loop, Registry& registry, const ControlLimits& limits)
+      : loop_(loop), registry_(registry), limits_(limits) {}
   ~ControlServer();
 
   // `mode` decides which users can register records, and so ask for boosts.
@@ -36,13 +42,23 @@ class ControlServer {
   const Refusals& refusals() const { return refusals_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   struct Connection {
     UniqueFd fd;
     uid_t peer;
+    uint64_t number = 0;  // in the order of their arrival
+    Clock::time_point deadline;
     Vm* vm = nullptr;  // after HELLO
   };
 
   void Accept();
+  // Closes the oldest connection without a VM if there are too many.
+  void MakeRoom(uid_t peer);
+  // Closes the connection unless its HELLO has just arrived. Tells the device `why`.
+  void CloseWithoutVm(int fd, absl::string_view why);
+  void OnTimer();
+  void ArmTimer();
   void OnReadable(int fd);
   absl::Status Handle(Connection& connection, const pvsched_control_msg& request, UniqueFd passed);
   void CloseEnded();
@@ -50,10 +66,14 @@ class ControlServer {
 
   EventLoop& loop_;
   Registry& registry_;
+  const ControlLimits limits_;
   std::string path_;
   UniqueFd listener_;
   Acceptor acceptor_;
+  UniqueFd timer_;  // the deadline of the oldest connection without a VM
+  uint64_t accepted_ = 0;
   std::map<int, Connection> connections_;
+  std::map<uint64_t, int> without_vm_;  // number -> descriptor
   Refusals refusals_;
 };
 

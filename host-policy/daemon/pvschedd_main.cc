@@ -176,9 +176,9 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& file,
                                    .priority = service.agent_priority,
                                    .scx_params = WithOptions(file, source).scx_params},
                                   *baselines));
-  Registry registry(loop, *chosen.bpf, *chosen.actuator, file.tunables);
+  Registry registry(loop, *chosen.bpf, *chosen.actuator, file.tunables, service.limits);
   RunningConfig running(source, file, registry);
-  ControlServer control(loop, registry);
+  ControlServer control(loop, registry, service.limits);
   RETURN_IF_ERROR(control.Listen(service.device_socket, service.device_socket_mode));
   RETURN_IF_ERROR(SetDeviceSocketGroup(service));
   const ScxExitRecord exits(InDirectory(service.state_dir, ScxExitRecord::kFileName));

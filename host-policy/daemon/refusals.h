@@ -15,7 +15,7 @@ struct Refusals {
   uint64_t registrations = 0;  // records of vCPUs
   uint64_t requests = 0;       // all other requests
   uint64_t malformed = 0;      // messages that ended their connection
-  uint64_t connections = 0;    // connections above the limit
+  uint64_t connections = 0;    // closed without a VM: too many, or after too long
 
   // `type`: of the refused request; untrusted.
   uint64_t& CounterOf(uint16_t type) {

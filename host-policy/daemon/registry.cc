@@ -2,28 +2,22 @@
 // Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/registry.h"
 
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
-#include <fstream>
 #include <string>
 #include <utility>
 
 #include "absl/log/log.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/errno_status.h"
 #include "common/pidfd.h"
 #include "host-policy/daemon/actuators/sched_params.h"
+#include "host-policy/daemon/memory_check.h"
 #include "pvsched_abi.h"
 
 namespace pvsched {
@@ -40,27 +34,6 @@ constexpr uint64_t kMaxRetryNs = 5 * kNsPerSecond;
 // The pause after a search, in multiples of its duration.
 constexpr uint64_t kSearchPause = 20;
 
-absl::Status VmmHasEnded() { return absl::NotFoundError("the VMM's process has ended"); }
-
-absl::StatusOr<pid_t> PidOfPidfd(int pidfd) {
-  // A VM is a process. A pidfd for each of its threads would be many VMs.
-  if ((fcntl(pidfd, F_GETFL) & PIDFD_THREAD) != 0) {
-    return absl::InvalidArgumentError(
-        "the pidfd in HELLO is of a thread, not of the VMM's process");
-  }
-  std::ifstream info(absl::StrCat("/proc/self/fdinfo/", pidfd));
-  std::string line;
-  while (std::getline(info, line)) {
-    absl::string_view value = line;
-    pid_t pid = 0;
-    if (absl::ConsumePrefix(&value, "Pid:") && absl::SimpleAtoi(value, &pid)) {
-      if (pid > 0) return pid;
-      return VmmHasEnded();
-    }
-  }
-  return absl::InvalidArgumentError("HELLO carries no pidfd of the VMM");
-}
-
 bool HasThread(pid_t pid, pid_t tid) {
   return access(absl::StrCat("/proc/", pid, "/task/", tid).c_str(), F_OK) == 0;
 }
@@ -72,34 +45,11 @@ uint64_t Now() {
   return static_cast<uint64_t>(now.tv_sec) * kNsPerSecond + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// Accepts only memory that the kernel can pin for long, and whose page faults
-// depend on no process.
-absl::Status CheckMemory(int memory, uint64_t offset, uint64_t length) {
-  struct stat info;
-  struct statfs file_system;
-  if (fstat(memory, &info) != 0 || fstatfs(memory, &file_system) != 0) {
-    return ErrnoStatus(errno, "fstat of guest memory");
-  }
-  if (file_system.f_type != TMPFS_MAGIC && file_system.f_type != HUGETLBFS_MAGIC) {
-    return absl::InvalidArgumentError(
-        "guest memory must be a memfd, shared memory or huge pages (memory-backend-memfd)");
-  }
-  if ((fcntl(memory, F_GETFL) & O_ACCMODE) != O_RDWR) {
-    return absl::InvalidArgumentError("guest memory must be open for reading and writing");
-  }
-  const uint64_t size = static_cast<uint64_t>(info.st_size);
-  if (offset % length != 0 || size < length || offset > size - length) {
-    return absl::InvalidArgumentError(absl::StrCat("offset ", offset, " of ", size,
-                                                   " bytes of guest memory does not hold ", length,
-                                                   " aligned bytes"));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
-Registry::Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableStore tunables)
-    : loop_(loop), bpf_(bpf), actuator_(actuator), tunables_(std::move(tunables)) {
+Registry::Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableStore tunables,
+                   const ControlLimits& limits)
+    : loop_(loop), bpf_(bpf), actuator_(actuator), tunables_(std::move(tunables)), limits_(limits) {
   for (uint32_t i = 0; i < PVS_MAX_VCPUS; ++i) free_slots_.push_back(i);
   for (uint32_t i = 0; i < PVS_MAX_VMS; ++i) free_vm_indexes_.push_back(i);
   ApplyHostTunables();
@@ -143,14 +93,12 @@ absl::StatusOr<Vm*> Registry::AddVm(VmmIdentity vmm, uid_t peer, std::string nam
   if (vms_.contains(pid)) {
     return absl::AlreadyExistsError(absl::StrCat("process ", pid, " already has a pvsched device"));
   }
-  if (free_vm_indexes_.empty()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the limit of ", PVS_MAX_VMS, " VMs is reached"));
-  }
+  const uid_t uid = info.st_uid;
+  RETURN_IF_ERROR(CheckRoomForVm(uid));
   auto vm = std::make_unique<Vm>();
   vm->index = free_vm_indexes_.front();
   vm->pid = pid;
-  vm->uid = info.st_uid;
+  vm->uid = uid;
   vm->name = name.empty() ? absl::StrCat("pid-", pid) : std::move(name);
   vm->pidfd = std::move(pidfd);
   RETURN_IF_ERROR(ApplyTunables(*vm));
@@ -164,6 +112,38 @@ absl::StatusOr<Vm*> Registry::AddVm(VmmIdentity vmm, uid_t peer, std::string nam
                                   << vm->uid;
   vms_[pid] = std::move(vm);
   return raw;
+}
+
+absl::Status Registry::CheckRoomForVm(uid_t uid) const {
+  if (free_vm_indexes_.empty()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the host has ", PVS_MAX_VMS, " VMs, which is the limit"));
+  }
+  // A VM whose VMM has ended counts until its device disconnects.
+  auto of_user = std::ranges::count_if(ended_, [uid](const auto& vm) { return vm->uid == uid; });
+  for (const auto& [pid, vm] : vms_) of_user += vm->uid == uid ? 1 : 0;
+  if (uid == 0 || static_cast<size_t>(of_user) < limits_.max_user_vms) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("user ", uid, " has ", of_user, " VMs, which is the limit (max-user-vms)"));
+}
+
+absl::Status Registry::CheckRoomForVcpu(const Vm& vm, uint32_t vcpu_id) {
+  if (free_slots_.empty()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the host has ", PVS_MAX_VCPUS, " vCPUs, which is the limit"));
+  }
+  // Each APIC id has a budget. Ids that used theirs recently count, too: else a
+  // VM could renew its budget by registering other ids.
+  const size_t recent = ledger_.Has(vm.pid, vcpu_id) ? 0 : ledger_.Count(vm.pid, Now());
+  if (vm.vcpus.size() + recent >= kMaxVcpusPerVm) {
+    return absl::ResourceExhaustedError(absl::StrCat("the VM has, or had recently, ",
+                                                     kMaxVcpusPerVm, " vCPUs, which is the limit"));
+  }
+  size_t of_user = 0;
+  for (const auto& [pid, other] : vms_) of_user += other->uid == vm.uid ? other->vcpus.size() : 0;
+  if (vm.uid == 0 || of_user < limits_.max_user_vcpus) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("user ", vm.uid, " has ", of_user, " vCPUs, the limit (max-user-vcpus)"));
 }
 
 void Registry::RemoveVm(Vm* vm) {
@@ -225,18 +205,7 @@ absl::Status Registry::Register(Vm& vm, uint32_t vcpu_id, UniqueFd memory, uint6
   if (vm.vcpus.contains(vcpu_id)) {
     return absl::AlreadyExistsError(absl::StrCat("vCPU ", vcpu_id, " already has a record"));
   }
-  if (vm.vcpus.size() >= kMaxVcpusPerVm || free_slots_.empty()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the limit of vCPUs is reached: ", kMaxVcpusPerVm, " for each VM, ",
-                     PVS_MAX_VCPUS, " for the host"));
-  }
-  // Each APIC id has a budget. Ids that used theirs recently count, too: else a
-  // VM could renew its budget by registering other ids.
-  if (!ledger_.Has(vm.pid, vcpu_id) &&
-      vm.vcpus.size() + ledger_.Count(vm.pid, Now()) >= kMaxVcpusPerVm) {
-    return absl::ResourceExhaustedError(
-        "too many vCPUs were registered and withdrawn recently: try again later");
-  }
+  RETURN_IF_ERROR(CheckRoomForVcpu(vm, vcpu_id));
   RETURN_IF_ERROR(CheckMemory(memory.get(), offset, PVSCHED_RECORD_SIZE));
   // The last search may be older than a vCPU that was just plugged in.
   if (SearchVcpus(vm) && !vm.kvm_vcpus.empty() && !vm.kvm_vcpus.contains(vcpu_id)) {

@@ -19,6 +19,7 @@
 #include "common/unique_fd.h"
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/budget_ledger.h"
+#include "host-policy/daemon/control_limits.h"
 #include "host-policy/daemon/tunable_store.h"
 #include "host-policy/daemon/vmm_identity.h"
 #include "host-policy/loader/bpf_object.h"
@@ -76,12 +77,13 @@ struct Vm {
 class Registry {
  public:
   // All must outlive the registry.
-  Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableStore tunables);
+  Registry(EventLoop& loop, BpfObject& bpf, Actuator& actuator, TunableStore tunables,
+           const ControlLimits& limits);
   ~Registry();
 
   // Adds the VM of the process `vmm`. The device is a process of user `peer`. If
   // the identity is not proven, that must be root or the VMM's user. A VMM has
-  // one device.
+  // one device. ResourceExhausted, here and below: room may come later.
   absl::StatusOr<Vm*> AddVm(VmmIdentity vmm, uid_t peer, std::string name);
   // Withdraws the VM's vCPUs and destroys `vm`.
   void RemoveVm(Vm* vm);
@@ -109,6 +111,8 @@ class Registry {
   // Counts a log line against the limit per second. Returns whether it is within
   // the limit: devices can connect and register without limit.
   bool ConsumeLogQuota();
+  absl::Status CheckRoomForVm(uid_t uid) const;
+  absl::Status CheckRoomForVcpu(const Vm& vm, uint32_t vcpu_id);
   void ApplyHostTunables();
   absl::Status ApplyTunables(const Vm& vm);
   // Updates kvm_vcpus; false: the last search is too recent. Searches take
@@ -131,6 +135,7 @@ class Registry {
   BpfObject& bpf_;
   Actuator& actuator_;
   TunableStore tunables_;
+  const ControlLimits limits_;
   BudgetLedger ledger_{PVS_MAX_VCPUS};
   UniqueFd retry_timer_;
   uint64_t retry_ns_ = 0;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -15,6 +16,7 @@
 #include "host-policy/daemon/account_names.h"
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/actuators/selection.h"
+#include "host-policy/daemon/control_limits.h"
 
 namespace pvsched {
 namespace {
@@ -49,11 +51,14 @@ absl::Status CheckPolicy(const std::string& text) {
   return absl::InvalidArgumentError(absl::StrCat(text, " is not a file"));
 }
 
-absl::Status CheckPriority(const std::string& text) {
-  int priority = 0;
-  if (absl::SimpleAtoi(text, &priority) && priority >= 1 && priority <= 99) return absl::OkStatus();
+template <uint32_t kMinimum, uint32_t kMaximum>
+absl::Status CheckInteger(const std::string& text) {
+  uint32_t value = 0;
+  if (absl::SimpleAtoi(text, &value) && value >= kMinimum && value <= kMaximum) {
+    return absl::OkStatus();
+  }
   return absl::InvalidArgumentError(
-      absl::StrCat("needs an integer from 1 to 99, not '", text, "'"));
+      absl::StrCat("needs an integer from ", kMinimum, " to ", kMaximum, ", not '", text, "'"));
 }
 
 // The state directory and the sockets.
@@ -136,7 +141,43 @@ std::vector<ServiceKeyInfo> ActuatorKeys() {
        .default_note = "",
        .help = "SCHED_FIFO priority of the actuator's thread. It must be above every boost:\n"
                "a boosted vCPU could otherwise keep the thread from ending the boost.",
-       .check = CheckPriority,
+       .check = CheckInteger<1, 99>,
+       .is_integer = true},
+  };
+}
+
+// What keeps one user from using up the host's tables.
+std::vector<ServiceKeyInfo> LimitKeys() {
+  constexpr ControlLimits kDefaults;
+  return {
+      {.name = "max-user-vms",
+       .type = "1..1024",
+       .default_value = absl::StrCat(kDefaults.max_user_vms),
+       .default_note = "",
+       .help = "The most VMs of one user. Root's VMs have no limit but the host's, 1024.",
+       .check = CheckInteger<1, PVS_MAX_VMS>,
+       .is_integer = true},
+      {.name = "max-user-vcpus",
+       .type = "1..4096",
+       .default_value = absl::StrCat(kDefaults.max_user_vcpus),
+       .default_note = "",
+       .help = "The most vCPUs of all VMs of one user. Root's have no limit but the host's, 4096.",
+       .check = CheckInteger<1, PVS_MAX_VCPUS>,
+       .is_integer = true},
+      {.name = "max-user-connections",
+       .type = "1..256",
+       .default_value = absl::StrCat(kDefaults.max_user_connections),
+       .default_note = "",
+       .help = "The most connections of one user's devices that have no VM yet. One more closes\n"
+               "the oldest.",
+       .check = CheckInteger<1, ControlLimits::kMaxConnectionsWithoutVm>,
+       .is_integer = true},
+      {.name = "hello-timeout",
+       .type = "MS",
+       .default_value = absl::StrCat(kDefaults.hello_timeout.count()),
+       .default_note = "",
+       .help = "Time in which a device that has connected must name its VM, in milliseconds",
+       .check = CheckInteger<1, 3'600'000>,
        .is_integer = true},
   };
 }
@@ -147,6 +188,7 @@ const std::vector<ServiceKeyInfo>& ServiceKeyInfos() {
   static const auto* const infos = [] {
     auto* const all = new std::vector<ServiceKeyInfo>(PathKeys());
     for (ServiceKeyInfo& info : ActuatorKeys()) all->push_back(std::move(info));
+    for (ServiceKeyInfo& info : LimitKeys()) all->push_back(std::move(info));
     return all;
   }();
   return *infos;
@@ -194,6 +236,12 @@ ServiceConfig ToServiceConfig(const ServiceKeys& keys) {
   }
   config.policy = text("policy");
   config.agent_priority = std::stoi(text("agent-priority"));
+  config.limits = {
+      .max_user_vms = std::stoul(text("max-user-vms")),
+      .max_user_vcpus = std::stoul(text("max-user-vcpus")),
+      .max_user_connections = std::stoul(text("max-user-connections")),
+      .hello_timeout = std::chrono::milliseconds(std::stoul(text("hello-timeout"))),
+  };
   return config;
 }
 

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "host-policy/daemon/control_limits.h"
 
 namespace pvsched {
 
@@ -51,6 +52,7 @@ struct ServiceConfig {
   std::string actuators;
   std::string policy;  // empty: the default policy
   int agent_priority = 0;
+  ControlLimits limits;
 
   bool operator==(const ServiceConfig&) const = default;
 };

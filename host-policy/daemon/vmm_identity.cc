@@ -2,14 +2,22 @@
 // Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/vmm_identity.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <fstream>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/errno_status.h"
 #include "common/peer.h"
+#include "common/pidfd.h"
 
 namespace pvsched {
 
@@ -19,10 +27,31 @@ absl::StatusOr<VmmIdentity> IdentifyVmm(UniqueFd passed) {
   }
   struct stat info;
   if (fstat(passed.get(), &info) != 0) return ErrnoStatus(errno, "fstat of HELLO's descriptor");
-  if (!S_ISSOCK(info.st_mode)) return VmmIdentity{.pidfd = std::move(passed), .is_proven = false};
+  if (!S_ISSOCK(info.st_mode)) return VmmIdentity{.pidfd = std::move(passed)};
   RETURN_IF_ERROR(CheckAcceptedSocket(passed.get()));
   ASSIGN_OR_RETURN(Peer peer, GetPeer(passed.get()));
   return VmmIdentity{.pidfd = std::move(peer.pidfd), .is_proven = true};
+}
+
+absl::Status VmmHasEnded() { return absl::NotFoundError("the VMM's process has ended"); }
+
+absl::StatusOr<pid_t> PidOfPidfd(int pidfd) {
+  // A VM is a process. A pidfd for each of its threads would be many VMs.
+  if ((fcntl(pidfd, F_GETFL) & PIDFD_THREAD) != 0) {
+    return absl::InvalidArgumentError(
+        "the pidfd in HELLO is of a thread, not of the VMM's process");
+  }
+  std::ifstream info(absl::StrCat("/proc/self/fdinfo/", pidfd));
+  std::string line;
+  while (std::getline(info, line)) {
+    absl::string_view value = line;
+    pid_t pid = 0;
+    if (absl::ConsumePrefix(&value, "Pid:") && absl::SimpleAtoi(value, &pid)) {
+      if (pid > 0) return pid;
+      return VmmHasEnded();
+    }
+  }
+  return absl::InvalidArgumentError("HELLO carries no pidfd of the VMM");
 }
 
 }  // namespace pvsched

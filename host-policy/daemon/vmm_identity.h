@@ -3,6 +3,9 @@
 #ifndef PVSCHED_HOST_POLICY_DAEMON_VMM_IDENTITY_H_
 #define PVSCHED_HOST_POLICY_DAEMON_VMM_IDENTITY_H_
 
+#include <sys/types.h>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/unique_fd.h"
 
@@ -18,6 +21,10 @@ struct VmmIdentity {
 // From the descriptor in HELLO: the vfio-user socket, of which the kernel names
 // the peer, or a pidfd, which Registry::AddVm() checks. Closes the socket.
 absl::StatusOr<VmmIdentity> IdentifyVmm(UniqueFd passed);
+
+absl::Status VmmHasEnded();
+// The process of a VMM's pidfd.
+absl::StatusOr<pid_t> PidOfPidfd(int pidfd);
 
 }  // namespace pvsched
 

@@ -2,6 +2,7 @@
 // Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/pvschedd_options.h"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/actuators/selection.h"
+#include "host-policy/daemon/control_limits.h"
 #include "host-policy/daemon/service_config.h"
 #include "nlohmann/json.hpp"
 
@@ -72,6 +74,21 @@ TEST_F(PvscheddOptionsTest, BadModeAndBadActuatorAreUsageErrors) {
   EXPECT_THAT(error_, HasSubstr("'0680' is no octal mode"));
   EXPECT_EQ(Parse({"--actuator", "fast"}), 2);
   EXPECT_THAT(error_, HasSubstr("'fast' is no actuator"));
+}
+
+TEST_F(PvscheddOptionsTest, LimitsOfAUserAreOptionsWithARange) {
+  EXPECT_EQ(Parse({}), std::nullopt);
+  EXPECT_EQ(Service().limits, ControlLimits{});
+  EXPECT_EQ(Parse({"--max-user-vms", "3", "--max-user-vcpus", "4", "--max-user-connections", "5",
+                   "--hello-timeout", "250"}),
+            std::nullopt);
+  EXPECT_EQ(Service().limits, (ControlLimits{.max_user_vms = 3,
+                                             .max_user_vcpus = 4,
+                                             .max_user_connections = 5,
+                                             .hello_timeout = std::chrono::milliseconds(250)}));
+  EXPECT_EQ(Parse({"--max-user-vms", "1025"}), 2);
+  EXPECT_THAT(error_, HasSubstr("needs an integer from 1 to 1024"));
+  EXPECT_EQ(Parse({"--hello-timeout", "0"}), 2);
 }
 
 TEST_F(PvscheddOptionsTest, HelpHasTheDefaultsOfTheSource) {
