@@ -93,7 +93,7 @@ absl::StatusOr<Vm*> Registry::AddVm(VmmIdentity vmm, uid_t peer, std::string nam
   if (vms_.contains(pid)) {
     return absl::AlreadyExistsError(absl::StrCat("process ", pid, " already has a pvsched device"));
   }
-  const uid_t uid = info.st_uid;
+  const uid_t uid = vmm.is_proven ? vmm.uid : info.st_uid;
   RETURN_IF_ERROR(CheckRoomForVm(uid));
   auto vm = std::make_unique<Vm>();
   vm->index = free_vm_indexes_.front();

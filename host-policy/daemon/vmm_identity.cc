@@ -30,7 +30,7 @@ absl::StatusOr<VmmIdentity> IdentifyVmm(UniqueFd passed) {
   if (!S_ISSOCK(info.st_mode)) return VmmIdentity{.pidfd = std::move(passed)};
   RETURN_IF_ERROR(CheckAcceptedSocket(passed.get()));
   ASSIGN_OR_RETURN(Peer peer, GetPeer(passed.get()));
-  return VmmIdentity{.pidfd = std::move(peer.pidfd), .is_proven = true};
+  return VmmIdentity{.pidfd = std::move(peer.pidfd), .is_proven = true, .uid = peer.uid};
 }
 
 absl::Status VmmHasEnded() { return absl::NotFoundError("the VMM's process has ended"); }

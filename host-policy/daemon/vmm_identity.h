@@ -16,6 +16,9 @@ struct VmmIdentity {
   UniqueFd pidfd;
   // The VMM itself has connected to the device. Else the device only names it.
   bool is_proven = false;
+  // If it is proven: the user as whom it connected. By now it may have executed a
+  // setuid program of root.
+  uid_t uid = 0;
 };
 
 // From the descriptor in HELLO: the vfio-user socket, of which the kernel names
