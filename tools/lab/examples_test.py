@@ -74,6 +74,15 @@ class ProxmoxTest(unittest.TestCase):
         self.assertEqual(device["driver"], "vfio-user-pci")
         self.assertEqual(device["bus"], port["id"])
 
+    def test_pages_with_pvsched_deviced_give_qemu_one_device(self):
+        devices = []
+        for name in ("install", "libvirt", "proxmox"):
+            page = (CHECKOUT / f"docs/how-to/{name}.md").read_text(encoding="utf-8").replace("\\\"", '"')
+            text = re.search(r'{"driver":"vfio-user-pci".*?}}', page, re.S)[0]
+            devices.append(json.loads(text))
+        self.assertIn("x-msg-timeout", devices[0])
+        self.assertEqual(devices, [devices[0]] * 3)
+
 
 @unittest.skipIf(yaml is None, "python3-yaml is not installed")
 class KubevirtTest(unittest.TestCase):

@@ -22,7 +22,6 @@ _SCRIPT = "libvirt.sh"
 _PAGE = CHECKOUT / "docs/how-to/libvirt.md"
 _PACKAGES = ("pvsched", "pvsched-device")
 _NEWER = "+newer1"  # appended to the version for the upgrade
-_PATIENCE_MS = 60000
 _TRIES_MAX = 3  # on emulated hosts
 
 
@@ -40,17 +39,6 @@ def domain(page, elements):
     if len(parts) < 2:
         raise LabError(f"the domain of {_PAGE} has no line of dots")
     return parts[0] + elements + "".join(parts[1:])
-
-
-def patient(xml):
-    """The domain for an emulated host. There a device may need more than QEMU's 5 s to start.
-
-    QEMU closes the connection if an answer comes later, and the VM has lost its device.
-    """
-    found = '"driver":"vfio-user-pci",'
-    if found not in xml:
-        raise LabError(f"the domain of {_PAGE} has no device {found}")
-    return xml.replace(found, f'{found}"x-msg-timeout":{_PATIENCE_MS},')
 
 
 def run(tally, root, debs):
@@ -90,7 +78,7 @@ def _run_host(job):
 def _files(root, debs):
     files = {f"/lab/tests/{path.name}": path.read_bytes() for path in (_TESTS / _SCRIPT, NESTED / "lib.sh")}
     xml = domain(_PAGE.read_text(), (_TESTS / "domain.xml").read_text())
-    files["/lab/tests/vm1.xml"] = (patient(xml) if machine.why_no_kvm() else xml).encode()
+    files["/lab/tests/vm1.xml"] = xml.encode()
     for deb in debs:
         name, _, rest = deb.name.partition("_")
         if name in _PACKAGES:

@@ -40,14 +40,10 @@ class DomainTest(unittest.TestCase):
         self.assertEqual(domain.findtext("name"), "vm1")
         self.assertIsNotNone(domain.find("memoryBacking/access[@mode='shared']"))
         arguments = [arg.get("value") for arg in domain.iter("{http://libvirt.org/schemas/domain/qemu/1.0}arg")]
-        self.assertEqual([json.loads(value)["driver"] for value in arguments if value.startswith("{")],
-                         ["pcie-root-port", "vfio-user-pci"])
-
-    def test_only_the_device_of_an_emulated_host_waits_longer(self):
-        self.assertEqual(system.patient("""value='{"driver":"vfio-user-pci","id":"a"}'"""),
-                         """value='{"driver":"vfio-user-pci","x-msg-timeout":60000,"id":"a"}'""")
-        with self.assertRaises(system.LabError):
-            system.patient("<domain/>")
+        port, device = (json.loads(value) for value in arguments if value.startswith("{"))
+        self.assertEqual((port["driver"], device["driver"]), ("pcie-root-port", "vfio-user-pci"))
+        # An answer after QEMU's default, 5 s, would cost the VM its device.
+        self.assertGreaterEqual(device["x-msg-timeout"], 60000)
 
 
 class RunTest(unittest.TestCase):
