@@ -2,12 +2,18 @@
 // Copyright (C) 2026 The pvsched authors
 #include "common/journal_log.h"
 
+#include <endian.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
 #include "absl/log/globals.h"
 #include "absl/log/log_entry.h"
@@ -15,6 +21,8 @@
 #include "absl/log/log_sink_registry.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/unique_fd.h"
+#include "common/unix_socket.h"
 
 namespace pvsched {
 namespace {
@@ -37,8 +45,14 @@ bool IsNamedByEnvironment() {
          stream == absl::StrCat(info.st_dev, ":", info.st_ino);
 }
 
+thread_local const LogSubject* current_subject = nullptr;
+
 class JournalSink : public absl::LogSink {
  public:
+  explicit JournalSink(const std::string& path) {
+    if (CheckUnixPath(path).ok()) path.copy(address_.sun_path, path.size());
+  }
+
   void Send(const absl::LogEntry& entry) override {
     const int error = errno;
     std::string text(entry.text_message());
@@ -48,9 +62,32 @@ class JournalSink : public absl::LogSink {
     } else if (entry.log_severity() == absl::LogSeverity::kFatal) {
       absl::StrAppend(&text, " (", entry.source_basename(), ":", entry.source_line(), ")");
     }
-    WriteToStderr(WithPriority(JournalPriority(entry.log_severity(), entry.verbosity()), text));
+    const int priority = JournalPriority(entry.log_severity(), entry.verbosity());
+    const LogSubject* subject = LogSubject::Current();
+    if (subject == nullptr || !SendEntry(*subject, priority, text)) {
+      WriteToStderr(WithPriority(priority, text));
+    }
     errno = error;
   }
+
+ private:
+  // False: the journal does not take the entry at once. libsystemd would wait for it.
+  bool SendEntry(const LogSubject& subject, int priority, const std::string& text) const {
+    // Not before it is needed: pvsched-device may open no socket.
+    static const UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    std::vector<std::pair<std::string, std::string>> fields = {
+        {"MESSAGE", text},
+        {"PRIORITY", absl::StrCat(priority)},
+        {"SYSLOG_IDENTIFIER", program_invocation_short_name},
+        {"PVSCHED_VM", subject.vm()}};
+    if (subject.vcpu()) fields.emplace_back("PVSCHED_VCPU", absl::StrCat(*subject.vcpu()));
+    const std::string data = JournalEntry(fields);
+    return sendto(fd.get(), data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                  reinterpret_cast<const sockaddr*>(&address_),
+                  sizeof(address_)) == static_cast<ssize_t>(data.size());
+  }
+
+  sockaddr_un address_{.sun_family = AF_UNIX, .sun_path = {}};
 };
 
 }  // namespace
@@ -61,11 +98,33 @@ bool IsStderrJournal() {
   return is_journal;
 }
 
-void LogToJournal() {
+void LogToJournal(const std::string& socket) {
   if (!IsStderrJournal()) return;
-  static absl::LogSink* const sink = new JournalSink;
+  static absl::LogSink* const sink = new JournalSink(socket);
   absl::AddLogSink(sink);
   absl::SetStderrThreshold(absl::LogSeverityAtLeast::kInfinity);
+}
+
+LogSubject::LogSubject(std::string vm, std::optional<uint32_t> vcpu)
+    : vm_(std::move(vm)), vcpu_(vcpu), outer_(std::exchange(current_subject, this)) {}
+
+LogSubject::~LogSubject() { current_subject = outer_; }
+
+const LogSubject* LogSubject::Current() { return current_subject; }
+
+std::string JournalEntry(absl::Span<const std::pair<std::string, std::string>> fields) {
+  std::string entry;
+  for (const auto& [name, value] : fields) {
+    if (value.find('\n') == std::string::npos) {
+      absl::StrAppend(&entry, name, "=", value, "\n");
+      continue;
+    }
+    const uint64_t size = htole64(value.size());
+    absl::StrAppend(&entry, name, "\n",
+                    absl::string_view(reinterpret_cast<const char*>(&size), sizeof(size)), value,
+                    "\n");
+  }
+  return entry;
 }
 
 void PrintError(absl::string_view program, absl::string_view message) {

@@ -3,10 +3,14 @@
 #ifndef PVSCHED_COMMON_JOURNAL_LOG_H_
 #define PVSCHED_COMMON_JOURNAL_LOG_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/base/log_severity.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace pvsched {
 
@@ -15,8 +19,33 @@ bool IsStderrJournal();
 
 // If standard error is the journal, log messages get the prefix of their
 // priority, such as <4>, in front of each line. Abseil's own prefix is left out:
-// the journal has date and process. Call it once, after absl::InitializeLog().
-void LogToJournal();
+// the journal has date and process. Messages about a LogSubject go to the
+// journal's `socket`, with fields. Call it once, after absl::InitializeLog().
+void LogToJournal(const std::string& socket = "/run/systemd/journal/socket");
+
+// The VM, and the vCPU, that all log messages of this thread are about, until it
+// is destroyed. The latest of several counts.
+class LogSubject {
+ public:
+  explicit LogSubject(std::string vm, std::optional<uint32_t> vcpu = std::nullopt);
+  ~LogSubject();
+  LogSubject(const LogSubject&) = delete;
+  LogSubject& operator=(const LogSubject&) = delete;
+
+  // nullptr: none.
+  static const LogSubject* Current();
+
+  const std::string& vm() const { return vm_; }
+  std::optional<uint32_t> vcpu() const { return vcpu_; }
+
+ private:
+  const std::string vm_;
+  const std::optional<uint32_t> vcpu_;
+  const LogSubject* const outer_;
+};
+
+// An entry in the journal's native protocol, of (NAME, value) each.
+std::string JournalEntry(absl::Span<const std::pair<std::string, std::string>> fields);
 
 // Prints "PROGRAM: MESSAGE" to standard error, with the priority of an error if
 // that is the journal. For errors that end a program.

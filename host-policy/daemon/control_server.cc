@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
 #include "common/fd_passing.h"
+#include "common/journal_log.h"
 #include "common/unix_socket.h"
 #include "host-policy/daemon/vm_name.h"
 #include "host-policy/daemon/vmm_identity.h"
@@ -53,6 +54,19 @@ absl::Status CheckVersion(uint16_t version) {
   return absl::UnimplementedError(absl::StrCat("the device has protocol version ", version,
                                                ", pvschedd has version ", PVSCHED_CONTROL_VERSION,
                                                ": install both from one release"));
+}
+
+// The vCPU that a request is about, if it is about one.
+std::optional<uint32_t> VcpuOf(const pvsched_control_msg& request) {
+  switch (request.type) {
+    case PVSCHED_CONTROL_REGISTER:
+    case PVSCHED_CONTROL_WITHDRAW:
+    case PVSCHED_CONTROL_THREAD:
+    case PVSCHED_CONTROL_PREEMPT_COUNT:
+      return request.vcpu_id;
+    default:
+      return std::nullopt;
+  }
 }
 
 // A device may ask again after EAGAIN: room comes when another VM ends.
@@ -178,6 +192,9 @@ void ControlServer::OnReadable(int fd) {
   const absl::Status status = Handle(connection, request, std::move(passed));
   if (!status.ok()) {
     ++refusals_.CounterOf(request.type);
+    // Before HELLO is accepted, the VM's name is only what the device says.
+    std::optional<LogSubject> subject;
+    if (connection.vm != nullptr) subject.emplace(connection.vm->name, VcpuOf(request));
     LOG_EVERY_N_SEC(WARNING, 1) << "VM " << (connection.vm ? connection.vm->name : "?")
                                 << ": refused a request: " << status.message();
   }

@@ -15,6 +15,7 @@
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
+#include "common/journal_log.h"
 #include "common/pidfd.h"
 #include "host-policy/daemon/actuators/sched_params.h"
 #include "host-policy/daemon/memory_check.h"
@@ -108,6 +109,7 @@ absl::StatusOr<Vm*> Registry::AddVm(VmmIdentity vmm, uid_t peer, std::string nam
     return status;
   }
   free_vm_indexes_.pop_front();
+  const LogSubject subject(vm->name);
   LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm->name << ": process " << vm->pid << ", user "
                                   << vm->uid;
   vms_[pid] = std::move(vm);
@@ -147,6 +149,7 @@ absl::Status Registry::CheckRoomForVcpu(const Vm& vm, uint32_t vcpu_id) {
 }
 
 void Registry::RemoveVm(Vm* vm) {
+  const LogSubject subject(vm->name);
   WithdrawAll(*vm);
   loop_.Remove(vm->pidfd.get());
   LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm->name << ": its device has disconnected";
@@ -159,6 +162,7 @@ void Registry::RemoveVm(Vm* vm) {
 // Releases the records and the pid at once: another process may get the pid.
 // The Vm lives until its device disconnects.
 void Registry::OnVmmEnd(Vm& vm) {
+  const LogSubject subject(vm.name);
   loop_.Remove(vm.pidfd.get());
   LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm.name << ": its VMM has ended";
   WithdrawAll(vm);
@@ -263,6 +267,7 @@ bool Registry::SearchVcpus(Vm& vm) {
   vm.next_search_at = end + kSearchPause * (end - start);
   vm.kvm_vcpus.clear();
   if (!found.ok()) {
+    const LogSubject subject(vm.name);
     LOG_EVERY_N_SEC(WARNING, 10) << "VM " << vm.name << ": " << found.status().message();
     return true;
   }
@@ -281,6 +286,7 @@ bool Registry::BindIfFound(Vm& vm, Vcpu& vcpu) {
   if (!HasThread(vm.pid, found->second)) return false;
   const absl::Status status = Bind(vm, vcpu, found->second);
   if (!status.ok()) {
+    const LogSubject subject(vm.name, vcpu.id);
     LOG_EVERY_N_SEC(WARNING, 1) << "VM " << vm.name << " vCPU " << vcpu.id << ": "
                                 << status.message();
   }
@@ -318,6 +324,7 @@ void Registry::OnRetryTimer() {
 }
 
 absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
+  const LogSubject subject(vm.name, vcpu.id);
   UniqueFd pidfd(pidfd_open(tid, PIDFD_THREAD));
   if (!pidfd) return ErrnoStatus(errno, absl::StrCat("pidfd_open of thread ", tid));
   // After pidfd_open(): while the pidfd's thread lives, the tid is not reused.
@@ -358,6 +365,7 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
 
 void Registry::Unbind(const Vm& vm, Vcpu& vcpu) {
   if (vcpu.tid == 0) return;
+  const LogSubject subject(vm.name, vcpu.id);
   actuator_.Remove(vcpu.slot);
   // Charges the CPU time since the vCPU's last event.
   bpf_.RunTimer(vcpu.tid);
