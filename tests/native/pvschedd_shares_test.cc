@@ -13,6 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
+#include "common/fd_passing.h"
+#include "common/pidfd.h"
 #include "gtest/gtest.h"
 #include "tests/native/host_daemon.h"
 #include "tests/native/user_process.h"
@@ -155,6 +158,26 @@ TEST_F(PvscheddSharesTest, OneMoreConnectionWithoutVmClosesTheUsersOldest) {
   EXPECT_EQ(alice.result(), "0 " + later_ + "0 0 0");
   EXPECT_EQ(roots.Hello(getpid(), "root"), 0) << "it is older, but of another user";
   EXPECT_EQ(daemon_.Ctl("stats")["refusals"]["connection"], 1);
+}
+
+TEST_F(PvscheddSharesTest, HelloThatHasArrivedCountsBeforeItsConnectionIsClosed) {
+  Start({"--max-user-connections", "1"});
+  ControlConnection& with_vm = Open();
+  ASSERT_EQ(with_vm.Hello(getpid(), "vm"), 0);
+  ControlConnection& oldest = Open();
+  ASSERT_EQ(with_vm.Withdraw(0), 0) << "pvschedd has accepted the oldest before";
+  kill(daemon_.pid(), SIGSTOP);
+  ASSERT_EQ(waitpid(daemon_.pid(), nullptr, WUNTRACED), daemon_.pid());
+  Open();  // pvschedd sees it before the HELLO
+  const UniqueFd vmm(pidfd_open(StartIdleProcess(), 0));
+  const pvsched_control_msg hello = oldest.Message(PVSCHED_CONTROL_HELLO);
+  const int fd = vmm.get();
+  ASSERT_TRUE(SendWithFds(oldest.fd(), &hello, sizeof(hello), absl::MakeConstSpan(&fd, 1)).ok());
+  kill(daemon_.pid(), SIGCONT);
+  pvsched_control_msg reply = {};
+  ASSERT_EQ(recv(oldest.fd(), &reply, sizeof(reply), 0), sizeof(reply));
+  EXPECT_EQ(reply.error, 0) << reply.text;
+  EXPECT_EQ(oldest.Withdraw(0), 0);
 }
 
 TEST_F(PvscheddSharesTest, ConnectionWithoutVmIsClosedInTime) {
