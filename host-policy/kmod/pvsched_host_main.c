@@ -156,3 +156,4 @@ module_exit(host_exit);
 
 MODULE_DESCRIPTION("pvsched: scheduling parameters of vCPU threads, set from BPF");
 MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

@@ -60,9 +60,10 @@ class KernelVersionTest(unittest.TestCase):
 
 
 class ProjectVersionTest(unittest.TestCase):
-    def test_the_guest_module_has_the_projects_version(self):
-        self.assertEqual(_found("guest-driver/pvsched_pci.c", r'MODULE_VERSION\("(.*)"\)'),
-                         _found("CMakeLists.txt", r"project\(pvsched VERSION ([\d.]+)"))
+    def test_the_modules_have_the_projects_version(self):
+        version = _found("CMakeLists.txt", r"project\(pvsched VERSION ([\d.]+)")
+        for path in ("guest-driver/pvsched_pci.c", "host-policy/kmod/pvsched_host_main.c"):
+            self.assertEqual(_found(path, r'MODULE_VERSION\("(.*)"\)'), version, path)
 
 
 class QemuVersionTest(unittest.TestCase):
