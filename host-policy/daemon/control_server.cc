@@ -146,8 +146,8 @@ void ControlServer::CloseWithoutVm(int fd, absl::string_view why) {
   const auto it = connections_.find(fd);
   if (it == connections_.end() || it->second.vm != nullptr) return;
   ++refusals_.connections;
-  LOG_EVERY_N_SEC(WARNING, 10) << "closed the connection of a device of user " << it->second.peer
-                               << ": " << why;
+  LOG_IF(WARNING, log_quota_.Consume(it->second.peer))
+      << "closed the connection of a device of user " << it->second.peer << ": " << why;
   (void)Send(fd, MakeReply(PVSCHED_CONTROL_HELLO, absl::ResourceExhaustedError(why)));
   Close(fd);
 }
@@ -182,8 +182,9 @@ void ControlServer::OnReadable(int fd) {
   if (!received.ok()) {
     if (!absl::IsOutOfRange(received.status())) {
       ++refusals_.malformed;
-      LOG_EVERY_N_SEC(WARNING, 1) << "closed the connection of a device of user " << connection.peer
-                                  << ": " << received.status().message();
+      LOG_IF(WARNING, log_quota_.Consume(connection.peer))
+          << "closed the connection of a device of user " << connection.peer << ": "
+          << received.status().message();
     }
     return Close(fd);
   }
@@ -195,8 +196,9 @@ void ControlServer::OnReadable(int fd) {
     // Before HELLO is accepted, the VM's name is only what the device says.
     std::optional<LogSubject> subject;
     if (connection.vm != nullptr) subject.emplace(connection.vm->name, VcpuOf(request));
-    LOG_EVERY_N_SEC(WARNING, 1) << "VM " << (connection.vm ? connection.vm->name : "?")
-                                << ": refused a request: " << status.message();
+    LOG_IF(WARNING, log_quota_.Consume(connection.vm ? connection.vm->uid : connection.peer))
+        << "VM " << (connection.vm ? connection.vm->name : "?")
+        << ": refused a request: " << status.message();
   }
   pvsched_control_msg reply = MakeReply(request.type, status);
   reply.version = std::min<uint16_t>(request.version, PVSCHED_CONTROL_VERSION);

@@ -16,6 +16,7 @@
 #include "common/unique_fd.h"
 #include "common/unix_socket.h"
 #include "host-policy/daemon/control_limits.h"
+#include "host-policy/daemon/log_quota.h"
 #include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
 #include "pvsched_control.h"
@@ -75,6 +76,7 @@ class ControlServer {
   std::map<int, Connection> connections_;
   std::map<uint64_t, int> without_vm_;  // number -> descriptor
   Refusals refusals_;
+  LogQuota log_quota_{8, 1};
 };
 
 }  // namespace pvsched

@@ -26,8 +26,6 @@ namespace {
 
 // A limit for each VM: one VM cannot take all slots of the host.
 constexpr size_t kMaxVcpusPerVm = 1024;
-// Lines that devices can cause in a second.
-constexpr int kMaxLogLines = 64;
 constexpr uint64_t kNsPerSecond = 1'000'000'000;
 // The pause before a vCPU's thread is searched again doubles from the first to the second.
 constexpr uint64_t kFirstRetryNs = kNsPerSecond / 50;
@@ -66,15 +64,6 @@ Registry::~Registry() {
   loop_.Remove(retry_timer_.get());
 }
 
-bool Registry::ConsumeLogQuota() {
-  const uint64_t now = Now();
-  if (now - log_second_ >= kNsPerSecond) {
-    log_second_ = now;
-    log_lines_ = 0;
-  }
-  return ++log_lines_ <= kMaxLogLines;
-}
-
 absl::StatusOr<Vm*> Registry::AddVm(VmmIdentity vmm, uid_t peer, std::string name) {
   UniqueFd pidfd = std::move(vmm.pidfd);
   ASSIGN_OR_RETURN(pid_t pid, PidOfPidfd(pidfd.get()));
@@ -110,8 +99,8 @@ absl::StatusOr<Vm*> Registry::AddVm(VmmIdentity vmm, uid_t peer, std::string nam
   }
   free_vm_indexes_.pop_front();
   const LogSubject subject(vm->name);
-  LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm->name << ": process " << vm->pid << ", user "
-                                  << vm->uid;
+  LOG_IF(INFO, log_quota_.Consume(vm->uid))
+      << "VM " << vm->name << ": process " << vm->pid << ", user " << vm->uid;
   vms_[pid] = std::move(vm);
   return raw;
 }
@@ -152,7 +141,7 @@ void Registry::RemoveVm(Vm* vm) {
   const LogSubject subject(vm->name);
   WithdrawAll(*vm);
   loop_.Remove(vm->pidfd.get());
-  LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm->name << ": its device has disconnected";
+  LOG_IF(INFO, log_quota_.Consume(vm->uid)) << "VM " << vm->name << ": its device has disconnected";
   free_vm_indexes_.push_back(vm->index);
   if (std::erase_if(ended_, [vm](const auto& ended) { return ended.get() == vm; }) == 0) {
     vms_.erase(vm->pid);
@@ -164,7 +153,7 @@ void Registry::RemoveVm(Vm* vm) {
 void Registry::OnVmmEnd(Vm& vm) {
   const LogSubject subject(vm.name);
   loop_.Remove(vm.pidfd.get());
-  LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm.name << ": its VMM has ended";
+  LOG_IF(INFO, log_quota_.Consume(vm.uid)) << "VM " << vm.name << ": its VMM has ended";
   WithdrawAll(vm);
   ended_.push_back(std::move(vms_.extract(vm.pid).mapped()));
 }
@@ -359,7 +348,8 @@ absl::Status Registry::Bind(Vm& vm, Vcpu& vcpu, pid_t tid) {
   vcpu.thread_pidfd = std::move(pidfd);
   vcpu.tid = tid;
   ledger_.Drop(vm.pid, vcpu.id);
-  LOG_IF(INFO, ConsumeLogQuota()) << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
+  LOG_IF(INFO, log_quota_.Consume(vm.uid))
+      << "VM " << vm.name << " vCPU " << vcpu.id << ": thread " << tid;
   return absl::OkStatus();
 }
 

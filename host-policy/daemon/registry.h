@@ -20,6 +20,7 @@
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/budget_ledger.h"
 #include "host-policy/daemon/control_limits.h"
+#include "host-policy/daemon/log_quota.h"
 #include "host-policy/daemon/tunable_store.h"
 #include "host-policy/daemon/vmm_identity.h"
 #include "host-policy/loader/bpf_object.h"
@@ -108,9 +109,6 @@ class Registry {
   const std::map<pid_t, std::unique_ptr<Vm>>& vms() const { return vms_; }
 
  private:
-  // Counts a log line against the limit per second. Returns whether it is within
-  // the limit: devices can connect and register without limit.
-  bool ConsumeLogQuota();
   absl::Status CheckRoomForVm(uid_t uid) const;
   absl::Status CheckRoomForVcpu(const Vm& vm, uint32_t vcpu_id);
   void ApplyHostTunables();
@@ -143,8 +141,8 @@ class Registry {
   std::vector<std::unique_ptr<Vm>> ended_;  // the VMM has ended, the device is connected
   std::deque<uint32_t> free_slots_;
   std::deque<uint32_t> free_vm_indexes_;
-  uint64_t log_second_ = 0;
-  int log_lines_ = 0;
+  // Devices can connect and register without limit.
+  LogQuota log_quota_{56, 40};
 };
 
 }  // namespace pvsched
