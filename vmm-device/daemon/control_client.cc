@@ -30,13 +30,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// The delay before a retry starts at the minimum and doubles.
-constexpr milliseconds kMinRetryDelay{50};
-constexpr milliseconds kMaxRetryDelay{60'000};
-// While no process listens, inotify reports the next socket. Retries only cover
-// the time between pvschedd's bind() and its listen().
-constexpr milliseconds kMaxRetryDelayWithoutListener{1000};
-// The same for records that wait for room. Room comes when a VM ends.
+// The first delay of records that wait for room. Room comes when a VM ends.
 constexpr milliseconds kMinRoomDelay{1000};
 // A pvschedd that ended after this time was not in a crash loop: the delay
 // starts at the minimum.
@@ -92,13 +86,12 @@ ControlClient::ControlClient(const Options& options, UniqueFd epoll, UniqueFd ti
     : options_(options),
       epoll_(std::move(epoll)),
       timer_(std::move(timer)),
-      watch_(std::move(watch)),
-      retry_delay_(kMinRetryDelay) {}
+      watch_(std::move(watch)) {}
 
 void ControlClient::StartSession(UniqueFd vmm_pidfd, int vfio_user_socket) {
   vmm_ = std::move(vmm_pidfd);
   vfio_user_socket_ = CheckAcceptedSocket(vfio_user_socket).ok() ? vfio_user_socket : kNoFd;
-  retry_delay_ = kMinRetryDelay;
+  retry_delay_.Restart();
   watch_->Arm();
   const absl::Status status = TryToConnect();
   if (absl::IsNotFound(status) || absl::IsUnavailable(status)) {
@@ -131,7 +124,7 @@ void ControlClient::HandleEvents() {
     } else if (fd == watch_->fd()) {
       if (!watch_->Drain() || !vmm_ || connected()) continue;
       watch_->Arm();
-      retry_delay_ = kMinRetryDelay;
+      retry_delay_.Restart();
       is_due = true;
     } else {
       is_lost = true;  // pvschedd sends replies only, so this is the end of the stream
@@ -141,7 +134,7 @@ void ControlClient::HandleEvents() {
     LOG(WARNING) << "pvschedd closed the connection: " << records_.size()
                  << " records are kept until it accepts a new one";
     version_ = PVSCHED_CONTROL_VERSION;  // the next one may be newer
-    DisconnectAndRetry();
+    DisconnectAndRetry(RetryReason::kRefused);
   } else if (is_due && vmm_) {
     if (connected()) {
       RegisterWaiting();
@@ -165,7 +158,7 @@ absl::Status ControlClient::TryToConnect() {
     Disconnect();
     // AlreadyExists: pvschedd may not have seen the end of the last connection
     // yet, so retry. Any other refusal is final for this pvschedd.
-    if (absl::IsAlreadyExists(status)) ScheduleRetry(/*is_listening=*/true);
+    if (absl::IsAlreadyExists(status)) ScheduleRetry(RetryReason::kRefused);
     return status;
   }
   if (connected()) {  // no room
@@ -175,8 +168,8 @@ absl::Status ControlClient::TryToConnect() {
   }
   VLOG(1) << "not connected to pvschedd: " << status;
   // NotFound: the watch reports the socket. Aborted: the retry is scheduled.
-  if (absl::IsUnavailable(status)) ScheduleRetry(/*is_listening=*/false);
-  if (absl::IsResourceExhausted(status)) ScheduleRetry(/*is_listening=*/true);
+  if (absl::IsUnavailable(status)) ScheduleRetry(RetryReason::kNoListener);
+  if (absl::IsResourceExhausted(status)) ScheduleRetry(RetryReason::kRefused);
   return status;
 }
 
@@ -252,7 +245,7 @@ void ControlClient::RegisterWaiting() {
     const absl::Status status = SendRegister(vcpu_id, records_.at(vcpu_id));
     if (!connected()) return;  // all records are registered with the next connection
     if (absl::IsResourceExhausted(status)) {
-      room_delay_ = std::min(room_delay_ * 2, kMaxRetryDelay);
+      room_delay_ = std::min(room_delay_ * 2, RetryDelay::kMaxRefused);
       return ArmTimer(room_delay_);
     }
     LOG_IF(WARNING, !status.ok()) << "vCPU " << vcpu_id
@@ -270,19 +263,17 @@ void ControlClient::Disconnect() {
 
 // The watch is armed before the next attempt: a socket that appears in between
 // is then reported. It is not armed again later, which would drop events.
-void ControlClient::DisconnectAndRetry() {
+void ControlClient::DisconnectAndRetry(RetryReason reason) {
   Disconnect();
   watch_->Arm();
-  ScheduleRetry(/*is_listening=*/true);
+  ScheduleRetry(reason);
 }
 
-void ControlClient::ScheduleRetry(bool is_listening) {
-  if (is_listening && Clock::now() - connected_at_ > kStableConnection) {
-    retry_delay_ = kMinRetryDelay;
+void ControlClient::ScheduleRetry(RetryReason reason) {
+  if (reason != RetryReason::kNoListener && Clock::now() - connected_at_ > kStableConnection) {
+    retry_delay_.Restart();
   }
-  if (!is_listening && retry_delay_ > kMaxRetryDelayWithoutListener) return;
-  ArmTimer(retry_delay_);
-  retry_delay_ = std::min(retry_delay_ * 2, kMaxRetryDelay);
+  if (const auto delay = retry_delay_.Next(reason)) ArmTimer(*delay);
 }
 
 // 0: disarms it.
@@ -363,10 +354,11 @@ absl::Status ControlClient::Request(pvsched_control_msg request, int fd) {
   }
   // A late reply would be read as the next request's, so the connection ends.
   LOG(WARNING) << "connection to pvschedd closed: " << reply.status().message();
-  DisconnectAndRetry();
   if (absl::IsUnavailable(reply.status()) || absl::IsAborted(reply.status())) {
+    DisconnectAndRetry(RetryReason::kRefused);
     return reply.status();
   }
+  DisconnectAndRetry(RetryReason::kNoReply);
   is_use_unconfirmed_ = true;
   return absl::DeadlineExceededError(reply.status().message());
 }

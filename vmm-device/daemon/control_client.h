@@ -17,6 +17,7 @@
 #include "common/unique_fd.h"
 #include "pvsched_control.h"
 #include "vmm-device/daemon/path_watch.h"
+#include "vmm-device/daemon/retry_delay.h"
 #include "vmm-device/device.h"
 
 namespace pvsched {
@@ -67,8 +68,8 @@ class ControlClient : public RecordSink {
   void RegisterWaiting();
   void WaitForRoom(uint32_t vcpu_id, const absl::Status& reason);
   void Disconnect();
-  void DisconnectAndRetry();
-  void ScheduleRetry(bool is_listening);
+  void DisconnectAndRetry(RetryReason reason);
+  void ScheduleRetry(RetryReason reason);
   void ArmTimer(std::chrono::milliseconds delay);
 
   absl::Status SendRegister(uint32_t vcpu_id, const Registration& registration);
@@ -96,7 +97,7 @@ class ControlClient : public RecordSink {
   // pvschedd's reason to refuse this VM; empty if it accepted the VM or is not
   // running.
   std::string refusal_;
-  std::chrono::milliseconds retry_delay_;
+  RetryDelay retry_delay_;
   std::chrono::milliseconds room_delay_{};  // before waiting_ is registered again
   Clock::time_point connected_at_;
 };
