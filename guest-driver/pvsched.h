@@ -9,6 +9,8 @@
  *   pvsched_watch.c    notice that the host no longer uses the records
  *   pvsched_sysfs.c    show the records to the guest's admin
  *   pvsched_hooks.c    tracepoints that publish each vCPU's urgency
+ *   pvsched_inherit.c  the tracepoint of priority inheritance
+ *   pvsched_words.c    priority words of tasks other than plain and RT tasks
  *   pvsched_records.c  memory and contents of the records
  *   pvsched_bar0.c     the device's registers
  */
@@ -102,6 +104,22 @@ void pvsched_record_init(struct pvsched *pv, unsigned int cpu, u32 vcpu_id,
 			 u64 nonce);
 void pvsched_records_clear_words(void);
 bool pvsched_preempt_counts_in_ram(void);
+
+/* --- pvsched_words.c -------------------------------------------------- */
+
+u64 pvsched_translate(const struct task_struct *p, u32 flags);
+u64 pvsched_translate_at(const struct task_struct *p, s32 prio, u32 flags);
+u64 pvsched_translate_running(const struct task_struct *p,
+			      const struct task_struct *prev, u32 flags);
+u64 pvsched_running_word(u64 word);
+
+/* --- pvsched_inherit.c ------------------------------------------------ */
+
+void pvsched_on_sched_pi_setprio(void *data, struct task_struct *p,
+				 struct task_struct *pi_task);
+void pvsched_inherit_switch(const struct task_struct *next,
+			    const struct task_struct *prev);
+void pvsched_inherit_wakeup(unsigned int cpu, u64 woken);
 
 /* --- pvsched_hooks.c -------------------------------------------------- */
 

@@ -14,13 +14,9 @@
  */
 #include <linux/interrupt.h> /* trace/events/irq.h needs it */
 #include <linux/jump_label.h>
-#include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
-#include <linux/sched/deadline.h>
-#include <linux/sched/prio.h>
-#include <linux/sched/stat.h>
 #include <linux/smp.h>
 #include <linux/tracepoint.h>
 #include <trace/events/irq.h>
@@ -35,22 +31,8 @@
 #define CREATE_TRACE_POINTS
 #include "pvsched_trace.h"
 
-static_assert(PVSCHED_PRIO_RT == MAX_DL_PRIO);
-static_assert(PVSCHED_PRIO_FAIR == MAX_RT_PRIO);
-static_assert(PVSCHED_PRIO_NICE_0 == DEFAULT_PRIO);
-static_assert(PVSCHED_KTHREAD_PRIO == MAX_RT_PRIO / 2);
-static_assert(PVSCHED_POLICY_NORMAL == SCHED_NORMAL);
-static_assert(PVSCHED_POLICY_FIFO == SCHED_FIFO);
-static_assert(PVSCHED_POLICY_RR == SCHED_RR);
-static_assert(PVSCHED_POLICY_BATCH == SCHED_BATCH);
-static_assert(PVSCHED_POLICY_IDLE == SCHED_IDLE);
-static_assert(PVSCHED_POLICY_DEADLINE == SCHED_DEADLINE);
-
 /* Whether PVSCHED_F_IRQ_TICKET was negotiated. */
 static DEFINE_STATIC_KEY_FALSE(pvsched_acks);
-
-/* Switches in a row from one low task to another. */
-static DEFINE_PER_CPU(u32, pvsched_low_turns);
 
 /* The last traced grant. */
 static DEFINE_PER_CPU(u64, pvsched_grant_seen);
@@ -58,39 +40,6 @@ static DEFINE_PER_CPU(u64, pvsched_grant_seen);
 static struct pvsched_record *pvsched_own_record(void)
 {
 	return &pvsched_records[smp_processor_id()];
-}
-
-static bool pvsched_urgent_kthreads;
-module_param_named(urgent_kthreads, pvsched_urgent_kthreads, bool, 0644);
-MODULE_PARM_DESC(urgent_kthreads,
-		 "Kernel threads at the kernel's default real-time priorities are urgent (default: no)");
-
-/* Out of line: the hooks stay short for plain and RT tasks. */
-static noinline u64 pvsched_translate(const struct task_struct *p, u32 flags)
-{
-	return pvsched_word_of_any(p, READ_ONCE(pvsched_urgent_kthreads), flags);
-}
-
-/* The same for the task that runs on this CPU; @prev: it runs after a switch. */
-static noinline u64 pvsched_translate_running(const struct task_struct *p,
-					      const struct task_struct *prev,
-					      u32 flags)
-{
-	u64 word = pvsched_translate(p, flags);
-
-	if (!pvsched_is_low(word))
-		return word;
-	if (prev) {
-		/* What waited before the switch still waits: @p was below it. */
-		if (pvsched_is_low(pvsched_translate(prev, 0)) &&
-		    !pvsched_outranks(READ_ONCE(pvsched_own_record()->waiting),
-				      word))
-			__this_cpu_inc(pvsched_low_turns);
-		else
-			__this_cpu_write(pvsched_low_turns, 0);
-	}
-	return pvsched_unless_queued(word, single_task_running(),
-				     __this_cpu_read(pvsched_low_turns));
 }
 
 /* Returns whether *@word is the word of @p without further reads. */
@@ -122,6 +71,15 @@ static __always_inline u64 pvsched_waiting_of(const struct task_struct *p)
 	return pvsched_translate(p, PVSCHED_WAITING_VALID);
 }
 
+static noinline u64 pvsched_intent_slowly(const struct task_struct *p,
+					  const struct task_struct *prev,
+					  u32 irq_flags)
+{
+	if (prev)
+		pvsched_inherit_switch(p, prev);
+	return pvsched_translate_running(p, prev, irq_flags);
+}
+
 static __always_inline u64 pvsched_intent_of(const struct task_struct *p,
 					     const struct task_struct *prev,
 					     u32 irq_flags)
@@ -133,7 +91,7 @@ static __always_inline u64 pvsched_intent_of(const struct task_struct *p,
 				    PVSCHED_INTENT_IDLE | irq_flags);
 	if (pvsched_word_quickly(p, irq_flags, &word))
 		return word;
-	return pvsched_translate_running(p, prev, irq_flags);
+	return pvsched_intent_slowly(p, prev, irq_flags);
 }
 
 /* In an interrupt or a switch. Without a tracer the host's line is not read. */
@@ -302,6 +260,8 @@ static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 		pvsched_publish(&record->waiting,
 				pvsched_raise_waiting(READ_ONCE(record->waiting),
 						      woken));
+	else if (unlikely(woken & PVSCHED_WORD_PRIORITY))
+		pvsched_inherit_wakeup(task_cpu(p), woken);
 }
 
 static struct pvsched_hook {
@@ -316,6 +276,7 @@ static struct pvsched_hook {
 	{ "sched_switch", pvsched_on_sched_switch },
 	{ "sched_wakeup", pvsched_on_sched_wakeup },
 	{ "sched_wakeup_new", pvsched_on_sched_wakeup },
+	{ "sched_pi_setprio", pvsched_on_sched_pi_setprio },
 	{ "irq_handler_entry", pvsched_on_irq_entry },
 	{ "irq_handler_exit", pvsched_on_irq_exit },
 	{ "softirq_entry", pvsched_on_softirq_entry,
@@ -343,6 +304,7 @@ static void pvsched_check_types(void)
 	check_trace_callback_type_sched_switch(pvsched_on_sched_switch);
 	check_trace_callback_type_sched_wakeup(pvsched_on_sched_wakeup);
 	check_trace_callback_type_sched_wakeup_new(pvsched_on_sched_wakeup);
+	check_trace_callback_type_sched_pi_setprio(pvsched_on_sched_pi_setprio);
 	check_trace_callback_type_irq_handler_entry(pvsched_on_irq_entry);
 	check_trace_callback_type_irq_handler_exit(pvsched_on_irq_exit);
 	check_trace_callback_type_softirq_entry(pvsched_on_softirq_entry);

@@ -59,13 +59,13 @@ static inline bool pvsched_is_housekeeping(const struct task_struct *p,
 }
 
 /*
- * The task whose priority @p has: @p itself, or the task that waits for a lock
- * of @p and lends its priority. The waiters stay blocked while they lend, and an
+ * The task whose priority @prio @p has: @p itself, or the task that waits for a
+ * lock of @p and lends its priority. The waiters stay blocked while they lend, and an
  * RCU reader keeps them from being freed. The caller cannot be preempted, which
  * makes it one.
  */
 static inline const struct task_struct *
-pvsched_lender(const struct task_struct *p)
+pvsched_lender(const struct task_struct *p, __s32 prio)
 {
 #ifdef CONFIG_RT_MUTEXES
 	const struct task_struct *waiter;
@@ -73,28 +73,28 @@ pvsched_lender(const struct task_struct *p)
 
 	for (i = 0; i < PVSCHED_MAX_WAITERS; i++) {
 		waiter = READ_ONCE(p->pi_top_task);
-		if (!waiter || READ_ONCE(waiter->prio) > READ_ONCE(p->prio))
+		if (!waiter || READ_ONCE(waiter->prio) > prio)
 			break;
 		p = waiter;
+		prio = READ_ONCE(p->prio);
 	}
 #endif
 	return p;
 }
 
 /*
- * The priority word of any task. Housekeeping, and what a task inherits from it,
- * counts as nice 0.
+ * The priority word of any task at the effective priority @prio. Housekeeping, and
+ * what a task inherits from it, counts as nice 0.
  */
-static inline __u64 pvsched_word_of_any(const struct task_struct *p,
+static inline __u64 pvsched_word_of_any(const struct task_struct *p, __s32 prio,
 					bool urgent_kthreads, __u32 flags)
 {
 	__u32 policy = READ_ONCE(p->policy);
-	__s32 prio = READ_ONCE(p->prio);
 	__s32 static_prio = READ_ONCE(p->static_prio);
 	__u64 own;
 
 	if (prio >= PVSCHED_PRIO_FAIR ||
-	    !pvsched_is_housekeeping(pvsched_lender(p), urgent_kthreads))
+	    !pvsched_is_housekeeping(pvsched_lender(p, prio), urgent_kthreads))
 		return pvsched_task_word(policy, prio, static_prio, flags);
 
 	if (!pvsched_is_housekeeping(p, urgent_kthreads)) {

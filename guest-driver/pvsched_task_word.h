@@ -17,6 +17,9 @@
 #define PVSCHED_PRIO_FAIR 100
 #define PVSCHED_PRIO_NICE_0 120
 
+/* Policy, nice and rt_prio of a priority word; all are 0 for NORMAL at nice 0. */
+#define PVSCHED_WORD_PRIORITY 0xffffffull
+
 /* Whether the task is SCHED_NORMAL at nice 0: its priority word is 0. */
 static inline int pvsched_is_plain(__u32 policy, __s32 prio, __s32 static_prio)
 {
@@ -112,7 +115,7 @@ static inline int pvsched_outranks(__u64 waiting, __u64 intent)
 	__u32 running = PVSCHED_URGENCY_NICE_0;
 
 	/* Most often both are at nice 0. */
-	if (!((waiting ^ intent) & 0xffffff) ||
+	if (!((waiting ^ intent) & PVSCHED_WORD_PRIORITY) ||
 	    !(pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID))
 		return 0;
 	if (!(pvsched_word_flags(intent) & PVSCHED_INTENT_IDLE))

@@ -224,8 +224,8 @@ struct pvsched_record {
 	 *
 	 * Each priority word has one writer at a time, so no write needs an
 	 * atomic operation. Only the vCPU itself writes `intent`. The CPU that
-	 * wakes a task for this vCPU writes `waiting`, under the guest's
-	 * run-queue lock.
+	 * wakes or raises a task of this vCPU writes `waiting`, under the
+	 * guest's run-queue lock.
 	 *
 	 * When a waiting task starts to run, the guest writes `intent` first
 	 * and `waiting` second. The host reads `waiting` first and `intent`

@@ -97,6 +97,16 @@ host_spin() {
   trap 'kill -KILL $hogs 2>/dev/null' EXIT
 }
 
+# let_rt_tasks_keep_cpu CPU: no server of the scheduler runs ordinary tasks beside an RT task.
+let_rt_tasks_keep_cpu() {
+  local server
+  sysctl -q kernel.sched_rt_runtime_us=-1
+  mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+  for server in /sys/kernel/debug/sched/{fair,ext}_server/cpu"$1"/runtime; do
+    [ ! -e "$server" ] || echo 0 >"$server"
+  done
+}
+
 uptime_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
 
 # cpu_shares SECONDS TID...: CPU time of each thread in this period, in % of one CPU, a

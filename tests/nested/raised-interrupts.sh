@@ -58,12 +58,7 @@ call() {
   release
 }
 
-# No server of the scheduler lets the vCPU run beside an RT task.
-sysctl -q kernel.sched_rt_runtime_us=-1
-mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
-for server in /sys/kernel/debug/sched/{fair,ext}_server/cpu1/runtime; do
-  [ ! -e "$server" ] || echo 0 >"$server"
-done
+let_rt_tasks_keep_cpu 1
 
 check() {
   pvschedctl tunable set urgent-memory 60000 >/dev/null || fail "tunable set"

@@ -70,7 +70,7 @@ void Lend(task_struct* waiter, task_struct* owner) {
 }
 
 uint64_t Word(const task_struct& task, bool urgent_kthreads = false) {
-  return pvsched_word_of_any(&task, urgent_kthreads, 0);
+  return pvsched_word_of_any(&task, task.prio, urgent_kthreads, 0);
 }
 
 TEST(Housekeeping, KernelThreadsAtTheKernelsOwnPrioritiesAreOrdinary) {
@@ -112,7 +112,7 @@ TEST(Housekeeping, OrdinaryKernelThreadHasItsNice) {
 
 TEST(Housekeeping, KeepsFlags) {
   const task_struct thread = KernelThread(1);
-  EXPECT_EQ(pvsched_word_of_any(&thread, false, PVSCHED_INTENT_HARDIRQ),
+  EXPECT_EQ(pvsched_word_of_any(&thread, thread.prio, false, PVSCHED_INTENT_HARDIRQ),
             pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, PVSCHED_INTENT_HARDIRQ));
 }
 
@@ -187,6 +187,18 @@ TEST(Inheritance, LessUrgentWaiterDoesNotHideTheTask) {
   task_struct waiter = KernelThread(1), owner = FifoTask(20);
   Lend(&waiter, &owner);
   EXPECT_EQ(Word(owner), Fifo(20));
+}
+
+// The kernel's tracepoint fires after it noted the waiter and before it changes the priority.
+TEST(Inheritance, CountsAtThePriorityToCome) {
+  const auto word_to_come = [](const task_struct& owner, const task_struct& waiter) {
+    return pvsched_word_of_any(&owner, waiter.prio, false, 0);
+  };
+  task_struct urgent = FifoTask(20), thread = KernelThread(1), owner = FairTask(0);
+  owner.pi_top_task = &urgent;
+  EXPECT_EQ(word_to_come(owner, urgent), Fifo(20));
+  owner.pi_top_task = &thread;
+  EXPECT_EQ(word_to_come(owner, thread), kOrdinary);
 }
 
 TEST(Understated, IsATaskThatRunsBeforeWhatItsWordSays) {
