@@ -41,6 +41,10 @@ struct pvsched {
 	struct mutex window; /* VCPU_SELECT, RECORD_ADDR and their result */
 	enum cpuhp_state hotplug; /* 0: the driver does not follow hot-plug */
 	struct cpumask registered; /* CPUs whose record the device holds */
+	struct cpumask unserved; /* online CPUs to register later */
+	unsigned long serve_after; /* but not before this time, in jiffies */
+	u32 serve_s; /* delay of the next try to register them; 0: none failed */
+	u32 last_failure; /* logged PVSCHED_RESULT_*, to log a series once */
 	struct cpumask shown; /* CPUs that have a folder in sysfs */
 	/*
 	 * The host did not confirm the last reset. The host may still write to
@@ -136,6 +140,7 @@ void pvsched_sysfs_remove(struct pvsched *pv, unsigned int cpu);
 /* --- pvsched_watch.c -------------------------------------------------- */
 
 void pvsched_look_now(struct pvsched *pv, bool must_read);
+bool pvsched_is_serving_due(const struct pvsched *pv);
 void pvsched_watch_start(struct pvsched *pv);
 void pvsched_watch_stop(void);
 
@@ -143,6 +148,7 @@ void pvsched_watch_stop(void);
 
 int pvsched_vcpus_register(struct pvsched *pv);
 bool pvsched_vcpus_held(struct pvsched *pv);
+int pvsched_vcpus_serve(struct pvsched *pv);
 void pvsched_vcpus_forget(struct pvsched *pv);
 
 #endif /* PVSCHED_H */

@@ -185,6 +185,18 @@ static void pvsched_log_host(struct pvsched *pv)
 			 "the host does not use the records: it has no pvschedd, or pvschedd refuses this VM (pvsched-device's log has the reason)\n");
 }
 
+/* Whether the device serves the guest, as far as it is time to check that. */
+static bool pvsched_is_served(struct pvsched *pv)
+{
+	if (!xchg(&pv->must_read, false) ||
+	    time_before(jiffies, READ_ONCE(pv->read_after)))
+		return true;
+	if (!pv->is_started)
+		return false;
+	WRITE_ONCE(pv->read_after, jiffies + msecs_to_jiffies(PVSCHED_READ_MS));
+	return pvsched_vcpus_held(pv);
+}
+
 static void pvsched_look(struct work_struct *work)
 {
 	struct pvsched *pv = container_of(work, struct pvsched, look);
@@ -192,15 +204,8 @@ static void pvsched_look(struct work_struct *work)
 	if (READ_ONCE(pv->is_paused))
 		return;
 	pvsched_log_host(pv);
-	if (!xchg(&pv->must_read, false) ||
-	    time_before(jiffies, READ_ONCE(pv->read_after)))
-		return;
-	if (!pv->is_started) {
-		pvsched_recover(pv);
-		return;
-	}
-	WRITE_ONCE(pv->read_after, jiffies + msecs_to_jiffies(PVSCHED_READ_MS));
-	if (!pvsched_vcpus_held(pv))
+	if (!pvsched_is_served(pv) ||
+	    (pvsched_is_serving_due(pv) && pvsched_vcpus_serve(pv)))
 		pvsched_recover(pv);
 }
 

@@ -5,10 +5,12 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/jiffies.h>
 #include <linux/random.h>
 
 #include "pvsched.h"
 #include "pvsched_kernels.h"
+#include "pvsched_watch.h"
 
 /* The cpuhp callbacks get a CPU only, so the device stands here. */
 static struct pvsched *pvsched_hotplugged;
@@ -47,6 +49,7 @@ static void pvsched_withdraw(struct pvsched *pv, unsigned int cpu)
 	u32 result;
 
 	pvsched_sysfs_remove(pv, cpu);
+	cpumask_clear_cpu(cpu, &pv->unserved);
 	if (!cpumask_test_and_clear_cpu(cpu, &pv->registered))
 		return;
 
@@ -58,7 +61,25 @@ static void pvsched_withdraw(struct pvsched *pv, unsigned int cpu)
 			 vcpu_id, cpu, pvsched_explain(result));
 }
 
-/* Returns -EAGAIN if the host may accept the record later. */
+static void pvsched_log_failure(struct pvsched *pv, unsigned int cpu,
+				u32 vcpu_id, u32 result)
+{
+	/* All CPUs fail for one reason as a rule. */
+	if (result == pv->last_failure)
+		return;
+	pv->last_failure = result;
+	pvsched_log(err, pv, "cannot register vCPU %u (CPU %u): %s\n", vcpu_id,
+		    cpu, pvsched_explain(result));
+}
+
+/* When to try the unserved CPUs again. */
+static void pvsched_delay(struct pvsched *pv)
+{
+	pv->serve_s = pvsched_retry_delay_s(pv->serve_s, false);
+	WRITE_ONCE(pv->serve_after, jiffies + pv->serve_s * HZ);
+}
+
+/* Returns -EAGAIN if the host may accept the record later, -ENODEV if the device is gone. */
 static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 {
 	u64 nonce = get_random_u64();
@@ -75,6 +96,7 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 		result = PVSCHED_GONE;
 	if (result == PVSCHED_RESULT_OK) {
 		cpumask_set_cpu(cpu, &pv->registered);
+		cpumask_clear_cpu(cpu, &pv->unserved);
 		if (seen == nonce) {
 			pvsched_sysfs_add(pv, cpu);
 			return 0;
@@ -83,16 +105,29 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 		pvsched_withdraw(pv, cpu);
 		result = PVSCHED_RESULT_BAD_RECORD;
 	}
-	pvsched_log(err, pv, "cannot register vCPU %u (CPU %u): %s\n", vcpu_id,
-		    cpu, pvsched_explain(result));
-	return result == PVSCHED_RESULT_HOST_TIMEOUT ? -EAGAIN : -ENODEV;
+	pvsched_log_failure(pv, cpu, vcpu_id, result);
+	if (pvsched_may_serve_later(result)) {
+		cpumask_set_cpu(cpu, &pv->unserved);
+		return -EAGAIN;
+	}
+	cpumask_clear_cpu(cpu, &pv->unserved);
+	return result == PVSCHED_GONE ? -ENODEV : -EINVAL;
 }
 
 static int pvsched_cpu_online(unsigned int cpu)
 {
+	struct pvsched *pv = pvsched_hotplugged;
+	int err;
+
+	pv->last_failure = PVSCHED_RESULT_OK;
 	/* A CPU without a record is still of use, so an error does not stop it. */
-	if (pvsched_register(pvsched_hotplugged, cpu))
-		pvsched_look_now(pvsched_hotplugged, true);
+	err = pvsched_register(pv, cpu);
+	if (err == -EAGAIN) {
+		pv->serve_s = 0;
+		pvsched_delay(pv);
+	} else if (err) {
+		pvsched_look_now(pv, true);
+	}
 	return 0;
 }
 
@@ -103,23 +138,48 @@ static int pvsched_cpu_offline(unsigned int cpu)
 }
 
 /*
- * Registers the online CPUs, and each CPU that comes online later. Any CPU can
- * register the record of any other CPU, so the first round needs no cpuhp.
- * After an error the device may hold some records; the caller's reset withdraws
- * them.
+ * Registers the unserved CPUs. Any CPU can register the record of any other CPU.
+ * Returns an error if the device is gone.
+ */
+static int pvsched_serve(struct pvsched *pv)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(PVSCHED_ROUND_MS);
+	unsigned int before = cpumask_weight(&pv->registered), cpu;
+
+	for_each_cpu(cpu, &pv->unserved) {
+		if (pvsched_register(pv, cpu) == -ENODEV)
+			return -ENODEV;
+		if (time_after(jiffies, end))
+			break;
+	}
+	if (cpumask_weight(&pv->registered) != before)
+		pv->serve_s = 0;
+	pvsched_delay(pv);
+	return 0;
+}
+
+/*
+ * Registers the online CPUs, and each CPU that comes online later. A CPU that cannot
+ * be served leaves the others served. After an error the device may hold some
+ * records; the caller's reset withdraws them.
  */
 int pvsched_vcpus_register(struct pvsched *pv)
 {
-	unsigned int cpu;
-	int err = 0;
+	int err;
 
 	pvsched_hotplugged = pv;
+	pv->last_failure = PVSCHED_RESULT_OK;
+	pv->serve_s = 0;
 	cpus_read_lock();
-	for_each_online_cpu(cpu) {
-		err = pvsched_register(pv, cpu);
-		if (err)
-			goto unlock;
-	}
+	cpumask_copy(&pv->unserved, cpu_online_mask);
+	err = pvsched_serve(pv);
+	if (!err && cpumask_empty(&pv->registered))
+		err = cpumask_empty(&pv->unserved) ? -ENODEV : -EAGAIN;
+	if (err)
+		goto unlock;
+	if (!cpumask_empty(&pv->unserved))
+		pvsched_log(warn, pv, "%u vCPUs are not served yet; the driver tries them again\n",
+			    cpumask_weight(&pv->unserved));
 	err = cpuhp_setup_state_nocalls_cpuslocked(CPUHP_AP_ONLINE_DYN,
 						   "pvsched:online",
 						   pvsched_cpu_online,
@@ -132,6 +192,20 @@ int pvsched_vcpus_register(struct pvsched *pv)
 	pv->hotplug = err;
 	err = 0;
 unlock:
+	cpus_read_unlock();
+	return err;
+}
+
+/* Tries the unserved CPUs again. Returns an error if the device is gone. */
+int pvsched_vcpus_serve(struct pvsched *pv)
+{
+	int err;
+
+	cpus_read_lock();
+	err = pvsched_serve(pv);
+	if (!err && cpumask_empty(&pv->unserved))
+		dev_info(&pv->pdev->dev, "registered the other vCPUs, too: %u now\n",
+			 cpumask_weight(&pv->registered));
 	cpus_read_unlock();
 	return err;
 }
@@ -167,5 +241,6 @@ void pvsched_vcpus_forget(struct pvsched *pv)
 	for_each_cpu(cpu, &pv->registered)
 		pvsched_sysfs_remove(pv, cpu);
 	cpumask_clear(&pv->registered);
+	cpumask_clear(&pv->unserved);
 	cpumask_clear(&pv->used);
 }

@@ -43,6 +43,13 @@ void pvsched_look_now(struct pvsched *pv, bool must_read)
 		queue_work(pv->wq, &pv->look);
 }
 
+/* Whether it is time to try the unserved CPUs again. */
+bool pvsched_is_serving_due(const struct pvsched *pv)
+{
+	return !cpumask_empty(&pv->unserved) &&
+	       time_after_eq(jiffies, READ_ONCE(pv->serve_after));
+}
+
 static void pvsched_note_use(struct pvsched *pv, unsigned int cpu)
 {
 	if (cpumask_test_and_set_cpu(cpu, &pv->used))
@@ -88,6 +95,8 @@ static void pvsched_on_watch(struct timer_list *timer)
 	if (pvsched_is_suspicious(watch) &&
 	    time_after_eq(jiffies, READ_ONCE(pv->read_after)))
 		pvsched_look_now(pv, true);
+	else if (pvsched_is_serving_due(pv))
+		pvsched_look_now(pv, false);
 	mod_timer(timer, jiffies + msecs_to_jiffies(PVSCHED_SAMPLE_MS));
 }
 

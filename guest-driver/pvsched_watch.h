@@ -18,7 +18,13 @@
 /* The host does not use a record that it left alone for so many samples. */
 #define PVSCHED_SILENT_SAMPLES 10
 
-/* When the driver looks again for a device that it lost. */
+/*
+ * The driver asks the host for no longer than this at once, as long as the host
+ * answers: CPU hot-plug and accesses of the VM's other devices wait meanwhile.
+ */
+#define PVSCHED_ROUND_MS 2000
+
+/* When the driver tries again after the device was lost or the host did not serve. */
 #define PVSCHED_RETRY_MIN_S 1
 #define PVSCHED_RETRY_MAX_S 60
 /* An access to a device whose server hangs blocks the VM for seconds. */
@@ -68,6 +74,16 @@ static inline __u32 pvsched_sample_host_line(struct pvsched_sample *last,
 static inline int pvsched_is_device_id(__u32 id)
 {
 	return id == ((__u32)PVSCHED_PCI_DEVICE_ID << 16 | PVSCHED_PCI_VENDOR_ID);
+}
+
+/*
+ * Whether the host may accept a registration later that had this @result. Other
+ * failures do not go away while the device stays as it is.
+ */
+static inline int pvsched_may_serve_later(__u32 result)
+{
+	return result == PVSCHED_RESULT_REFUSED ||
+	       result == PVSCHED_RESULT_HOST_TIMEOUT;
 }
 
 /* The delay of the next try after one that had a delay of @last_s; 0: the first. */

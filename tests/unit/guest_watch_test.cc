@@ -84,6 +84,16 @@ TEST(DeviceId, OnlyThePvschedDeviceIsWritten) {
   EXPECT_FALSE(pvsched_is_device_id(kDeviceId + 0x10000)) << "another device of this vendor";
 }
 
+TEST(ServedLater, IsARecordThatOnlyPvscheddDidNotAccept) {
+  EXPECT_TRUE(pvsched_may_serve_later(PVSCHED_RESULT_REFUSED));
+  EXPECT_TRUE(pvsched_may_serve_later(PVSCHED_RESULT_HOST_TIMEOUT));
+  for (const pvsched_result result :
+       {PVSCHED_RESULT_OK, PVSCHED_RESULT_NOT_READY, PVSCHED_RESULT_BAD_VCPU,
+        PVSCHED_RESULT_NOT_MAPPED, PVSCHED_RESULT_READ_ONLY, PVSCHED_RESULT_BAD_RECORD}) {
+    EXPECT_FALSE(pvsched_may_serve_later(result)) << result;
+  }
+}
+
 TEST(RetryDelay, DoublesUpToItsLimit) {
   uint32_t delay_s = 0;
   for (const uint32_t wanted : {1u, 2u, 4u, 8u, 16u, 32u, 60u, 60u}) {
