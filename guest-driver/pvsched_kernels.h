@@ -14,17 +14,6 @@
 #include <linux/timer.h>
 #include <linux/version.h>
 #include <asm/current.h>
-#include <asm/processor.h>
-
-/* KVM's vCPU ids are initial APIC ids. */
-static inline u32 pvsched_initial_apicid(unsigned int cpu)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-	return cpu_data(cpu).topo.initial_apicid;
-#else
-	return cpu_data(cpu).initial_apicid;
-#endif
-}
 
 /* Returns the address of @cpu's preempt count, a u32. */
 static inline void *pvsched_preempt_count(unsigned int cpu)

@@ -6,14 +6,24 @@
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/jiffies.h>
+#include <linux/percpu.h>
 #include <linux/random.h>
+#include <asm/smp.h>
 
 #include "pvsched.h"
-#include "pvsched_kernels.h"
 #include "pvsched_watch.h"
 
 /* The cpuhp callbacks get a CPU only, so the device stands here. */
 static struct pvsched *pvsched_hotplugged;
+
+/*
+ * KVM's vCPU id: the APIC id that the firmware's table has for the CPU. The CPUID of
+ * some processors has only its low 8 bits.
+ */
+static u32 pvsched_vcpu_id(unsigned int cpu)
+{
+	return per_cpu(x86_cpu_to_apicid, cpu);
+}
 
 static const char *pvsched_explain(u32 result)
 {
@@ -45,7 +55,7 @@ static const char *pvsched_explain(u32 result)
 
 static void pvsched_withdraw(struct pvsched *pv, unsigned int cpu)
 {
-	u32 vcpu_id = pvsched_initial_apicid(cpu);
+	u32 vcpu_id = pvsched_vcpu_id(cpu);
 	u32 result;
 
 	pvsched_sysfs_remove(pv, cpu);
@@ -83,7 +93,7 @@ static void pvsched_delay(struct pvsched *pv)
 static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 {
 	u64 nonce = get_random_u64();
-	u32 vcpu_id = pvsched_initial_apicid(cpu);
+	u32 vcpu_id = pvsched_vcpu_id(cpu);
 	u64 seen;
 	u32 result;
 
