@@ -103,6 +103,20 @@ TEST_F(VfioUserControlTest, OlderPvscheddGetsAPidfd) {
   EXPECT_TRUE(pvschedd_->is_vmm_proven()) << "the next pvschedd is newer";
 }
 
+TEST_F(VfioUserControlTest, RefusalWithoutTheProofIsNotFinal) {
+  StartPvschedd();
+  // It closes the HELLO of version 2, as a pvschedd that ends does, and refuses the pidfd.
+  pvschedd_->SetVersion(1);
+  pvschedd_->NeedProof();
+  StartDevice();
+  EXPECT_TRUE(
+      Eventually([&] { return device_->Log().find("of another user") != std::string::npos; }));
+  pvschedd_->SetVersion(PVSCHED_CONTROL_VERSION);
+  EXPECT_TRUE(Eventually([&] { return pvschedd_->hellos() == 1; }));
+  EXPECT_TRUE(pvschedd_->is_vmm_proven());
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
+}
+
 TEST_F(VfioUserControlTest, RecordsAreRegisteredBeforeTheGuestSeesOk) {
   StartPvschedd();
   StartDevice();

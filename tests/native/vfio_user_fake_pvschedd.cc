@@ -75,6 +75,11 @@ void FakePvschedd::SetVersion(uint16_t version) {
   version_ = version;
 }
 
+void FakePvschedd::NeedProof() {
+  const std::lock_guard lock(mutex_);
+  needs_proof_ = true;
+}
+
 void FakePvschedd::SetWrongSeq(bool wrong) {
   const std::lock_guard lock(mutex_);
   is_seq_wrong_ = wrong;
@@ -204,6 +209,11 @@ pvsched_control_msg FakePvschedd::Answer(const pvsched_control_msg& request, int
   reply.type |= PVSCHED_CONTROL_REPLY;
   reply.error = 0;
   memset(reply.text, 0, sizeof(reply.text));
+  if (needs_proof_ && request.type == PVSCHED_CONTROL_HELLO && !CheckAcceptedSocket(fd).ok()) {
+    reply.error = EPERM;
+    std::string("of another user").copy(reply.text, sizeof(reply.text) - 1);
+    return reply;
+  }
   if (const auto it = refusals_.find(request.type); it != refusals_.end()) {
     reply.error = it->second.first;
     it->second.second.copy(reply.text, sizeof(reply.text) - 1);

@@ -42,6 +42,8 @@ class FakePvschedd {
   void SetWrongSeq(bool wrong);
   // Understands the protocol up to `version` only, as an older pvschedd.
   void SetVersion(uint16_t version);
+  // Refuses a HELLO with a pidfd, as for a VMM of another user.
+  void NeedProof();
   // Closes the next connection before its HELLO, and says that there is no room.
   void DismissNext();
   void CloseConnections();
@@ -68,6 +70,7 @@ class FakePvschedd {
   bool is_seq_wrong_ = false;
   bool is_next_dismissed_ = false;
   bool is_vmm_proven_ = false;
+  bool needs_proof_ = false;
   uint16_t version_ = PVSCHED_CONTROL_VERSION;
   bool close_all_ = false;
   std::map<uint16_t, std::pair<int, std::string>> refusals_;

@@ -157,8 +157,11 @@ absl::Status ControlClient::TryToConnect() {
     LOG(ERROR) << "pvschedd refuses the VM: " << refusal_;
     Disconnect();
     // AlreadyExists: pvschedd may not have seen the end of the last connection
-    // yet, so retry. Any other refusal is final for this pvschedd.
-    if (absl::IsAlreadyExists(status)) ScheduleRetry(RetryReason::kRefused);
+    // yet, so retry. Retry also if pvschedd got no proof: it may not be of version 1,
+    // but have ended during the last HELLO. Any other refusal is final for this pvschedd.
+    const bool had_no_proof = version_ == 1 && vfio_user_socket_ >= 0;
+    if (had_no_proof) version_ = PVSCHED_CONTROL_VERSION;
+    if (absl::IsAlreadyExists(status) || had_no_proof) ScheduleRetry(RetryReason::kRefused);
     return status;
   }
   if (connected()) {  // no room
