@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (C) 2026 The pvsched authors
-#include "vmm-device/daemon/retry_delay.h"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <optional>
+
+#include "vmm-device/daemon/retry_delay.h"
 
 namespace pvsched {
 namespace {
