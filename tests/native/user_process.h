@@ -39,6 +39,7 @@ class UserProcess {
     if (pipe(ends) != 0) return;
     const UniqueFd reader(ends[0]);
     UniqueFd writer(ends[1]);
+    const pid_t parent = getpid();
     pid_ = fork();
     if (pid_ == 0) {
       const uid_t saved = kind == Kind::kBecomesRoot ? 0 : uid;
@@ -47,6 +48,7 @@ class UserProcess {
       }
       prctl(PR_SET_DUMPABLE, 1);
       prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (getppid() != parent) _exit(96);
       const std::string result = body();
       if (seteuid(saved) != 0) _exit(97);
       if (write(writer.get(), result.data(), result.size()) < 0) _exit(98);
@@ -78,10 +80,12 @@ class UserProcess {
 
 // A process that does nothing and has no files, and that ends with this one.
 inline pid_t StartIdleProcess() {
+  const pid_t parent = getpid();
   const pid_t child = fork();
   if (child != 0) return child;
-  close_range(STDERR_FILENO + 1, ~0u, 0);
+  close_range(0, ~0u, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(0);  // it ended before the call
   for (;;) pause();
 }
 
