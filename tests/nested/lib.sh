@@ -97,15 +97,18 @@ host_spin() {
   trap 'kill -KILL $hogs 2>/dev/null' EXIT
 }
 
-# let_rt_tasks_keep_cpu CPU: no server of the scheduler runs ordinary tasks beside an RT task.
-let_rt_tasks_keep_cpu() {
+# limit_rt_tasks CPU RT-RUNTIME SERVER-RUNTIME: the kernel's limits, in microseconds and
+# nanoseconds of a second.
+limit_rt_tasks() {
   local server
-  sysctl -q kernel.sched_rt_runtime_us=-1
+  sysctl -q kernel.sched_rt_runtime_us="$2"
   mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
-  for server in /sys/kernel/debug/sched/{fair,ext}_server/cpu"$1"/runtime; do
-    [ ! -e "$server" ] || echo 0 >"$server"
+  for server in /sys/kernel/debug/sched/{fair,ext}_server/cpu$1/runtime; do
+    [ ! -e "$server" ] || echo "$3" >"$server"
   done
 }
+# let_rt_tasks_keep_cpu CPU: no server of the scheduler runs ordinary tasks beside an RT task.
+let_rt_tasks_keep_cpu() { limit_rt_tasks "$1" -1 0; }
 
 uptime_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
 
@@ -205,6 +208,7 @@ reset_host() {
   pvschedd --restore
   rm -rf /run/lab/pvschedd.pid /run/pvsched /sys/fs/bpf/apply_locked
   for cpu in /sys/devices/system/cpu/cpu*/online; do echo 1 >"$cpu"; done
+  limit_rt_tasks '*' 950000 50000000
   for guest in /run/lab/guest/*; do
     [ "${guest##*/}" = pair ] && [ "${1-}" = --keep-pair ] && reset_pair && continue
     lab-guest stop "${guest##*/}"
