@@ -5,6 +5,8 @@
 # An ordinary task of the guest holds a lock with priority inheritance on a vCPU that the host
 # has preempted. When an urgent task on the other vCPU waits for the lock, the host boosts the
 # holder's vCPU, until the lock is released.
+#
+# lab: last test of a boot, because it changes limits of the host's scheduler.
 . /lab/tests/lib.sh
 
 start_pvschedd
