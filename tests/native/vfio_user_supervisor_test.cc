@@ -210,7 +210,7 @@ class VfioUserUsersTest : public VfioUserSupervisorTest {
     for (const std::string& word : words) text.append(word).push_back('\0');
     text.resize(std::max(text.size(), strlen(program_invocation_name)));
     ASSERT_LE(text.size(), strlen(program_invocation_name));
-    memcpy(program_invocation_name, text.data(), text.size());
+    std::copy(text.begin(), text.end(), program_invocation_name);
   }
 };
 

@@ -9,6 +9,7 @@ import time
 
 _REDRAW_S = 1.0
 _REPEAT_S = 30.0  # if stderr is no terminal
+_WIDTH = 118  # a detail may be a compiler's command
 
 
 def say(text):
@@ -38,9 +39,9 @@ class _Ticker(threading.Thread):
     def run(self):
         tty = sys.stderr.isatty()
         while not self.over.wait(_REDRAW_S if tty else _REPEAT_S):
-            line = f"lab: {self.title} ... {self.elapsed():.0f} s {self.detail}"
+            line = f"lab: {self.title} ... {self.elapsed():.0f} s {self.detail}"[:_WIDTH]
             if tty:
-                sys.stderr.write(f"\r\033[K{line[:118]}")
+                sys.stderr.write(f"\r\033[K{line}")
             elif not self.prints:
                 sys.stderr.write(line.rstrip() + "\n")
             sys.stderr.flush()
