@@ -4,6 +4,7 @@
 // records their VM has, and its actuator applies what the policy grants.
 
 #include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -205,6 +206,7 @@ int Fail(const absl::Status& status) {
 }
 
 int Main(int argc, char** argv) {
+  prctl(PR_SET_NAME, "pvschedd");  // "exe" after a restart by execv()
   BlockSighup();
   Options options;
   if (const std::optional<int> status = ParseOptions(argc, argv, options)) return *status;

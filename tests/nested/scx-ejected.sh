@@ -30,6 +30,7 @@ eventually 10 "the scheduler is disabled" scx_is disabled
 runs_agent() { [ "$(pvschedctl --json stats | jq -r .actuator.name)" = agent ]; }
 eventually 90 "pvschedd continues with the agent" runs_agent
 kill -0 "$pid" || fail "pvschedd is another process"
+expect "the process's name" "$(cat "/proc/$pid/comm")" pvschedd
 eventually 30 "pvschedd binds both vCPUs again" has_bound pair 2
 reason=$(pvschedctl --json scheduler status | jq -r .last_exit.reason)
 echo "reason: $reason"
