@@ -3,8 +3,8 @@
 // pvschedd, the host's daemon. It owns the BPF programs. Devices tell it which
 // records their VM has, and its actuator applies what the policy grants.
 
-#include <sys/resource.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>

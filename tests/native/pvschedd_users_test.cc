@@ -54,7 +54,8 @@ class PvscheddUsersTest : public testing::Test {
     const int memory = memfd_create("memory", MFD_CLOEXEC);
     if (ftruncate(memory, 4096) != 0) return "no memory";
     for (uint32_t id = 0; id < vcpus; ++id) {
-      errors += std::to_string(device.Register(id, memory, uint64_t{id} * PVSCHED_RECORD_SIZE)) + " ";
+      errors +=
+          std::to_string(device.Register(id, memory, uint64_t{id} * PVSCHED_RECORD_SIZE)) + " ";
     }
     return errors;
   }
