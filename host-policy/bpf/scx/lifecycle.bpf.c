@@ -4,7 +4,7 @@
 
 /*
  * CPU time of the current task since its last charge. The kernel adds run time to
- * sum_exec_runtime at ticks only, so a slice that began since then counts from the
+ * sum_exec_runtime at ticks and switches, so a slice that began since then counts from the
  * time when the task got its CPU.
  */
 static __always_inline __u64 current_uncharged_ns(struct task_struct *current,
