@@ -34,6 +34,9 @@
 /* Whether PVSCHED_F_IRQ_TICKET was negotiated. */
 static DEFINE_STATIC_KEY_FALSE(pvsched_acks);
 
+/* Whether PVSCHED_F_RAN_URGENT was negotiated. */
+static DEFINE_STATIC_KEY_FALSE(pvsched_notes_urgent);
+
 /* The last traced grant. */
 static DEFINE_PER_CPU(u64, pvsched_grant_seen);
 
@@ -42,12 +45,12 @@ static struct pvsched_record *pvsched_own_record(void)
 	return &pvsched_records[smp_processor_id()];
 }
 
-/* Returns whether *@word is the word of @p without further reads. */
+/* Returns whether *@word is the word of @p, whose p->prio is @prio, without further reads. */
 static __always_inline bool pvsched_word_quickly(const struct task_struct *p,
-						 u32 flags, u64 *word)
+						 s32 prio, u32 flags, u64 *word)
 {
 	u32 policy = READ_ONCE(p->policy);
-	s32 prio = READ_ONCE(p->prio), static_prio = READ_ONCE(p->static_prio);
+	s32 static_prio = READ_ONCE(p->static_prio);
 
 	if (likely(pvsched_is_plain(policy, prio, static_prio))) {
 		*word = pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
@@ -66,7 +69,8 @@ static __always_inline u64 pvsched_waiting_of(const struct task_struct *p)
 {
 	u64 word;
 
-	if (pvsched_word_quickly(p, PVSCHED_WAITING_VALID, &word))
+	if (pvsched_word_quickly(p, READ_ONCE(p->prio), PVSCHED_WAITING_VALID,
+				 &word))
 		return word;
 	return pvsched_translate(p, PVSCHED_WAITING_VALID);
 }
@@ -80,7 +84,7 @@ static noinline u64 pvsched_intent_slowly(const struct task_struct *p,
 	return pvsched_translate_running(p, prev, irq_flags);
 }
 
-static __always_inline u64 pvsched_intent_of(const struct task_struct *p,
+static __always_inline u64 pvsched_intent_of(const struct task_struct *p, s32 prio,
 					     const struct task_struct *prev,
 					     u32 irq_flags)
 {
@@ -89,7 +93,7 @@ static __always_inline u64 pvsched_intent_of(const struct task_struct *p,
 	if (is_idle_task(p))
 		return pvsched_word(PVSCHED_POLICY_IDLE, 0, 0,
 				    PVSCHED_INTENT_IDLE | irq_flags);
-	if (pvsched_word_quickly(p, irq_flags, &word))
+	if (pvsched_word_quickly(p, prio, irq_flags, &word))
 		return word;
 	return pvsched_intent_slowly(p, prev, irq_flags);
 }
@@ -132,7 +136,8 @@ static void pvsched_change_flags(u32 clear, u32 set)
 		    (PVSCHED_INTENT_HARDIRQ | PVSCHED_INTENT_SOFTIRQ);
 
 	pvsched_publish(intent,
-			pvsched_intent_of(current, NULL, (flags & ~clear) | set));
+			pvsched_intent_of(current, READ_ONCE(current->prio), NULL,
+					  (flags & ~clear) | set));
 }
 
 static void pvsched_hardirq_entry(void)
@@ -193,6 +198,31 @@ static void pvsched_on_softirq_exit(void *data, unsigned int vec)
 	pvsched_change_flags(PVSCHED_INTENT_SOFTIRQ, 0);
 }
 
+static noinline void pvsched_note_urgent_slowly(struct pvsched_record *record,
+					       const struct task_struct *prev)
+{
+	u64 word = pvsched_translate(prev, 0);
+
+	if (pvsched_urgency(word) > PVSCHED_URGENCY_RT)
+		pvsched_publish_ran_urgent(record, word);
+}
+
+/*
+ * The real-time task @prev leaves the CPU. @intent is still its word, unless it
+ * became real-time while it ran.
+ */
+static __always_inline void pvsched_note_urgent(struct pvsched_record *record,
+						const struct task_struct *prev,
+						u64 intent)
+{
+	if (!static_branch_likely(&pvsched_notes_urgent))
+		return;
+	if (likely(pvsched_word_rt_prio(intent)))
+		pvsched_publish_ran_urgent(record, intent);
+	else
+		pvsched_note_urgent_slowly(record, prev);
+}
+
 /*
  * Under this CPU's run-queue lock, so no other code writes the two priority
  * words. No hard interrupt and no softirq is active at a switch, but on
@@ -212,12 +242,15 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 				    unsigned int prev_state)
 {
 	struct pvsched_record *record = pvsched_own_record();
-	u64 intent = pvsched_intent_of(next, prev, 0);
-	s32 prio = READ_ONCE(next->prio);
+	s32 prio = READ_ONCE(next->prio), prev_prio = READ_ONCE(prev->prio);
+	u64 before = READ_ONCE(record->intent);
+	u64 intent = pvsched_intent_of(next, prio, prev, 0);
 	u64 waiting = 0;
 
+	if (prev_prio < PVSCHED_PRIO_FAIR)
+		pvsched_note_urgent(record, prev, before);
 	/* An RT task leaves less urgent ones behind: the usual preemption. */
-	if (pvsched_has_rt_prio(intent, prio) && READ_ONCE(prev->prio) >= prio)
+	if (pvsched_has_rt_prio(intent, prio) && prev_prio >= prio)
 		goto publish;
 	if ((preempt || !prev_state) && !is_idle_task(prev)) {
 		waiting = pvsched_waiting_of(prev);
@@ -228,7 +261,7 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 		waiting = pvsched_raise_waiting(READ_ONCE(record->waiting),
 						waiting);
 publish:
-	pvsched_publish_switch(record, intent, waiting);
+	pvsched_publish_switch(record, before, intent, waiting);
 	pvsched_notice_grant(record);
 }
 
@@ -340,6 +373,10 @@ int pvsched_hooks_register(struct device *dev, u64 features)
 		static_branch_enable(&pvsched_acks);
 	else
 		static_branch_disable(&pvsched_acks);
+	if (features & PVSCHED_F_RAN_URGENT)
+		static_branch_enable(&pvsched_notes_urgent);
+	else
+		static_branch_disable(&pvsched_notes_urgent);
 
 	for (hook = pvsched_hooks;
 	     hook < pvsched_hooks + ARRAY_SIZE(pvsched_hooks); hook++) {

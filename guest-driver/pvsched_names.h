@@ -40,6 +40,7 @@
 	use(arg,						\
 	    { PVSCHED_F_GRANT, "grant" },			\
 	    { PVSCHED_F_PREEMPT_COUNT, "preempt_count" },	\
-	    { PVSCHED_F_IRQ_TICKET, "irq_ticket" })
+	    { PVSCHED_F_IRQ_TICKET, "irq_ticket" },		\
+	    { PVSCHED_F_RAN_URGENT, "ran_urgent" })
 
 #endif /* PVSCHED_NAMES_H */

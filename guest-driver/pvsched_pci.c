@@ -21,7 +21,8 @@
 
 /* The features that this driver implements. */
 #define PVSCHED_FEATURES \
-	(PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET)
+	(PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET | \
+	 PVSCHED_F_RAN_URGENT)
 
 /* The only bound device: hooks and records exist once per guest. */
 static struct pvsched *pvsched_bound;

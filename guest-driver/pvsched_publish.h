@@ -19,18 +19,32 @@ static inline void pvsched_publish(__u64 *word, __u64 value)
 /*
  * Publishes a switch. A task that waited and now runs is always in one of the
  * two fields. A preempted task is in neither field between the two stores, but
- * the task that replaces it is more urgent as a rule.
+ * the task that replaces it is more urgent as a rule. @before is the present
+ * `intent`.
  */
 static inline void pvsched_publish_switch(struct pvsched_record *record,
-					  __u64 intent, __u64 waiting)
+					  __u64 before, __u64 intent, __u64 waiting)
 {
-	pvsched_publish(&record->intent, intent);
+	if (before != intent)
+		WRITE_ONCE(record->intent, intent);
 	/*
 	 * Pairs with the host, which reads `waiting` first and `intent` second.
 	 * So the host sees the task in at least one of the two fields.
 	 */
 	virt_wmb();
 	pvsched_publish(&record->waiting, waiting);
+}
+
+/*
+ * A real-time task of this priority word leaves the CPU. The host reads the count
+ * first. Only this CPU writes it, so an increment in memory is enough.
+ */
+static inline void pvsched_publish_ran_urgent(struct pvsched_record *record,
+					      __u64 word)
+{
+	WRITE_ONCE(record->urgent_word, (__u32)word);
+	virt_wmb();
+	record->urgent_count++;
 }
 
 /* Acknowledges every interrupt that the host has injected so far. */

@@ -81,6 +81,7 @@
 #define PVSCHED_F_GRANT (1ull << 0) /* the guest may read line 2 */
 #define PVSCHED_F_PREEMPT_COUNT (1ull << 1) /* preempt_count_* are valid */
 #define PVSCHED_F_IRQ_TICKET (1ull << 2) /* irq_ticket and irq_ack are used */
+#define PVSCHED_F_RAN_URGENT (1ull << 3) /* urgent_* are used */
 
 /*
  * Results, in the order in which the device checks a request: the first failed
@@ -241,7 +242,15 @@ struct pvsched_record {
 	__u64 intent; /* the running task */
 	__u64 waiting; /* the most urgent waiting task */
 	__u32 irq_ack; /* PVSCHED_F_IRQ_TICKET: last ticket seen */
-	__u32 reserved2[11];
+	/*
+	 * PVSCHED_F_RAN_URGENT: a real-time task may start and sleep between two
+	 * reads of `intent` by the host. When one leaves the CPU, the guest stores
+	 * the low half of its priority word, then adds 1 to the count, which wraps.
+	 * The host reads the count first.
+	 */
+	__u32 urgent_word; /* flags are ignored */
+	__u32 urgent_count;
+	__u32 reserved2[9];
 
 	/* Line 2: the host writes it; PVSCHED_F_GRANT: the guest reads it. */
 	__u64 grant; /* the priority in force, and the vCPU's state */
@@ -271,6 +280,8 @@ PVSCHED_ASSERT_OFFSET(preempt_count_mask, 32);
 PVSCHED_ASSERT_OFFSET(intent, 64);
 PVSCHED_ASSERT_OFFSET(waiting, 72);
 PVSCHED_ASSERT_OFFSET(irq_ack, 80);
+PVSCHED_ASSERT_OFFSET(urgent_word, 84);
+PVSCHED_ASSERT_OFFSET(urgent_count, 88);
 PVSCHED_ASSERT_OFFSET(grant, 128);
 PVSCHED_ASSERT_OFFSET(irq_ticket, 136);
 PVSCHED_ASSERT_OFFSET(throttle_count, 140);

@@ -27,8 +27,13 @@ trace_on() {
   echo $buffer_kib >$tracing/buffer_size_kb
   echo >$tracing/trace
   echo "${switch# || }" >$tracing/events/sched/sched_switch/filter
-  for event in sched_waking sched_wakeup; do echo "${wake# || }" >$tracing/events/sched/$event/filter; done
-  for event in sched/sched_{switch,waking,wakeup} timer/hrtimer_{start,expire_entry}; do
+  echo "${wake# || }" >$tracing/events/sched/sched_wakeup/filter
+  # The vCPUs' timers, and the ticks that show a stall: other timers would fill the buffer.
+  for event in hrtimer_start hrtimer_expire_entry; do
+    echo "function.function == apic_timer_fn || function.function == tick_nohz_handler" \
+      >$tracing/events/timer/$event/filter || die "the kernel cannot filter $event by function"
+  done
+  for event in sched/sched_{switch,wakeup} timer/hrtimer_{start,expire_entry}; do
     echo 1 >$tracing/events/$event/enable
   done
 }
@@ -45,9 +50,12 @@ one() {
   mapfile -t tids < <(lab-guest threads g1)
   printf '%s\n' "${tids[@]}" >"$round/vcpus"
   start_load
+  [ "$(kind_of "$policy")" != pvsched ] || { pvschedctl --json trace -s 0 >"$round/decisions" & decisions=$!; }
   trace_on "${tids[@]}"
   run_in g1 "$seconds" "$in_guest -t $vcpus -a" || { trace_off "$round/trace"; end_load; return 1; }
   trace_off "$round/trace"
+  [ -z "${decisions-}" ] || kill -INT "$decisions"
+  pvschedctl scheduler status >"$round/status"
   end_load || die "stress-ng failed: $(tail -1 "$round/work")"
   result_of g1 || return 1
   figure p99 "$(percentile 0.99 "$round/g1.json")"

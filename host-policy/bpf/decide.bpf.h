@@ -242,6 +242,8 @@ static __always_inline void read_input(struct pvs_input *in, __u32 event,
 		in->irq_ack = PVS_LOAD(record->irq_ack);
 	in->waiting = PVS_LOAD(record->waiting);
 	in->intent = PVS_LOAD(record->intent);
+	in->urgent_count = PVS_LOAD(record->urgent_count);
+	in->urgent_word = PVS_LOAD(record->urgent_word);
 	in->critical = 0;
 	if (binding->preempt &&
 	    (event == PVS_PREEMPT || event == PVS_RESCHED ||

@@ -13,12 +13,33 @@
  * changed before the call. What the one hook looks for the other ignores, as
  * some kernels call the second function inside the first.
  *
+ * Each function has two programs. The kernel runs no program twice on a CPU, so an
+ * interrupt that arrives while one of them runs, and raises an interrupt for another
+ * vCPU, is seen by the other one only.
+ *
  * The including object defines preempt_for_queued(): what follows the decision.
  */
 #include "host-policy/bpf/decide.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+
+/* Which of a function's two programs runs. */
+#define PVS_KICK_FIRST 1
+#define PVS_KICK_SECOND 2
+
+/* The call that one of the two programs has served last on this CPU. */
+struct pvs_served_kick {
+	__u64 vcpu;
+	__u64 program; /* PVS_KICK_FIRST or _SECOND */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pvs_served_kick);
+} kicks_served SEC(".maps");
 
 /* The request registers in the APIC's page: 8 words, 16 bytes apart. */
 #define PVS_APIC_IRR 0x200
@@ -122,12 +143,31 @@ static __always_inline void on_irq(const struct kvm_vcpu *vcpu, bool is_injectio
 }
 
 /*
- * Runs with interrupts disabled. A program that was preempted or interrupted here
- * would hide the next interrupt of any VM on this CPU: the kernel runs no program
- * twice on a CPU. With kfunc only preemption is disabled, so that the module can
- * apply a grant at once.
+ * Whether the other program has served this call; else this one is to serve it. After
+ * an interrupt between the two programs both may serve the call, which is harmless.
  */
-static __always_inline int on_call(struct kvm_vcpu *vcpu, bool is_kick)
+static __always_inline bool is_served(struct kvm_vcpu *vcpu, __u32 program)
+{
+	__u32 key = 0;
+	struct pvs_served_kick *served = bpf_map_lookup_elem(&kicks_served, &key);
+
+	if (!served)
+		return false;
+	if (served->vcpu == (__u64)vcpu && served->program != program) {
+		served->vcpu = 0;
+		return true;
+	}
+	served->vcpu = (__u64)vcpu;
+	served->program = program;
+	return false;
+}
+
+/*
+ * Runs with interrupts disabled: a program that was preempted or interrupted here
+ * would leave the next interrupts on this CPU to the second program alone. With kfunc
+ * only preemption is disabled, so that the module can apply a grant at once.
+ */
+static __always_inline int on_call(struct kvm_vcpu *vcpu, bool is_kick, __u32 program)
 {
 	const bool masks_irqs = pvs_masks_preemption && pvs_actuator != PVS_ACTUATOR_KFUNC;
 	const bool masks_preemption = pvs_masks_preemption && !masks_irqs;
@@ -135,7 +175,7 @@ static __always_inline int on_call(struct kvm_vcpu *vcpu, bool is_kick)
 	bool is_apicv_active;
 	unsigned long flags;
 
-	if (!vcpu || !pvs_binds)
+	if (!vcpu || !pvs_binds || is_served(vcpu, program))
 		return 0;
 	if (masks_irqs)
 		bpf_local_irq_save(&flags);
@@ -157,18 +197,36 @@ static __always_inline int on_call(struct kvm_vcpu *vcpu, bool is_kick)
 SEC("?fentry/kvm_vcpu_kick")
 int BPF_PROG(pvs_kvm_vcpu_kick, struct kvm_vcpu *vcpu)
 {
-	return on_call(vcpu, true);
+	return on_call(vcpu, true, PVS_KICK_FIRST);
+}
+
+SEC("?fentry/kvm_vcpu_kick")
+int BPF_PROG(pvs_kvm_vcpu_kick_2nd, struct kvm_vcpu *vcpu)
+{
+	return on_call(vcpu, true, PVS_KICK_SECOND);
 }
 
 /* From 7.3 on kvm_vcpu_kick() is inline over this function. */
 SEC("?fentry/__kvm_vcpu_kick")
 int BPF_PROG(pvs_kvm_vcpu_kick_73, struct kvm_vcpu *vcpu)
 {
-	return on_call(vcpu, true);
+	return on_call(vcpu, true, PVS_KICK_FIRST);
+}
+
+SEC("?fentry/__kvm_vcpu_kick")
+int BPF_PROG(pvs_kvm_vcpu_kick_73_2nd, struct kvm_vcpu *vcpu)
+{
+	return on_call(vcpu, true, PVS_KICK_SECOND);
 }
 
 SEC("?fentry/kvm_vcpu_wake_up")
 int BPF_PROG(pvs_kvm_vcpu_wake_up, struct kvm_vcpu *vcpu)
 {
-	return on_call(vcpu, false);
+	return on_call(vcpu, false, PVS_KICK_FIRST);
+}
+
+SEC("?fentry/kvm_vcpu_wake_up")
+int BPF_PROG(pvs_kvm_vcpu_wake_up_2nd, struct kvm_vcpu *vcpu)
+{
+	return on_call(vcpu, false, PVS_KICK_SECOND);
 }

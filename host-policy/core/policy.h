@@ -66,7 +66,9 @@ struct pvs_vcpu {
 	__u8 asked_rt_prio; /* as in struct pvs_view */
 
 	/* Every decision reads this part. */
-	__u32 state; /* enum pvs_state */
+	__u8 state; /* enum pvs_state */
+	__u8 reserved;
+	__u16 urgent_count; /* the low half of the record's */
 	__u32 irq_ticket; /* counts interrupts, wrapping */
 	__u64 last_urgent; /* time of the last real-time demand; 0: never */
 	__u64 injected_at; /* start of the hold time, if `injected` */
@@ -89,6 +91,8 @@ struct pvs_input {
 	__u64 cpu_ns;
 	__u64 intent;
 	__u64 waiting;
+	__u32 urgent_count;
+	__u32 urgent_word;
 	__u32 irq_ack;
 	__u32 acks; /* the guest acknowledges interrupts */
 	__u32 is_irq; /* the event is a new interrupt, which takes a ticket */
@@ -225,6 +229,20 @@ PVS_INLINE void pvs_note_urgent(const struct pvs_tunables *t,
 	}
 }
 
+/* Notes a real-time task that has run, maybe between two events. */
+PVS_INLINE void pvs_note_ran_urgent(const struct pvs_tunables *t,
+				    struct pvs_vcpu *v,
+				    const struct pvs_input *in)
+{
+	__u64 word = pvs_sanitize(in->urgent_word);
+
+	if ((__u16)in->urgent_count == v->urgent_count)
+		return;
+	v->urgent_count = (__u16)in->urgent_count;
+	if (pvsched_urgency(pvs_without_flags(word)) > PVSCHED_URGENCY_RT)
+		pvs_note_urgent(t, v, word, in->now);
+}
+
 /*
  * Charges CPU time for the event and makes the policy's view of it. Returns 1 if
  * the caller must ask the policy; else v->grant is the new grant.
@@ -257,6 +275,8 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	 */
 	if (pvsched_urgency(pvs_without_flags(demand)) > PVSCHED_URGENCY_RT)
 		pvs_note_urgent(t, v, demand, in->now);
+	else
+		pvs_note_ran_urgent(t, v, in);
 	if (pvs_update_throttle(t, v, in->now))
 		return 0;
 

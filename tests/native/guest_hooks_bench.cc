@@ -45,7 +45,7 @@ double GuestHookNs() {
     const Task& next = tasks[i & 1];
     pvsched_publish(&record.waiting, pvsched_raise_waiting(READ_ONCE(record.waiting),
                                                            next.Word(PVSCHED_WAITING_VALID)));
-    pvsched_publish_switch(&record, next.Word(0), 0);
+    pvsched_publish_switch(&record, record.intent, next.Word(0), 0);
   }
   const std::chrono::duration<double, std::nano> took = Clock::now() - start;
   return took.count() / kLoops;

@@ -58,6 +58,22 @@ call() {
   release
 }
 
+# nested_kicks: CPU 0 kicks vCPU 1 all the time, and interrupts that it gets meanwhile kick vCPU 0.
+# Some arrive while a program serves vCPU 1's kick.
+nested_kicks() {
+  local before count=1000
+  kill -STOP "$(lab-guest pid pair)"
+  sleep 0.5
+  before=$(pvschedctl --json stats | jq '.vcpus[] | select(.vm == "pair" and .vcpu == 0) | .events')
+  taskset -c 0 insmod /lab/kvm_calls.ko "tid=$one" "irq_tid=$zero" irq_kicks=$count "regs=$regs" "$kick" "bytes=$irr_pending" ||
+    fail "kvm_calls.ko does not load"
+  rmmod kvm_calls
+  before=$(($(pvschedctl --json stats | jq '.vcpus[] | select(.vm == "pair" and .vcpu == 0) | .events') - before))
+  kill -CONT "$(lab-guest pid pair)"
+  echo "$before events of $count interrupts ($actuator)"
+  [ "$before" -ge $count ] || fail "of $count interrupts during another vCPU's kick $before were events ($actuator)"
+}
+
 let_rt_tasks_keep_cpu 1
 
 check() {
@@ -66,8 +82,8 @@ check() {
   pvschedctl tunable set critical-rt-prio 0 >/dev/null || fail "tunable set"
   use_pair
   eventually 10 "pvschedd binds both vCPUs" has_bound pair 2
-  one=$(thread pair 1)
-  { taskset -p -c 0 "$(thread pair 0)" && taskset -p -c 1 "$one"; } >/dev/null || fail "taskset"
+  zero=$(thread pair 0) one=$(thread pair 1)
+  { taskset -p -c 0 "$zero" && taskset -p -c 1 "$one"; } >/dev/null || fail "taskset"
   # Urgent lately, and now busy with an ordinary task.
   spin pair 1
   eventually 5 "vCPU 1 is boosted" has_state pair 1 boosted
@@ -83,6 +99,7 @@ check() {
   call "a kick for a request under APICv" 0 0 "$kick" irr=1 "bytes=$apicv,$irr_pending"
   call "an interrupt in both calls" 1 1 "$kick" "$wake_up" irr=1 "bytes=$apicv,$irr_pending,$timer"
 
+  nested_kicks
   unspin pair
   expect "events that no decision followed" "$(pvschedctl --json scheduler status | jq .events_lost)" 0
   lab-guest exec pair 'rmmod pvsched' || fail "rmmod failed"

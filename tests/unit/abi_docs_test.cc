@@ -151,7 +151,7 @@ TEST(AbiHeader, TextHasTheValuesOfTheCompiler) {
   EXPECT_EQ(results.back().name, "HOST_TIMEOUT");
   EXPECT_EQ(results.back().value, uint64_t{PVSCHED_RESULT_HOST_TIMEOUT});
   EXPECT_EQ(AbiValues("PVSCHED_REG_").back().value, uint64_t{PVSCHED_REG_REGISTERED});
-  EXPECT_EQ(AbiValues("PVSCHED_F_").back().value, PVSCHED_F_IRQ_TICKET);
+  EXPECT_EQ(AbiValues("PVSCHED_F_").back().value, PVSCHED_F_RAN_URGENT);
   EXPECT_EQ(AbiValues("PVSCHED_GRANT_").back().value, uint64_t{PVSCHED_GRANT_CRITICAL});
 }
 

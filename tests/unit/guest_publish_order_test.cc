@@ -38,9 +38,9 @@ TEST(PublishOrder, HostSeesATaskThatStartsToRunInAtLeastOneField) {
   // throttling), then the RT task runs, then another RT task wakes up.
   std::thread guest([&] {
     while (rounds < kRounds) {
-      pvsched_publish_switch(&record, kFairTask, kUrgentWaits);
+      pvsched_publish_switch(&record, record.intent, kFairTask, kUrgentWaits);
       Pause();
-      pvsched_publish_switch(&record, kUrgentTask, 0);
+      pvsched_publish_switch(&record, record.intent, kUrgentTask, 0);
       Pause();
       pvsched_publish(&record.waiting, kUrgentWaits);
       ++rounds;
@@ -60,6 +60,18 @@ TEST(PublishOrder, HostSeesATaskThatStartsToRunInAtLeastOneField) {
   guest.join();
   EXPECT_GT(samples, 0);
   EXPECT_EQ(misses, 0) << "of " << samples;
+}
+
+TEST(PublishRanUrgent, CountsAndHasTheLastWord) {
+  pvsched_record record = {};
+  pvsched_publish_ran_urgent(&record, pvsched_word(PVSCHED_POLICY_FIFO, 0, 50, 0));
+  EXPECT_EQ(record.urgent_count, 1u);
+  pvsched_publish_ran_urgent(&record, kUrgentTask);
+  EXPECT_EQ(record.urgent_count, 2u);
+  EXPECT_EQ(record.urgent_word, kUrgentTask);
+  record.urgent_count = 0xffffffffu;
+  pvsched_publish_ran_urgent(&record, kUrgentTask);
+  EXPECT_EQ(record.urgent_count, 0u);
 }
 
 TEST(PublishAck, CopiesTheLastTicket) {

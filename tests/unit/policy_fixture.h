@@ -36,6 +36,8 @@ class PolicyTest : public testing::Test {
             .cpu_ns = cpu_,
             .intent = intent,
             .waiting = waiting,
+            .urgent_count = urgent_count_,
+            .urgent_word = urgent_word_,
             .irq_ack = irq_ack_,
             .acks = acks_,
             .is_irq = event == PVS_INJECT ? 1u : 0u,
@@ -53,6 +55,12 @@ class PolicyTest : public testing::Test {
     pvs_input input = Input(event, intent, waiting);
     input.cpu_ns = cpu_ns;
     return pvs_grant_still_valid(&vcpu_, &input) != 0;
+  }
+
+  // A real-time task with this priority word ran and left the CPU.
+  void RanUrgent(uint64_t word) {
+    urgent_word_ = static_cast<uint32_t>(word);
+    ++urgent_count_;
   }
 
   static uint64_t Boost(uint32_t policy, uint32_t rt_prio) {
@@ -75,6 +83,8 @@ class PolicyTest : public testing::Test {
   uint64_t now_ = 1000 * kMs;
   uint64_t cpu_ = 0;
   uint32_t critical_ = 0;
+  uint32_t urgent_count_ = 0;
+  uint32_t urgent_word_ = 0;
   uint32_t irq_ack_ = 0;
   uint32_t acks_ = 0;
 };

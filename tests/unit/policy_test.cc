@@ -101,6 +101,28 @@ TEST_F(PolicyTest, HaltLongAfterUrgentWorkEndsTheBoost) {
   EXPECT_EQ(vcpu_.state, uint32_t{PVS_NORMAL});
 }
 
+TEST_F(PolicyTest, UrgentTaskBetweenTwoEventsCountsAsUrgentWork) {
+  RanUrgent(kRr3);
+  EXPECT_EQ(On(PVS_HALT, kIdle), Boost(PVSCHED_POLICY_RR, 3));
+  RanUrgent(kRr3);
+  EXPECT_EQ(On(PVS_HALT, kIdle, 0, tunables_.urgent_memory_ns + 1, false),
+            Boost(PVSCHED_POLICY_RR, 3));
+}
+
+TEST_F(PolicyTest, UrgentTaskCountsOnceHoweverLongItIsInTheRecord) {
+  RanUrgent(kRr80);
+  On(PVS_HALT, kIdle);
+  EXPECT_EQ(On(PVS_HALT, kIdle, 0, tunables_.urgent_memory_ns + 1, false), 0u);
+}
+
+TEST_F(PolicyTest, UrgentTaskOfNoRealTimePriorityDoesNotBoost) {
+  for (const uint64_t word : {kOrdinary, pvsched_word(PVSCHED_POLICY_RR, 0, 100, 0),
+                              pvsched_word(PVSCHED_POLICY_NORMAL, -20, 0, 0)}) {
+    RanUrgent(word);
+    EXPECT_EQ(On(PVS_HALT, kIdle), 0u) << word;
+  }
+}
+
 TEST_F(PolicyTest, HaltOfAGuestWithoutUrgentWorkDoesNotBoost) {
   EXPECT_EQ(On(PVS_HALT, kIdle), 0u);
 }
