@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 The pvsched authors */
 /*
  * The hot path: hooks on tracepoints of the scheduler and of interrupts publish
- * urgency. A hook is a few loads and at most two stores to one vCPU's record:
+ * urgency. A hook is a few loads and at most four stores to one vCPU's record:
  * no lock, no atomic operation, no allocation.
  *
  * No hook is preempted or migrated, and each relies on its caller for that: newer

@@ -133,7 +133,7 @@ std::vector<Family> HostFamilies(const Json& stats) {
                    "What pvschedd refused to devices: hello is a VM, register a vCPU.", "request",
                    stats.value("refusals", Json::object())),
       HostFamily("pvsched_missed_events", "counter",
-                 "Events that a program missed: it already ran on that CPU.",
+                 "Events possibly missed: their programs already ran on that CPU.",
                  Number(stats, "recursion_misses")),
       HostFamily("pvsched_scheduler_ends", "counter",
                  "How often the kernel ejected pvsched's scheduler since the host booted.",

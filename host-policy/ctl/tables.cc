@@ -127,7 +127,7 @@ std::string StatsTable(const Json& stats) {
   const Json actuator = stats.value("actuator", Json::object());
   return absl::StrCat(TextTable(rows), ActuatorText(actuator),
                       "programs: ", Number(stats, "recursion_misses"),
-                      " events missed by a program that already ran on that CPU\n");
+                      " events possibly missed: their programs already ran on that CPU\n");
 }
 
 namespace {
@@ -140,7 +140,7 @@ std::string LossText(const Json& status) {
   return CountRow(Number(status, "events_lost"),
                   "events that no decision followed: too many came at once") +
          CountRow(Number(status, "recursion_misses"),
-                  "events that a program missed: it already ran on that CPU");
+                  "events possibly missed: their programs already ran on that CPU");
 }
 
 std::string ExitText(const Json& status) {

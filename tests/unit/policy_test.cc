@@ -116,8 +116,9 @@ TEST_F(PolicyTest, UrgentTaskCountsOnceHoweverLongItIsInTheRecord) {
 }
 
 TEST_F(PolicyTest, UrgentTaskOfNoRealTimePriorityDoesNotBoost) {
-  for (const uint64_t word : {kOrdinary, pvsched_word(PVSCHED_POLICY_RR, 0, 100, 0),
-                              pvsched_word(PVSCHED_POLICY_NORMAL, -20, 0, 0)}) {
+  const uint64_t beyond_99 = pvsched_word(PVSCHED_POLICY_RR, 0, 100, 0);
+  const uint64_t nice = pvsched_word(PVSCHED_POLICY_NORMAL, -20, 0, 0);
+  for (const uint64_t word : {kOrdinary, beyond_99, nice}) {
     RanUrgent(word);
     EXPECT_EQ(On(PVS_HALT, kIdle), 0u) << word;
   }

@@ -126,7 +126,7 @@ TEST(SchedulerTable, RunningSchedulerShowsBothKindsOfCounters) {
   const std::string text = SchedulerTable(status);
   EXPECT_THAT(text, HasSubstr("          42  vCPUs that preempted"));
   EXPECT_THAT(text, HasSubstr("           5  events that no decision followed"));
-  EXPECT_THAT(text, HasSubstr("           7  events that a program missed"));
+  EXPECT_THAT(text, HasSubstr("           7  events possibly missed"));
   EXPECT_THAT(text, HasSubstr("           3  SCX_EV_BYPASS_ACTIVATE"));
   EXPECT_THAT(text, HasSubstr("no ops.cgroup_set_bandwidth()"));
   EXPECT_THAT(text, Not(HasSubstr("ejected")));
