@@ -36,13 +36,14 @@ static inline void pvsched_publish_switch(struct pvsched_record *record,
 }
 
 /*
- * A real-time task of this priority word leaves the CPU. The host reads the count
- * first. Only this CPU writes it, so an increment in memory is enough.
+ * A real-time task of this priority word leaves the CPU. Only this CPU writes the
+ * count, so an increment in memory is enough.
  */
 static inline void pvsched_publish_ran_urgent(struct pvsched_record *record,
 					      __u64 word)
 {
 	WRITE_ONCE(record->urgent_word, (__u32)word);
+	/* Pairs with the host, which reads the count first and the word second. */
 	virt_wmb();
 	record->urgent_count++;
 }
