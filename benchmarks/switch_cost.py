@@ -65,9 +65,12 @@ def run(names, peers, json_path, is_asserted):
     return 1 if over and is_asserted else 0
 
 
-def check():
-    """The ratios as text; raises LabError if a ratio exceeds its limit."""
-    root = build.host_alone(_PROGRAMS)
+def check(root=None):
+    """The ratios as text; raises LabError if a ratio exceeds its limit.
+
+    `root`: the build root of a tree whose programs are built; without it, they are built.
+    """
+    root = root or build.host_alone(_PROGRAMS)
     counted, missing = _count(_TESTED, {}, {})
     if missing:
         raise LabError("; ".join(f"{policy} was not measured: {why}" for policy, why in missing.items()))

@@ -2,9 +2,10 @@
 # Copyright (C) 2026 The pvsched authors
 """./lab check: the style and the rules of the tree, without a build of it."""
 
-import contextlib
 import concurrent.futures
+import contextlib
 import dataclasses
+import threading
 import time
 
 import check_headers
@@ -62,7 +63,7 @@ def _language(tree):
     return found
 
 
-# clang-tidy is the last one: it takes longest.
+# clang-tidy is the last whose result is printed: it takes longest.
 CHECKS = (
     Check("language", "short sentences in the field's words, in documents, comments and messages", _language),
     Check("file-size", f"files have at most {check_sizes.MAX_FILE} lines", check_sizes.files),
@@ -114,19 +115,21 @@ def run(tree, root, checks=CHECKS, may_tidy=True, fail_fast=False):
     """Runs the checks and prints each result. Returns (result, name) of each."""
     results, log = [], []
     started = time.monotonic()
+    is_stopped = threading.Event()
     with step(f"checking {len(tree.chosen)} files", prints=False) as shown, \
-            concurrent.futures.ThreadPoolExecutor(2) as pool:
+            concurrent.futures.ThreadPoolExecutor(3) as pool:
         def tidy():
             def progress(text):
                 shown.detail = text
+                if is_stopped.is_set():
+                    raise LabError("another check failed first")
             return check_tidy.run(root, tree, progress, may_tidy)
 
-        # clang-tidy uses all CPUs itself, so it starts when the others have ended.
-        jobs = [(check, pool.submit(_one, check, tree, root)) for check in checks if check.run]
-        jobs += [(check, None) for check in checks if not check.run]
-        for check, job in jobs:
-            shown.detail = check.name
-            result, said, found = job.result() if job else _result(check, tidy, root)
+        # clang-tidy takes longest, so it is the first to start, and two others run beside it.
+        pending = {check.name: pool.submit(_one, check, tree, root) if check.run else pool.submit(_result, check, tidy, root)
+                   for check in sorted(checks, key=lambda check: check.run is not None)}
+        for check in checks:
+            result, said, found = pending[check.name].result()
             results.append((result, check.name))
             log += found
             clear_line()
@@ -136,6 +139,7 @@ def run(tree, root, checks=CHECKS, may_tidy=True, fail_fast=False):
             if len(found) > _SHOWN:
                 print(f"  and {len(found) - _SHOWN} more: see {OUT / 'check.txt'}", flush=True)
             if result == "fail" and fail_fast:
+                is_stopped.set()
                 pool.shutdown(cancel_futures=True)
                 break
     _keep_log(log)

@@ -58,15 +58,15 @@ def run(root, tree, progress, may_run=True):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = {pool.submit(_tidy, root, f): f for f in todo}
         made = []
-        for count, job in enumerate(concurrent.futures.as_completed(jobs), 1):
-            try:
+        try:
+            for count, job in enumerate(concurrent.futures.as_completed(jobs), 1):
                 made += job.result()
-            except LabError:
-                pool.shutdown(cancel_futures=True)
-                raise
-            if not changed_since(started, tree, edges, jobs[job]):
-                _keep(stamps[jobs[job]], job.result())
-            progress(f"clang-tidy {count} of {len(todo)}")
+                if not changed_since(started, tree, edges, jobs[job]):
+                    _keep(stamps[jobs[job]], job.result())
+                progress(f"clang-tidy {count} of {len(todo)}")
+        except LabError:
+            pool.shutdown(cancel_futures=True)
+            raise
     _prune()
     # A header's findings are found more than once.
     found = {*made, *(line for f in sources if f not in todo for line in _read(stamps[f]))}

@@ -78,7 +78,7 @@ def offers(suites=SUITES):
         for suite in suites:
             progress.detail = suite
             try:
-                index = packages.Index(uri, (suite,))
+                index = packages.index(uri, (suite,))
             except LabError:  # a mirror need not have each suite
                 continue
             for offer in of_index(index, suite):

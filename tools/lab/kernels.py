@@ -110,20 +110,25 @@ def candidates(found, labs_own):
     return sorted(usable, key=lambda o: o.release not in ran_scx)
 
 
+def fetch_tested():
+    """(offer, files) of the kernel to test."""
+    found = candidates(kernel_packages.offers(_TESTED_SUITES), roots.build_root().kernel)
+    if not found:
+        raise LabError("the mirror has no other kernel that pvsched supports")
+    return found[0], kernel_packages.fetch(found[0])
+
+
 def test(tally):
     """Loads pvsched on one kernel beside the lab's own; the answer must be what is stored, or predicted."""
     name = "kernels: pvsched loads on another kernel"
     try:
-        found = candidates(kernel_packages.offers(_TESTED_SUITES), roots.build_root().kernel)
-        if not found:
-            raise LabError("the mirror has no other kernel that pvsched supports")
-        files = kernel_packages.fetch(found[0])
+        offer, files = fetch_tested()
     except LabError as error:
         tally.add("skip", name)
         print(f"skip {name}: {error}", flush=True)
         return
     build.cmake(roots.build_root(), targets=kernel_check.TARGETS)
-    tally.check(name, lambda: _expect(found[0], files))
+    tally.check(name, lambda: _expect(offer, files))
 
 
 def _expect(offer, files):

@@ -3,6 +3,7 @@
 """The machine's Debian mirror and the kernels on it."""
 
 import contextlib
+import functools
 import os
 import re
 import subprocess
@@ -84,6 +85,12 @@ def without_content(shown):
     """
     found = re.findall(r"^Package: (\S+)$.*?^Installed-Size: (\d+)$", shown, re.M | re.S)
     return {name for name, kib in found if int(kib) < 1024}
+
+
+@functools.lru_cache
+def index(uri, suites=SUITES):
+    """The mirror's Index, read once by each lab."""
+    return Index(uri, suites)
 
 
 class Index:

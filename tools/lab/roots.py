@@ -90,7 +90,7 @@ def _make(recipe, candidates, path):
     _remove(*path.parent.glob(f"making-{recipe.kind}*"))  # leftovers of killed labs
     uri = packages.mirror()
     with step("reading the mirror's package lists"):
-        index = packages.Index(uri)
+        index = packages.index(uri)
     refused = []
     for kernel in candidates(index):
         making = path.parent / f"making-{path.name}"
@@ -113,7 +113,8 @@ def _bootstrap(recipe, index, kernel, uri, target, progress):
     preferences = CACHE / f"preferences-{recipe.key()}"
     preferences.write_text(recipe.preferences)
     archives = '"$1"/var/cache/apt/archives'
-    argv = ["unshare", "--mount", "--propagation", "private",
+    # It ends with the lab, which may be killed while a thread of the lab waits for it.
+    argv = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private",
             "mmdebstrap", f"--variant={recipe.variant}", "--format=directory",
             '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"',
             "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",

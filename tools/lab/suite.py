@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
-"""./lab test: every tier and one summary line."""
+"""./lab test: every tier, the seconds of each phase, and one summary line."""
 
+import concurrent.futures
+import contextlib
 import fnmatch
 import os
 import re
 import subprocess
 import sys
+import threading
+import time
 
+import ahead
 import build
 import check
 import check_tree
@@ -23,7 +28,7 @@ from settings import BENCHMARKS, BUILD, CHECKOUT, LAB, LabError
 
 TIERS = ("unit", "native", "nested", "packages", "system")
 _ON_HOSTS = {"nested", "packages", "system"}  # tiers that need no C++ tests
-_SWITCH_COST = "switch-cost"  # its name for --only
+_KERNELS, _SWITCH_COST = "kernels", "switch-cost"  # their names for --only
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
 
 
@@ -49,52 +54,154 @@ class Tally:
             print(f"fail {name}\n{error}", flush=True)
 
 
-def run(tiers, nested_pattern, nested_seed=None):
-    tally = Tally()
-    if "unit" in tiers:
-        _check(tally)
-    if not set(tiers) <= _ON_HOSTS:
-        root = build.everything()
-    elif set(tiers) != {"packages"}:
-        root = build.host_and_guest(nested.POLICIES if "nested" in tiers else ())
-    if "unit" in tiers:
-        tally.check("lab", lambda: _own_tests(tally))
-    for tier in ("unit", "native"):
-        if tier in tiers:
-            _ctest(root, "build", tier, tally)
-    if "native" in tiers:
-        tally.check("driver's cost in a guest", lambda: driver_cost.check(root))
-    for sanitizer, tier in _SANITIZERS:
-        if tier in tiers:
-            folder = f"build/{sanitizer.replace(',', '-')}"
-            build.cmake(root, folder, [f"-DPVSCHED_SANITIZE={sanitizer}", "-DCMAKE_BUILD_TYPE=Debug"],
-                        [f"{tier}_tests"])
-            _ctest(root, folder, tier, tally)
-    if "nested" in tiers:
-        _nested(tally, root, nested_pattern, nested_seed)
-    if "packages" in tiers or "system" in tiers:
-        _packages(tally, tiers)
+class Seconds:
+    """How long each phase of a run took."""
+
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
+        self._began = clock()
+        self._spent = {}
+
+    @contextlib.contextmanager
+    def of(self, phase):
+        begun = self._clock()
+        try:
+            yield
+        finally:
+            self._spent[phase] = self._spent.get(phase, 0) + self._clock() - begun
+
+    def line(self):
+        phases = "".join(f"{phase} {spent:.0f}, " for phase, spent in self._spent.items())
+        return f"seconds: {phases}all {self._clock() - self._began:.0f}"
+
+
+class Counts:
+    """Tests that count instructions. The machine's other load does not change a count, so they run beside compilers.
+
+    A lab that ends early does not wait for them.
+    """
+
+    def __init__(self, tests):
+        self._tests = tests  # name -> function
+        self._jobs = {}
+
+    def start(self):
+        tests, self._tests = self._tests, {}
+        self._jobs |= {name: concurrent.futures.Future() for name in tests}
+        threading.Thread(target=self._run, args=(tests,), daemon=True).start()
+
+    def _run(self, tests):
+        for name, test in tests.items():
+            try:
+                self._jobs[name].set_result(test())
+            except BaseException as error:  # finish() raises it
+                self._jobs[name].set_exception(error)
+
+    def finish(self, tally, seconds):
+        """Waits for the tests, and starts them if start() was not called."""
+        self.start()
+        for name in list(self._jobs):
+            with seconds.of(name):
+                tally.check(name, self._jobs[name].result)
+            del self._jobs[name]
+
+
+def run(tiers, pattern, seed=None, fail_fast=False):
+    """Runs the tiers; of the nested tests those that match `pattern`, in the order of `seed`.
+
+    `fail_fast`: the run ends before the build if a check fails.
+    """
+    tally, seconds = Tally(), Seconds()
+    try:
+        with seconds.of("build root"):
+            root = roots.build_root()
+        with ahead.made(tiers) as made:
+            if "unit" in tiers:
+                with seconds.of("check"):
+                    _check(tally, root, fail_fast)
+            if not (fail_fast and tally.failed):
+                with seconds.of("build"):
+                    _build(tiers)
+                with seconds.of("roots"):
+                    made.wait()
+                counts = _counts(tiers, pattern, root)
+                _programs(tiers, tally, seconds, root, counts)
+                _hosts(tiers, tally, seconds, root, counts, pattern, seed)
+    finally:
+        print(seconds.line(), flush=True)
     for name in tally.failures:
         print(f"failed: {name}")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
     return 1 if tally.failed or not tally.passed else 0
 
 
-def _nested(tally, root, pattern, seed):
-    """The tests on the host under test, and two that boot a host of their own."""
-    own = {"kernels": lambda: kernels.test(tally),
-           _SWITCH_COST: lambda: tally.check(f"nested: {_SWITCH_COST}", switch_cost.check)}
-    wanted = [name for name in own if fnmatch.fnmatch(name, pattern)]
-    if pattern == "*" or nested.names(pattern) or not wanted:
-        nested.run(tally, root, pattern, seed)
-    for name in wanted:
-        own[name]()
+def _needs_all(tiers):
+    return not set(tiers) <= _ON_HOSTS
 
 
-def _packages(tally, tiers):
+def _build(tiers):
+    if _needs_all(tiers):
+        build.everything()
+    elif set(tiers) != {"packages"}:
+        build.host_and_guest(nested.POLICIES if "nested" in tiers else ())
+
+
+def _counts(tiers, pattern, root):
+    tests = {}
+    if "native" in tiers:
+        tests["driver's cost in a guest"] = lambda: driver_cost.check(root)
+    if "nested" in tiers and fnmatch.fnmatch(_SWITCH_COST, pattern):
+        tests[f"nested: {_SWITCH_COST}"] = lambda: switch_cost.check(root if _needs_all(tiers) else None)
+    return Counts(tests)
+
+
+def _programs(tiers, tally, seconds, root, counts):
+    """The tests of C++ and Python, and the same C++ under sanitizers."""
+    if "unit" in tiers:
+        with seconds.of("lab"):
+            tally.check("lab", lambda: _own_tests(tally))
+    for tier in ("unit", "native"):
+        if tier in tiers:
+            with seconds.of(tier):
+                _ctest(root, "build", tier, tally)
+    counts.start()
+    for sanitizer, tier in _SANITIZERS:
+        if tier in tiers:
+            folder = f"build/{sanitizer.replace(',', '-')}"
+            with seconds.of(f"build {sanitizer.replace(',', '+')}"):
+                build.cmake(root, folder, [f"-DPVSCHED_SANITIZE={sanitizer}", "-DCMAKE_BUILD_TYPE=Debug"],
+                            [f"{tier}_tests"])
+            if tier == "native":  # its limits of time need a quiet machine
+                counts.finish(tally, seconds)
+            with seconds.of(f"{tier} {sanitizer.replace(',', '+')}"):
+                _ctest(root, folder, tier, tally)
+
+
+def _hosts(tiers, tally, seconds, root, counts, pattern, seed):
+    """The tests on hosts, and those of the packages."""
+    counts.finish(tally, seconds)
+    if "nested" in tiers:
+        _nested(tally, seconds, root, pattern, seed)
+    if "packages" in tiers or "system" in tiers:
+        _packages(tally, seconds, tiers)
+
+
+def _nested(tally, seconds, root, pattern, seed):
+    """The tests on the host under test, and one that boots another kernel."""
+    own = [name for name in (_KERNELS, _SWITCH_COST) if fnmatch.fnmatch(name, pattern)]
+    if pattern == "*" or nested.names(pattern) or not own:
+        with seconds.of("nested"):
+            nested.run(tally, root, pattern, seed)
+    if _KERNELS in own:
+        with seconds.of(_KERNELS):
+            kernels.test(tally)
+
+
+def _packages(tally, seconds, tiers):
     """The packages, and the tests of the tiers that need them."""
     try:
-        root, debs = package.make()
+        with seconds.of("packages"):
+            root, debs = package.make()
     except LabError as error:
         tally.add("fail", "packages: build")
         print(f"fail packages: build\n{error}", flush=True)
@@ -102,28 +209,33 @@ def _packages(tally, tiers):
     tally.add("pass", "packages: build")
     print(f"pass packages: build: {len(debs)} packages", flush=True)
     if "packages" in tiers:
-        _package_checks(tally, root)
+        with seconds.of("packages' checks"):
+            _package_checks(tally, root)
     if "system" in tiers:
-        system.run(tally, root, debs)
+        with seconds.of("system"):
+            system.run(tally, root, debs)
 
 
 def _package_checks(tally, root):
-    for name, run_check in package.checks(root):
-        try:
-            run_check()
-            tally.add("pass", f"packages: {name}")
-            print(f"pass packages: {name}", flush=True)
-        except package.Skipped as error:
-            tally.add("skip", f"packages: {name}")
-            print(f"skip packages: {name}: {error}", flush=True)
-        except LabError as error:
-            tally.add("fail", f"packages: {name}")
-            print(f"fail packages: {name}\n{error}", flush=True)
+    """Two checks at a time: each has one process, and reads the packages only."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        jobs = [(f"packages: {name}", pool.submit(run_check)) for name, run_check in package.checks(root)]
+        for name, job in jobs:
+            try:
+                job.result()
+                tally.add("pass", name)
+                print(f"pass {name}", flush=True)
+            except package.Skipped as error:
+                tally.add("skip", name)
+                print(f"skip {name}: {error}", flush=True)
+            except LabError as error:
+                tally.add("fail", name)
+                print(f"fail {name}\n{error}", flush=True)
 
 
-def _check(tally):
+def _check(tally, root, fail_fast):
     """The first step: ./lab check. Needs the build root, but no build."""
-    for result, name in check.run(check_tree.of_checkout(CHECKOUT), roots.build_root()):
+    for result, name in check.run(check_tree.of_checkout(CHECKOUT), root, fail_fast=fail_fast):
         tally.add(result, f"check: {name}")
 
 
@@ -155,7 +267,7 @@ def _ctest(root, folder, tier, tally):
     title = tier if folder == "build" else f"{tier}, {folder.rpartition('/')[2]}"
     with step(f"running the {title} tests"), open(log, "w", encoding="utf-8") as file:
         root.run(["ctest", "--test-dir", folder, "-L", f"^{tier}$", "--output-on-failure",
-                  "--no-tests=error"], stdout=file, stderr=file)
+                  "--no-tests=error", "-j", str(_jobs(tier))], stdout=file, stderr=file)
     text = log.read_text(errors="replace")
     cases = re.findall(r"^ *\d+/\d+ Test +#\d+: (.+?) \.*[ *]*(Passed|Skipped|Failed|Timeout|Not Run|"
                        r"Exception|Subprocess)", text, re.M)
@@ -170,6 +282,11 @@ def _ctest(root, folder, tier, tally):
     if tally.failed > before:
         print(text, flush=True)
     print(f"{title}: {len(cases)} cases, {tally.failed - before} failed ({log})", flush=True)
+
+
+def _jobs(tier):
+    """Programs at a time. The native tests share the machine's kernel, and have limits of time."""
+    return os.cpu_count() if tier == "unit" else 1
 
 
 def _why_skipped(folder, name):

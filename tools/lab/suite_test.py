@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
 
+import contextlib
 import io
 import unittest
 from unittest import mock
 
 import suite
+from settings import LabError
 
 
 class SkippedTest(unittest.TestCase):
@@ -29,17 +31,99 @@ class SkippedTest(unittest.TestCase):
                           ("test_that_is_skipped_by_a_decorator", "not here")])
 
 
-class NestedTest(unittest.TestCase):
+def ticking(*times):
+    """A clock that shows these times one after another."""
+    times = list(times)
+    return lambda: times.pop(0)
+
+
+class SecondsTest(unittest.TestCase):
+    def test_line_has_each_phase_in_its_order_and_the_sum_of_its_parts(self):
+        seconds = suite.Seconds(ticking(0, 10, 220, 220, 650.4, 700, 705, 711))
+        for phase in ("check", "build", "check"):
+            with seconds.of(phase):
+                pass
+        self.assertEqual(seconds.line(), "seconds: check 215, build 430, all 711")
+
+    def test_phase_that_fails_is_counted(self):
+        seconds = suite.Seconds(ticking(0, 0, 7, 8))
+        with self.assertRaises(LabError), seconds.of("build"):
+            raise LabError("it does not compile")
+        self.assertEqual(seconds.line(), "seconds: build 7, all 8")
+
+
+class CountsTest(unittest.TestCase):
+    def test_results_are_those_of_the_tests_whether_or_not_they_were_started_early(self):
+        def too_many():
+            raise LabError("over its limit")
+
+        for is_early in (False, True):
+            counts, tally = suite.Counts({"few": lambda: "1.01", "many": too_many}), suite.Tally()
+            if is_early:
+                counts.start()
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                counts.finish(tally, suite.Seconds())
+                counts.finish(tally, suite.Seconds())
+            self.assertEqual(out.getvalue(), "pass few: 1.01\nfail many\nover its limit\n")
+            self.assertEqual((tally.passed, tally.failures), (1, ["many"]))
+
+
+class RunTest(unittest.TestCase):
+    def run_suite(self, tiers, *args, check_result="pass", **options):
+        """What suite.run() called, and what it printed."""
+        ran, out = [], io.StringIO()
+
+        def note(name, result=None):
+            return lambda *_, **__: ran.append(name) or result
+
+        with contextlib.ExitStack() as stack:
+            for name, stub in {
+                "roots.build_root": note("build root"), "check.run": note("check", [(check_result, "language")]),
+                "check_tree.of_checkout": note("tree"), "ahead.steps": lambda _: [note("ahead")],
+                "build.everything": note("build"), "build.host_and_guest": note("build"), "build.cmake": note("sanitized"),
+                "suite._own_tests": note("lab"), "suite._ctest": lambda _root, folder, tier, _tally: ran.append(f"{tier} {folder}"),
+                "driver_cost.check": note("driver's cost"), "switch_cost.check": note("switch-cost"),
+                "nested.run": note("nested"), "kernels.test": note("kernels"),
+                "package.make": note("packages", (None, [])), "package.checks": note("package checks", []),
+                "system.run": note("system"),
+            }.items():
+                stack.enter_context(mock.patch(name, stub))
+            stack.enter_context(contextlib.redirect_stdout(out))
+            status = suite.run(tiers, *args, **options)
+        return status, ran, out.getvalue()
+
     def test_pattern_selects_the_tests_on_the_host_and_those_with_a_host_of_their_own(self):
-        for pattern, expected in (("*", ["nested", "kernels", "switch-cost"]), ("kernels", ["kernels"]),
-                                  ("switch-cost", ["switch-cost"]), ("scx-*", ["nested"]),
-                                  ("no-such-test", ["nested"])):  # nested.run() names the error
-            ran = []
-            with mock.patch("nested.run", lambda *_: ran.append("nested")), \
-                    mock.patch("kernels.test", lambda _: ran.append("kernels")), \
-                    mock.patch("switch_cost.check", lambda: ran.append("switch-cost")):
-                suite._nested(suite.Tally(), None, pattern, None)
-            self.assertEqual(ran, expected, pattern)
+        for pattern, expected in (("*", {"nested", "kernels", "switch-cost"}), ("kernels", {"kernels"}),
+                                  ("switch-cost", {"switch-cost"}), ("scx-*", {"nested"}),
+                                  ("no-such-test", {"nested"})):  # nested.run() names the error
+            _, ran, _ = self.run_suite(["nested"], pattern)
+            self.assertEqual(set(ran) & {"nested", "kernels", "switch-cost"}, expected, pattern)
+
+    def test_all_tiers_run_and_the_end_names_their_seconds(self):
+        status, ran, said = self.run_suite(suite.TIERS, "*")
+        self.assertEqual(status, 0)
+        for name in ("unit build", "native build", "unit build/address-undefined", "native build/thread", "lab",
+                     "driver's cost", "switch-cost", "nested", "kernels", "package checks", "system"):
+            self.assertIn(name, ran)
+        self.assertRegex(said, r"\nseconds: build root 0, check 0, build 0, roots 0, lab 0, unit 0, .*, system 0, all 0\n"
+                               r"5 passed, 0 failed, 0 skipped\n$")
+
+    def test_nothing_runs_beside_the_tests_with_limits_of_time(self):
+        _, ran, _ = self.run_suite(suite.TIERS, "*")
+        for test in ("native build", "native build/thread", "nested"):
+            self.assertLess(ran.index("ahead"), ran.index(test))
+        for test in ("native build/thread", "nested"):
+            self.assertLess(ran.index("driver's cost"), ran.index(test))
+            self.assertLess(ran.index("switch-cost"), ran.index(test))
+        self.assertGreater(ran.index("driver's cost"), ran.index("native build"))
+
+    def test_failed_check_ends_a_run_that_fails_fast(self):
+        status, ran, said = self.run_suite(suite.TIERS, "*", check_result="fail", fail_fast=True)
+        self.assertEqual((status, "build" in ran), (1, False))
+        self.assertIn("failed: check: language\n0 passed, 1 failed", said)
+        status, ran, _ = self.run_suite(suite.TIERS, "*", check_result="fail")
+        self.assertEqual((status, "build" in ran, "system" in ran), (1, True, True))
 
 
 if __name__ == "__main__":
