@@ -29,11 +29,13 @@ def make():
         source = _export()
         inside = f"/src/{source.relative_to(CHECKOUT)}"
         # The cache outlives the root. The folder's name is the same each time, and so are the compilers' lines.
+        # -g0: dh_strip would remove what -g adds.
         cache = CACHE / "ccache-packages"
         cache.mkdir(exist_ok=True)
         build.logged(root, "building the Debian packages",
                      ["env", "-C", inside, "CCACHE_DIR=/root/.cache/ccache", "DEB_BUILD_OPTIONS=nocheck noautodbgsym",
-                      "DEB_BUILD_PROFILES=nocheck", "dpkg-buildpackage", "-us", "-uc"],
+                      "DEB_BUILD_PROFILES=nocheck", "DEB_CFLAGS_APPEND=-g0", "DEB_CXXFLAGS_APPEND=-g0",
+                      "dpkg-buildpackage", "-us", "-uc"],
                      [(cache, "/root/.cache/ccache")])
     return root, sorted(FOLDER.glob("*.deb"))
 
