@@ -36,7 +36,9 @@ def logged(root, title, argv, binds=()):
 
 def configure(root, folder, options=()):
     """Configures a build in which warnings are errors, which they are only in the lab's builds."""
-    logged(root, f"configuring {folder}", ["cmake", "-B", folder, "-G", "Ninja", "-DPVSCHED_WERROR=ON", *options])
+    # A compiler can be changed in a fresh folder only.
+    logged(root, f"configuring {folder}", ["cmake", *(["--fresh"] if options else []), "-B", folder, "-G", "Ninja",
+                                           "-DPVSCHED_WERROR=ON", *options])
 
 
 def cmake(root, folder="build", options=(), targets=()):
@@ -51,10 +53,17 @@ def _cmake(root, folder, options, targets):
     if kept and "CMAKE_HOME_DIRECTORY:INTERNAL=/src\n" not in kept:
         raise LabError(f"{CHECKOUT / folder} was configured outside the lab's build root: "
                        "remove it, or build there without the lab")
-    if "PVSCHED_WERROR:BOOL=ON\n" not in kept:
+    if not is_configured(kept, options):
         configure(root, folder, options)
     logged(root, f"compiling {' '.join(targets) or folder}",
            ["cmake", "--build", folder, *(["--target", *targets] if targets else [])])
+
+
+def is_configured(kept, options):
+    """Whether the text of a CMakeCache.txt has the lab's options, and these: -DNAME=VALUE each."""
+    found = dict(re.findall(r"^([^#/\s:]+):\w+=(.*)$", kept, re.M))
+    wanted = dict(option.removeprefix("-D").split("=", 1) for option in ("-DPVSCHED_WERROR=ON", *options))
+    return all(found.get(name) == value for name, value in wanted.items())
 
 
 # The kernel modules and their source folders. All but HOST_MODULES are for guests.
