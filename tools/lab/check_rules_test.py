@@ -209,6 +209,10 @@ class TidyTest(unittest.TestCase):
                 "/usr/include/y.h:1:1: warning: z [w]\n")
         self.assertEqual(check_tidy.findings(said), ["a.cc:3: use nullptr [modernize-use-nullptr]"])
 
+    def test_headers_are_precompiled_with_the_flags_of_every_command(self):
+        commands = ["c++ -I/src -O2 -DX=1 -std=c++20 -Wall -c a.cc", "c++ -I/src -O0 -DY='a b' -std=c++20 -Wall -c b.cc"]
+        self.assertEqual(check_tidy.common_flags(commands), ["-I/src", "-std=c++20", "-Wall"])
+
 
 if __name__ == "__main__":
     unittest.main()
