@@ -89,8 +89,8 @@ class Device {
     // PVSCHED_REG_MAX_VCPUS: APIC ids are below this.
     uint32_t max_vcpus = 1024;
     // PVSCHED_REG_DEVICE_FEATURES: PVSCHED_F_* that the driver may accept.
-    uint64_t features = PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET |
-                        PVSCHED_F_RAN_URGENT;
+    uint64_t features =
+        PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET | PVSCHED_F_RAN_URGENT;
   };
 
   // Failed accesses since the device was made. A reset does not clear them.

@@ -85,9 +85,10 @@ TEST(OwnObjects, BothHaveTheProgramsAndMapsThatTheLoaderUses) {
   for (const absl::string_view bytes : {HooksObject(), ScxObject()}) {
     const BpfObjectPtr object = OpenBpfObject(bytes);
     ASSERT_NE(object, nullptr);
-    for (const char* name : {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick_73_2nd", "pvs_kvm_vcpu_kick",
-                             "pvs_kvm_vcpu_kick_2nd", "pvs_kvm_vcpu_wake_up", "pvs_kvm_vcpu_wake_up_2nd",
-                             "pvs_find_vcpus", "pvs_timer", "pvs_prepare_exec"}) {
+    for (const char* name :
+         {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick_73_2nd", "pvs_kvm_vcpu_kick",
+          "pvs_kvm_vcpu_kick_2nd", "pvs_kvm_vcpu_wake_up", "pvs_kvm_vcpu_wake_up_2nd",
+          "pvs_find_vcpus", "pvs_timer", "pvs_prepare_exec"}) {
       EXPECT_NE(bpf_object__find_program_by_name(object.get(), name), nullptr) << name;
     }
     for (const char* name :

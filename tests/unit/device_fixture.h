@@ -79,8 +79,7 @@ class DeviceTest : public ::testing::Test {
   static constexpr uint32_t kReady =
       PVSCHED_STATUS_ACKNOWLEDGE | PVSCHED_STATUS_DRIVER | PVSCHED_STATUS_FEATURES_OK;
   static constexpr uint64_t kFeatures =
-      PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET |
-      PVSCHED_F_RAN_URGENT;
+      PVSCHED_F_GRANT | PVSCHED_F_PREEMPT_COUNT | PVSCHED_F_IRQ_TICKET | PVSCHED_F_RAN_URGENT;
 
   uint32_t Read32(uint64_t offset) { return static_cast<uint32_t>(device_.ReadBar0(offset, 4)); }
   uint64_t Read64(uint64_t offset) { return device_.ReadBar0(offset, 8); }
