@@ -4,7 +4,7 @@
 #
 # The longest waits of a guest of four vCPUs on a busy host of two CPUs: cyclictest runs in the
 # guest while the host traces its timers, wake-ups and switches. ../waits.py lists the longest
-# waits of each round with their causes.
+# waits of each round with their causes. `decisions` and `stats` of a round are pvschedd's.
 # ./lab exec benchmarks/cases/waits.sh [ROUNDS [SECONDS [POLICY...]]], then
 # python3 benchmarks/waits.py build/lab/out
 default_policies="scx agent rr"
@@ -50,12 +50,12 @@ one() {
   mapfile -t tids < <(lab-guest threads g1)
   printf '%s\n' "${tids[@]}" >"$round/vcpus"
   start_load
+  decisions=
   [ "$(kind_of "$policy")" != pvsched ] || { pvschedctl --json trace -s 0 >"$round/decisions" & decisions=$!; }
   trace_on "${tids[@]}"
   run_in g1 "$seconds" "$in_guest -t $vcpus -a" || { trace_off "$round/trace"; end_load; return 1; }
   trace_off "$round/trace"
-  [ -z "${decisions-}" ] || kill -INT "$decisions"
-  pvschedctl scheduler status >"$round/status"
+  [ -z "$decisions" ] || { kill -INT "$decisions"; pvschedctl --json stats >"$round/stats"; }
   end_load || die "stress-ng failed: $(tail -1 "$round/work")"
   result_of g1 || return 1
   figure p99 "$(percentile 0.99 "$round/g1.json")"
