@@ -18,6 +18,7 @@
 
 struct sched_entity {
 	__u64 sum_exec_runtime;
+	unsigned char sched_delayed; /* asleep, but still on the run queue */
 };
 
 /* Empty in a kernel without CONFIG_SCHED_INFO. */
@@ -45,6 +46,7 @@ struct thread_info {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
+	unsigned char on_rq;
 	int pid;
 	int tgid;
 	int prio;

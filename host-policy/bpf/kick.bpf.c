@@ -17,7 +17,8 @@
  * interrupt that arrives while one of them runs, and raises an interrupt for another
  * vCPU, is seen by the other one only.
  *
- * The including object defines preempt_for_queued(): what follows the decision.
+ * The including object defines after_kick(), what follows the decision, and
+ * needs_wake_ups(): whether that needs the calls without an interrupt.
  */
 #include "host-policy/bpf/decide.bpf.h"
 
@@ -118,17 +119,64 @@ static __always_inline void on_own_irq(struct task_struct *p)
 		on_event(p, binding, PVS_INJECT);
 }
 
-static __always_inline void on_irq(const struct kvm_vcpu *vcpu, bool is_injection_seen)
+/*
+ * The rt_prio of the boost of the current vCPU, if this runs an urgent task that may
+ * wait for the answer to an IPI; else 0. An expired timer is no IPI: it may have
+ * interrupted any task.
+ */
+static __always_inline __u32 sender_rt_prio(struct task_struct *sender,
+					    const struct pvs_vcpu_binding *target,
+					    const struct kvm_lapic *apic)
 {
-	struct task_struct *p = (void *)bpf_get_current_task_btf();
+	struct pvs_vcpu_binding *binding;
+	struct pvsched_record *record;
+	struct pvs_slot *slot;
+
+	binding = bpf_task_storage_get(&vcpu_bindings, sender, 0, 0);
+	if (!binding || binding->vm != target->vm ||
+	    BPF_CORE_READ(apic, lapic_timer.pending.counter))
+		return 0;
+	record = binding->record;
+	slot = slot_of(binding);
+	if (!record || !slot ||
+	    pvsched_urgency(pvs_without_flags(pvs_sanitize(PVS_LOAD(record->intent)))) <=
+		    PVSCHED_URGENCY_RT)
+		return 0;
+	return pvsched_word_rt_prio(PVS_LOAD(slot->vcpu.grant));
+}
+
+/* The kind of KICK. A vCPU that runs needs no boost to answer an urgent sender. */
+static __always_inline __u32 kind_of_kick(struct task_struct *sender,
+					  struct pvs_vcpu_binding *target,
+					  const struct kvm_lapic *apic,
+					  bool is_injection_seen)
+{
+	__u32 kind = is_injection_seen ? PVS_KICK : PVS_KICK_WITH_TICKET;
+	struct pvs_slot *slot = slot_of(target);
+	__u32 rt_prio;
+
+	if (!slot || !slot->off_cpu)
+		return kind;
+	rt_prio = sender_rt_prio(sender, target, apic);
+	if (!rt_prio)
+		return kind;
+	PVS_STORE(slot->sender_rt_prio, rt_prio);
+	return is_injection_seen ? PVS_KICK_BY_URGENT : PVS_KICK_BY_URGENT_WITH_TICKET;
+}
+
+static __always_inline void on_kick(const struct kvm_vcpu *vcpu, bool has_irq,
+				    bool is_injection_seen)
+{
+	struct task_struct *current = (void *)bpf_get_current_task_btf();
 	struct pvs_vcpu_binding *binding;
 	struct pid *pid = vcpu->pid;
+	struct task_struct *p;
 
 	if (!pid)
 		return;
-	if (p->thread_pid == pid) {
-		if (!is_injection_seen)
-			on_own_irq(p);
+	if (current->thread_pid == pid) {
+		if (has_irq && !is_injection_seen)
+			on_own_irq(current);
 		return;
 	}
 	p = bpf_task_from_pid(BPF_CORE_READ(pid, numbers[0].nr));
@@ -136,8 +184,11 @@ static __always_inline void on_irq(const struct kvm_vcpu *vcpu, bool is_injectio
 		return;
 	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
 	if (binding) {
-		on_event(p, binding, is_injection_seen ? PVS_KICK : PVS_KICK_WITH_TICKET);
-		preempt_for_queued(p, binding);
+		if (has_irq)
+			on_event(p, binding,
+				 kind_of_kick(current, binding, vcpu->arch.apic,
+					      is_injection_seen));
+		after_kick(p, binding);
 	}
 	bpf_task_release(p);
 }
@@ -172,7 +223,7 @@ static __always_inline int on_call(struct kvm_vcpu *vcpu, bool is_kick, __u32 pr
 	const bool masks_irqs = pvs_masks_preemption && pvs_actuator != PVS_ACTUATOR_KFUNC;
 	const bool masks_preemption = pvs_masks_preemption && !masks_irqs;
 	const struct kvm_lapic *apic;
-	bool is_apicv_active;
+	bool is_apicv_active, has_irq;
 	unsigned long flags;
 
 	if (!vcpu || !pvs_binds || is_served(vcpu, program))
@@ -183,10 +234,11 @@ static __always_inline int on_call(struct kvm_vcpu *vcpu, bool is_kick, __u32 pr
 		bpf_preempt_disable();
 	apic = vcpu->arch.apic;
 	is_apicv_active = apic && BPF_CORE_READ(apic, apicv_active);
-	if (apic && (is_kick ? has_kicked_irq(vcpu, apic, is_apicv_active) :
-			       has_posted_irq(vcpu, apic, is_apicv_active)))
+	has_irq = apic && (is_kick ? has_kicked_irq(vcpu, apic, is_apicv_active) :
+				     has_posted_irq(vcpu, apic, is_apicv_active));
+	if (has_irq || needs_wake_ups())
 		/* The tracepoint of an injection serves agent and kfunc. */
-		on_irq(vcpu, pvs_actuator != PVS_ACTUATOR_SCX && !is_apicv_active);
+		on_kick(vcpu, has_irq, pvs_actuator != PVS_ACTUATOR_SCX && !is_apicv_active);
 	if (masks_preemption)
 		bpf_preempt_enable();
 	if (masks_irqs)

@@ -67,7 +67,7 @@ struct pvs_vcpu {
 
 	/* Every decision reads this part. */
 	__u8 state; /* enum pvs_state */
-	__u8 reserved;
+	__u8 kicked; /* an interrupt is raised, and the vCPU has not run since */
 	__u16 urgent_count; /* the low half of the record's */
 	__u32 irq_ticket; /* counts interrupts, wrapping */
 	__u64 last_urgent; /* time of the last real-time demand; 0: never */
@@ -96,15 +96,21 @@ struct pvs_input {
 	__u32 irq_ack;
 	__u32 acks; /* the guest acknowledges interrupts */
 	__u32 is_irq; /* the event is a new interrupt, which takes a ticket */
-	__u32 reserved;
+	__u32 sender_rt_prio; /* as in struct pvs_view */
 };
 
 /*
  * Whether an event adds nothing to the last one. The wake-up by an interrupt
- * adds nothing to the interrupt, unless a throttle may have ended since.
+ * adds nothing to the interrupt, unless a throttle may have ended since. An
+ * urgent sender adds its priority.
  */
-PVS_INLINE int pvs_is_repetition(const struct pvs_vcpu *v, __u32 event)
+PVS_INLINE int pvs_is_repetition(const struct pvs_vcpu *v,
+				 const struct pvs_input *in)
 {
+	__u32 event = in->event;
+
+	if (in->sender_rt_prio > pvsched_word_rt_prio(v->grant))
+		return 0;
 	if (event == PVS_WAKE && v->state != PVS_THROTTLED)
 		return v->event == PVS_WAKE || v->event == PVS_INJECT ||
 		       v->event == PVS_KICK;
@@ -120,7 +126,7 @@ PVS_INLINE int pvs_is_repetition(const struct pvs_vcpu *v, __u32 event)
 PVS_INLINE int pvs_grant_still_valid(const struct pvs_vcpu *v,
 				     const struct pvs_input *in)
 {
-	return pvs_is_repetition(v, in->event) && in->cpu_ns == v->cpu_ns &&
+	return pvs_is_repetition(v, in) && in->cpu_ns == v->cpu_ns &&
 	       in->intent == v->intent && in->waiting == v->waiting &&
 	       !in->critical == !v->critical && in->irq_ack == v->irq_ack;
 }
@@ -178,6 +184,9 @@ PVS_INLINE int pvs_update_throttle(const struct pvs_tunables *t,
  */
 PVS_INLINE void pvs_update_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 {
+	v->kicked = in->event == PVS_KICK ||
+		    (v->kicked &&
+		     (in->event == PVS_WAKE || in->event == PVS_TIMER));
 	if (in->is_irq) {
 		v->irq_ticket++;
 		if (in->acks && !v->injected) {
@@ -289,6 +298,8 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	view->grant = v->grant;
 	view->last_urgent = v->last_urgent;
 	view->injected_at = v->injected ? v->injected_at : 0;
+	view->kicked = v->kicked;
+	view->sender_rt_prio = in->sender_rt_prio;
 	/* Linux's idle loop has preemption off, but is no critical section. */
 	idle = pvsched_word_flags(running) & PVSCHED_INTENT_IDLE;
 	view->critical = (in->critical && !idle) ||

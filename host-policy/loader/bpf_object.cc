@@ -42,6 +42,10 @@ constexpr const char* kKickHooks[] = {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick
 constexpr char kWakeUpHook[] = "pvs_kvm_vcpu_wake_up";
 // The name of each of these hooks' second program, which sees what the first one misses.
 constexpr char kSecondSuffix[] = "_2nd";
+// What agent and kfunc learn switches and wake-ups from: KVM's functions, which run for vCPUs
+// only, or where the kernel allows no program there, the scheduler's tracepoints.
+constexpr const char* kKvmSwitchHooks[] = {"pvs_kvm_sched_out", "pvs_kvm_sched_in"};
+constexpr const char* kAnySwitchHooks[] = {"pvs_sched_switch", "pvs_sched_wakeup"};
 
 // FindVcpus() runs this program; nothing else does.
 constexpr char kSearchProgram[] = "pvs_find_vcpus";
@@ -96,6 +100,17 @@ uint64_t RecursionMisses(const bpf_object* object) {
     misses += second == nullptr ? missed : std::min(missed, RecursionMissesOf(second));
   }
   return misses;
+}
+
+// Logs why the verifier refused the programs with this hook. The usual failure, a kernel
+// without the function or without fentry, has other error numbers.
+void LogIfRefused(absl::string_view hook, int error) {
+  if (error != -EACCES && error != -EINVAL && error != -E2BIG) return;
+  const std::string log = TakeLibbpfLog();
+  constexpr size_t kEnd = 2000;  // the verifier's reason is at the end
+  LOG(WARNING) << "the kernel's verifier refused the programs with " << hook << " ("
+               << strerror(-error) << "), so they are tried without it:\n"
+               << absl::string_view(log).substr(log.size() - std::min(log.size(), kEnd));
 }
 
 void ReuseMaps(const bpf_object& from, const bpf_object& to) {
@@ -153,7 +168,10 @@ absl::Status BpfObject::SetPolicy(const std::string& policy_path, const std::str
     }
     if (absl::Status status = Configure(*next.object, hook); !status.ok()) return status;
     error = Start(next);
-    if (error != 0) continue;
+    if (error != 0) {
+      if (hook != nullptr) LogIfRefused(hook, error);
+      continue;
+    }
     if (absl::Status status = Adopt(std::move(next)); !status.ok()) return status;
     has_kick_hook_ = hook != nullptr;
     policy_path_ = policy_path;
@@ -190,6 +208,9 @@ absl::Status BpfObject::Configure(const bpf_object& object, const char* kick_hoo
   }
   if (actuator_kind_ == ActuatorKind::kScx) return ConfigureScx(object, kick_hook != nullptr);
   // A kernel that allows programs at one function's entry allows them at the others'.
+  for (const char* hook : kick_hook != nullptr ? kKvmSwitchHooks : kAnySwitchHooks) {
+    if (absl::Status status = SetAutoload(object, hook, true); !status.ok()) return status;
+  }
   if (actuator_kind_ == ActuatorKind::kKfunc && kick_hook != nullptr) {
     return ChooseUnlockedHooks(object);
   }

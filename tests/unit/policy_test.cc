@@ -4,6 +4,7 @@
 
 #include "host-policy/core/policy.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 
@@ -233,6 +234,47 @@ TEST_F(PolicyTest, KickBoostsSoonAfterUrgentWork) {
   On(PVS_EXIT, kRr80);
   On(PVS_EXIT, kOrdinary);
   EXPECT_EQ(On(PVS_KICK, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+// An urgent vCPU may wait for the answer to its IPI.
+TEST_F(PolicyTest, IpiOfAnUrgentVcpuBoostsAtMostAsItsSenderIs) {
+  for (const uint32_t sender : {3u, 8u, 50u}) {
+    On(PVS_EXIT, kOrdinary);
+    pvs_input kick = Input(PVS_KICK, kOrdinary);
+    kick.sender_rt_prio = sender;
+    EXPECT_EQ(Decide(kick), Boost(PVSCHED_POLICY_RR, std::min(sender, tunables_.irq_rt_prio)));
+  }
+}
+
+TEST_F(PolicyTest, UrgentVcpuIsNotLoweredByAnIpi) {
+  On(PVS_EXIT, kRr80);
+  pvs_input kick = Input(PVS_KICK, kIdle);
+  kick.sender_rt_prio = 3;
+  EXPECT_EQ(Decide(kick), Boost(PVSCHED_POLICY_RR, 8));
+}
+
+TEST_F(PolicyTest, IpiOfAnUrgentVcpuAddsToAnEarlierKick) {
+  On(PVS_KICK, kOrdinary);
+  pvs_input kick = Input(PVS_KICK, kOrdinary);
+  EXPECT_TRUE(pvs_grant_still_valid(&vcpu_, &kick));
+  kick.sender_rt_prio = 8;
+  EXPECT_FALSE(pvs_grant_still_valid(&vcpu_, &kick));
+  Decide(kick);
+  EXPECT_TRUE(pvs_grant_still_valid(&vcpu_, &kick));
+}
+
+TEST_F(PolicyTest, BoostByAKickRemainsUntilTheVcpuHasRun) {
+  for (const bool has_exited : {false, true}) {
+    On(PVS_EXIT, kOrdinary);
+    pvs_input kick = Input(PVS_KICK, kOrdinary);
+    kick.sender_rt_prio = 8;
+    Decide(kick);
+    if (has_exited) On(PVS_EXIT, kOrdinary);
+    const uint64_t expected = has_exited ? 0 : Boost(PVSCHED_POLICY_RR, 8);
+    EXPECT_EQ(On(PVS_TIMER, kOrdinary, 0, 50 * kMs, false), expected);
+    EXPECT_EQ(On(PVS_WAKE, kOrdinary, 0, 50 * kMs, false), expected);
+    EXPECT_EQ(On(PVS_TIMER, kOrdinary, 0, 50 * kMs, false), expected);
+  }
 }
 
 TEST_F(PolicyTest, PreemptionInACriticalSectionBoostsUntilItsEnd) {

@@ -176,12 +176,18 @@ static __noinline bool dispatch_pulled(struct pvs_cpu_ctx *cpuc, __s32 cpu,
 	return is_moved;
 }
 
+/* The scheduler's callbacks see every wake-up. */
+static __always_inline bool needs_wake_ups(void)
+{
+	return false;
+}
+
 /*
  * An interrupt made this vCPU urgent. If it is queued, a victim CPU is kicked to
  * pull it; if there is no victim, its last CPU pulls it when it next dispatches.
  */
-static __always_inline void preempt_for_queued(struct task_struct *p,
-					       struct pvs_vcpu_binding *binding)
+static __always_inline void after_kick(struct task_struct *p,
+				       struct pvs_vcpu_binding *binding)
 {
 	__u64 grant = current_grant(binding);
 	struct pvs_task_ctx *taskc = task_ctx(p);

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
 #
-# An ordinary task of the guest holds a lock with priority inheritance on a vCPU that the host
-# has preempted. When an urgent task on the other vCPU waits for the lock, the host boosts the
-# holder's vCPU, until the lock is released.
+# An urgent task of the guest waits for a vCPU that runs an ordinary task, and that the host has
+# preempted: for a lock with priority inheritance, and for the answer to an IPI. The host boosts
+# that vCPU, until the task waits no longer.
 #
 # lab: last test of a boot, because it changes limits of the host's scheduler.
 . /lab/tests/lib.sh
@@ -31,3 +31,12 @@ eventually 20 "vCPU 1's thread has default parameters after the unlock" has_para
 kill -KILL "$hog"
 eventually 20 "the urgent task gets the lock" lab-guest exec pair 'grep "has the lock" /tmp/inversion'
 unspin pair
+
+# vCPU 1 has had no urgent task lately, so no other interrupt boosts it.
+pvschedctl tunable set irq-rt-prio 8 >/dev/null || fail "tunable set"
+before=$(vcpu pair 1 .boosts)
+host_spin 1 "-f 1"
+lab-guest exec pair 'ipi-wait 20 >/tmp/ipis 2>&1 &' || fail "ipi-wait does not start"
+eventually 60 "vCPU 1 answers 20 IPIs of an urgent task" lab-guest exec pair 'grep "20 IPIs are answered" /tmp/ipis'
+boosts=$(($(vcpu pair 1 .boosts) - before))
+[ $boosts -ge 10 ] || fail "vCPU 1 was boosted $boosts times for 20 IPIs"
