@@ -11,14 +11,15 @@ command -v bpftool >/dev/null || skip "the host has no bpftool"
 [ -e /sys/kernel/btf/kvm ] || skip "the kernel has no BTF of kvm"
 bpftool -j btf dump file /sys/kernel/btf/kvm >"$OUT/kvm.btf" || fail "bpftool cannot read kvm's BTF"
 
-# offset STRUCT MEMBER: in bytes.
-offset() {
-  jq --arg struct "$1" --arg member "$2" '.types[] | select(.kind == "STRUCT" and .name == $struct) |
-    .members[] | select(.name == $member) | .bits_offset / 8' "$OUT/kvm.btf" | head -n 1
-}
+# The offset of each member in bytes, in this order.
+mapfile -t offsets < <(jq '.types as $types |
+  (["kvm_lapic", "apicv_active"], ["kvm_lapic", "irr_pending"], ["kvm_lapic", "regs"], ["kvm_lapic", "lapic_timer"],
+   ["kvm_timer", "pending"]) as [$struct, $member] |
+  first($types[] | select(.kind == "STRUCT" and .name == $struct) | .members[] | select(.name == $member)) |
+  .bits_offset / 8' "$OUT/kvm.btf")
+[ ${#offsets[@]} = 5 ] || fail "kvm's BTF lacks a member"
 address() { awk -v name="$1" '$3 == name { print "0x" $1; exit }' /proc/kallsyms; }
-apicv=$(offset kvm_lapic apicv_active) irr_pending=$(offset kvm_lapic irr_pending) regs=$(offset kvm_lapic regs)
-timer=$(($(offset kvm_lapic lapic_timer) + $(offset kvm_timer pending)))
+apicv=${offsets[0]} irr_pending=${offsets[1]} regs=${offsets[2]} timer=$((offsets[3] + offsets[4]))
 wake_up=wake_up=$(address kvm_vcpu_wake_up)
 kick=kick=$(address __kvm_vcpu_kick)
 [ "$kick" != kick= ] || kick=kick=$(address kvm_vcpu_kick)

@@ -24,8 +24,6 @@ import roots
 from progress import clear_line, say
 from settings import CACHE, OUT, LabError
 
-CONSOLE = OUT / "host-console.log"
-
 RETRIES = 2
 _SILENCE_MAX_S = 90  # host-init writes "beat" every 5 s
 _COUNTED_IS = 8  # times slower than other emulated hosts, at most
@@ -78,6 +76,11 @@ def run(job, out, write=None, retries=RETRIES):
                 f"{how} on a fresh host (retry {attempt} of {retries})")
 
 
+def console_of(out):
+    """The log of the host's console, for a job whose $OUT is copied to `out`."""
+    return OUT / f"{out.name}-console.log"
+
+
 def _boot(disk, emulated, job, out, write, kept):
     folder = _job_folder()
     try:
@@ -94,9 +97,10 @@ def _boot(disk, emulated, job, out, write, kept):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         OUT.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / "console.log", CONSOLE)
+        console = console_of(out)
+        shutil.copyfile(folder / "console.log", console)
         if status is None:
-            raise _death(watch, emulated, _saved(folder / "results.tar"))
+            raise _death(watch, emulated, _saved(folder / "results.tar"), console)
         subprocess.run(["tar", "-x", "--no-same-owner", "-f", folder / "results.tar", "-C", out], check=True)
         return Outcome(status, out, watch.boot_s, disk.kernel, emulated)
     finally:
@@ -120,6 +124,8 @@ def _run_qemu(disk, emulated, folder, watch, job, write):
     prefix = machine.real_time_prefix() if is_timed else []
     if is_timed and not prefix:
         say("the emulated host's timers expire late: this machine allows the emulator no real-time priority (chrt)")
+    if job.is_background:
+        prefix = ["nice", "-n", "19", *prefix]
     argv = prefix + machine.qemu(program, disk, emulated, job)
     with machine.no_idle_states() if is_timed else contextlib.nullcontext(True) as is_held:
         if not is_held:
@@ -127,14 +133,14 @@ def _run_qemu(disk, emulated, folder, watch, job, write):
         return _attend(argv, disk, folder, watch, job, write)
 
 
-def _death(watch, emulated, saved):
+def _death(watch, emulated, saved, console):
     """The error for a host that ended before its job."""
     reason = watch.death()
     if watch.refused:
         return LabError(f"QEMU did not start the host: {watch.refused}")
     if "Attempted to kill init" in reason:
-        return LabError(f"host-init ended early: {reason}; see {CONSOLE}")
-    error = (EmulatorDied if emulated else HostDied)(f"{reason}; its console: {CONSOLE}")
+        return LabError(f"host-init ended early: {reason}; see {console}")
+    error = (EmulatorDied if emulated else HostDied)(f"{reason}; its console: {console}")
     error.kept = saved
     return error
 

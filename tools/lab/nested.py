@@ -164,10 +164,11 @@ class _Jobs:
 
 
 class Output:
-    """Prints the output of run-tests and collects each test's result from it."""
+    """Prints the output of a host's tests, with `prefix` on each line, and collects each test's result from it."""
 
-    def __init__(self):
+    def __init__(self, prefix=""):
         self.results = []
+        self._prefix = prefix
         self._rest = b""
 
     def __call__(self, data):
@@ -175,7 +176,7 @@ class Output:
         for line in lines:
             text = line.decode(errors="replace")
             clear_line()
-            print(text, flush=True)
+            print(f"{self._prefix}{text}", flush=True)
             found = re.match(r"(pass|fail|skip) (\S+) \d+$", text)
             if found:
                 self.results.append((found[1], found[2]))

@@ -28,6 +28,7 @@ class Job:
     terminal: str = ""  # stty's settings for an interactive job
     topology: Topology = DEFAULT_TOPOLOGY
     has_systemd: bool = False  # the host is image.system_image(), and pvsched's programs come from packages
+    is_background: bool = False  # the emulator has the lowest priority: another host runs at the same time
     is_counted: bool = False  # the host's clock counts instructions: emulated, one CPU, far too slow for guests
 
 

@@ -158,34 +158,42 @@ def _counts(tiers, pattern, root):
 
 
 def _programs(tiers, tally, seconds, root, counts):
-    """The tests of C++ and Python, and the same C++ under sanitizers."""
+    """The tests of C++ and Python, and the same C++ under sanitizers. The limits of time of native need a quiet machine."""
+    counts.start()
     if "unit" in tiers:
         with seconds.of("lab"):
             tally.check("lab", lambda: _own_tests(tally))
+    sanitizers = [(sanitizer, tier) for sanitizer, tier in _SANITIZERS if tier in tiers]
+    for sanitizer, tier in sanitizers:
+        with seconds.of(f"build {sanitizer.replace(',', '+')}"):
+            build.cmake(root, _folder(sanitizer), [f"-DPVSCHED_SANITIZE={sanitizer}", "-DCMAKE_BUILD_TYPE=Debug", *_CLANG],
+                        [f"{tier}_tests"])
     for tier in ("unit", "native"):
         if tier in tiers:
+            if tier == "native":
+                counts.finish(tally, seconds)
             with seconds.of(tier):
                 _ctest(root, "build", tier, tally)
-    counts.start()
-    for sanitizer, tier in _SANITIZERS:
-        if tier in tiers:
-            folder = f"build/{sanitizer.replace(',', '-')}"
-            with seconds.of(f"build {sanitizer.replace(',', '+')}"):
-                build.cmake(root, folder, [f"-DPVSCHED_SANITIZE={sanitizer}", "-DCMAKE_BUILD_TYPE=Debug", *_CLANG],
-                            [f"{tier}_tests"])
-            if tier == "native":  # its limits of time need a quiet machine
-                counts.finish(tally, seconds)
-            with seconds.of(f"{tier} {sanitizer.replace(',', '+')}"):
-                _ctest(root, folder, tier, tally)
+            for sanitizer in (sanitizer for sanitizer, of in sanitizers if of == tier):
+                with seconds.of(f"{tier} {sanitizer.replace(',', '+')}"):
+                    _ctest(root, _folder(sanitizer), tier, tally)
+
+
+def _folder(sanitizer):
+    return f"build/{sanitizer.replace(',', '-')}"
 
 
 def _hosts(tiers, tally, seconds, root, counts, pattern, seed):
     """The tests on hosts, and those of the packages."""
     counts.finish(tally, seconds)
+    steps = _packages(tally, seconds, tiers) if "packages" in tiers or "system" in tiers else None
     if "nested" in tiers:
+        if steps:
+            steps.try_in_background()
         _nested(tally, seconds, root, pattern, seed)
-    if "packages" in tiers or "system" in tiers:
-        _packages(tally, seconds, tiers)
+    if steps:
+        with seconds.of("system"):
+            steps.finish(tally)
 
 
 def _nested(tally, seconds, root, pattern, seed):
@@ -200,22 +208,20 @@ def _nested(tally, seconds, root, pattern, seed):
 
 
 def _packages(tally, seconds, tiers):
-    """The packages, and the tests of the tiers that need them."""
+    """Makes the packages and checks them. Returns the steps of the system tests, if that tier is wanted."""
     try:
         with seconds.of("packages"):
             root, debs = package.make()
     except LabError as error:
         tally.add("fail", "packages: build")
         print(f"fail packages: build\n{error}", flush=True)
-        return
+        return None
     tally.add("pass", "packages: build")
     print(f"pass packages: build: {len(debs)} packages", flush=True)
     if "packages" in tiers:
         with seconds.of("packages' checks"):
             _package_checks(tally, root)
-    if "system" in tiers:
-        with seconds.of("system"):
-            system.run(tally, root, debs)
+    return system.Steps(root, debs) if "system" in tiers else None
 
 
 def _package_checks(tally, root):

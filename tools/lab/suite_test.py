@@ -86,7 +86,8 @@ class RunTest(unittest.TestCase):
                 "driver_cost.check": note("driver's cost"), "switch_cost.check": note("switch-cost"),
                 "nested.run": note("nested"), "kernels.test": note("kernels"),
                 "package.make": note("packages", (None, [])), "package.checks": note("package checks", []),
-                "system.run": note("system"),
+                "system.Steps.__init__": note("system"), "system.Steps.try_in_background": note("background"),
+                "system.Steps.finish": note("finish"),
             }.items():
                 stack.enter_context(mock.patch(name, stub))
             stack.enter_context(contextlib.redirect_stdout(out))
@@ -104,19 +105,23 @@ class RunTest(unittest.TestCase):
         status, ran, said = self.run_suite(suite.TIERS, "*")
         self.assertEqual(status, 0)
         for name in ("unit build", "native build", "unit build/address-undefined", "native build/thread", "lab",
-                     "driver's cost", "switch-cost", "nested", "kernels", "package checks", "system"):
+                     "driver's cost", "switch-cost", "nested", "kernels", "package checks", "system", "finish"):
             self.assertIn(name, ran)
-        self.assertRegex(said, r"\nseconds: build root 0, check 0, build 0, roots 0, lab 0, unit 0, .*, system 0, all 0\n"
+        self.assertRegex(said, r"\nseconds: build root 0, check 0, build 0, roots 0, lab 0, build address.undefined 0, .*, system 0, all 0\n"
                                r"5 passed, 0 failed, 0 skipped\n$")
 
     def test_nothing_runs_beside_the_tests_with_limits_of_time(self):
         _, ran, _ = self.run_suite(suite.TIERS, "*")
         for test in ("native build", "native build/thread", "nested"):
             self.assertLess(ran.index("ahead"), ran.index(test))
-        for test in ("native build/thread", "nested"):
             self.assertLess(ran.index("driver's cost"), ran.index(test))
             self.assertLess(ran.index("switch-cost"), ran.index(test))
-        self.assertGreater(ran.index("driver's cost"), ran.index("native build"))
+
+    def test_system_tests_begin_beside_the_nested_ones_or_alone(self):
+        _, ran, _ = self.run_suite(suite.TIERS, "*")
+        self.assertEqual([name for name in ran if name in ("background", "nested", "finish")], ["background", "nested", "finish"])
+        _, ran, _ = self.run_suite(["system"], "*")
+        self.assertEqual([name for name in ran if name in ("background", "finish")], ["finish"])
 
     def test_failed_check_ends_a_run_that_fails_fast(self):
         status, ran, said = self.run_suite(suite.TIERS, "*", check_result="fail", fail_fast=True)

@@ -7,6 +7,7 @@ The script's steps depend on each other. The domain is the one of docs/how-to/li
 
 import re
 import textwrap
+import threading
 
 import build
 import host
@@ -41,32 +42,61 @@ def domain(page, elements):
     return parts[0] + elements + "".join(parts[1:])
 
 
-def run(tally, root, debs):
-    """Runs the steps. `debs` are the packages, and `root` is the root that has built them.
+class Steps:
+    """The steps and their results. `debs` are the packages, and `root` is the root that has built them.
 
     On an emulated host all steps are repeated if one fails. A step fails if it fails each time.
     """
-    image.system_image()  # shows progress of its own
-    job = payload.Job(["/bin/bash", f"/lab/tests/{_SCRIPT}"], _files(root, debs), has_systemd=True)
-    final = {}
-    for attempt in range(_TRIES_MAX if machine.why_no_kvm() else 1):
-        if attempt:
-            say("a step failed on an emulated host: all are repeated on a fresh one")
-        results, trouble = _run_host(job)
+
+    def __init__(self, root, debs):
+        image.system_image()  # shows progress of its own
+        self._job = payload.Job(["/bin/bash", f"/lab/tests/{_SCRIPT}"], _files(root, debs), has_systemd=True)
+        self._tries = 0
+        self._results = {}  # step -> result
+        self._trouble = None  # the error that ended the last host
+        self._background = None
+
+    def try_in_background(self):
+        """The first try, if more may follow, on a host that takes only the CPU time which other programs leave."""
+        if self._tries_max() == 1:
+            return
+        self._job.is_background = True
+        self._background = threading.Thread(target=self._try, daemon=True)
+        self._background.start()
+
+    def finish(self, tally):
+        """Waits for the first try, repeats it if it must, and adds the results to the tally."""
+        if self._background:
+            self._background.join()
+            self._job.is_background = False
+        while not self._is_over():
+            if self._tries:
+                say("a step failed on an emulated host: all are repeated on a fresh one")
+            self._try()
+        for name in steps():
+            tally.add(self._results.get(name, "fail"), f"system: {name}")
+            if name not in self._results:
+                print(f"fail {name}: {self._trouble or 'the script ended too early'}", flush=True)
+
+    def _is_over(self):
+        return (all(self._results.get(name) in ("pass", "skip") for name in steps())
+                or self._tries >= self._tries_max())
+
+    @staticmethod
+    def _tries_max():
+        return _TRIES_MAX if machine.why_no_kvm() else 1
+
+    def _try(self):
+        self._tries += 1
+        results, self._trouble = _run_host(self._job)
         for result, name in results:
-            if final.get(name) != "pass":
-                final[name] = result
-        if all(final.get(name) in ("pass", "skip") for name in steps()):
-            break
-    for name in steps():
-        tally.add(final.get(name, "fail"), f"system: {name}")
-        if name not in final:
-            print(f"fail {name}: {trouble or 'the script ended too early'}", flush=True)
+            if self._results.get(name) != "pass":
+                self._results[name] = result
 
 
 def _run_host(job):
     """The results of one host, (result, name) each, and the error that ended it, or None."""
-    output = nested.Output()
+    output = nested.Output("system: ")
     with step("testing the packages on a host with systemd and libvirt", prints=True):
         try:
             host.run(job, OUT / "system", output)

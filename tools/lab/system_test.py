@@ -49,15 +49,18 @@ class DomainTest(unittest.TestCase):
 class RunTest(unittest.TestCase):
     """Results of hosts that a test invents."""
 
-    def _tally(self, *boots, emulated=True):
+    def _tally(self, *boots, emulated=True, in_background=False):
         tally = suite.Tally()
-        with mock.patch.object(system, "_run_host", side_effect=boots), \
+        with mock.patch.object(system, "_run_host", side_effect=boots[0] if callable(boots[0]) else boots), \
              mock.patch.object(system, "steps", return_value=["a", "b"]), \
              mock.patch.object(system, "_files", return_value={}), \
              mock.patch.object(system.image, "system_image"), \
              mock.patch.object(system.machine, "why_no_kvm", return_value="no" if emulated else None), \
              contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            system.run(tally, None, [])
+            steps = system.Steps(None, [])
+            if in_background:
+                steps.try_in_background()
+            steps.finish(tally)
         return tally.passed, tally.failures, tally.skipped
 
     def test_one_boot_is_enough_if_each_step_passes_or_is_skipped(self):
@@ -71,6 +74,19 @@ class RunTest(unittest.TestCase):
         boot = ([("pass", "a"), ("fail", "b")], None)
         self.assertEqual(self._tally(boot, boot, boot), (1, ["system: b"], 0))
         self.assertEqual(self._tally(boot, emulated=False), (1, ["system: b"], 0))
+
+    def test_first_try_runs_in_the_background_where_another_may_follow(self):
+        jobs = []
+        failed, passed = ([("fail", "a"), ("pass", "b")], None), ([("pass", "a"), ("pass", "b")], None)
+
+        def boot(*results):
+            left = list(results)
+            return lambda job: jobs.append(job.is_background) or left.pop(0)
+
+        for emulated, results, expected in ((True, (failed, passed), [True, False]), (False, (passed,), [False])):
+            jobs.clear()
+            self.assertEqual(self._tally(boot(*results), emulated=emulated, in_background=True), (2, [], 0))
+            self.assertEqual(jobs, expected)
 
     def test_step_that_never_ran_has_failed(self):
         boot = ([("pass", "a")], host.HostDied("reset"))
