@@ -38,6 +38,8 @@ struct pvsched {
 	void __iomem *bar0;
 	struct pci_saved_state *config; /* configuration space at probe */
 	u64 features; /* PVSCHED_F_*, negotiated */
+	dma_addr_t records; /* of the first record */
+	dma_addr_t *preempt_counts; /* by CPU; NULL: the device cannot read them */
 	struct mutex window; /* VCPU_SELECT, RECORD_ADDR and their result */
 	enum cpuhp_state hotplug; /* 0: the driver does not follow hot-plug */
 	struct cpumask registered; /* CPUs whose record the device holds */
@@ -93,7 +95,7 @@ u32 pvsched_bar0_read(struct pvsched *pv, unsigned int reg);
 u64 pvsched_bar0_readq(struct pvsched *pv, unsigned int reg);
 void pvsched_bar0_write(struct pvsched *pv, unsigned int reg, u32 value);
 void pvsched_bar0_writeq(struct pvsched *pv, unsigned int reg, u64 value);
-u32 pvsched_bar0_set_record(struct pvsched *pv, u32 vcpu_id, u64 gpa,
+u32 pvsched_bar0_set_record(struct pvsched *pv, u32 vcpu_id, u64 address,
 			    u64 *nonce);
 bool pvsched_bar0_reset(struct pvsched *pv);
 
@@ -101,13 +103,12 @@ bool pvsched_bar0_reset(struct pvsched *pv);
 
 extern struct pvsched_record *pvsched_records; /* by CPU */
 
-int pvsched_records_alloc(void);
+int pvsched_records_alloc(struct pvsched *pv);
 void pvsched_records_free(struct pvsched *pv);
-u64 pvsched_record_gpa(unsigned int cpu);
+u64 pvsched_record_address(const struct pvsched *pv, unsigned int cpu);
 void pvsched_record_init(struct pvsched *pv, unsigned int cpu, u32 vcpu_id,
 			 u64 nonce);
 void pvsched_records_clear_words(void);
-bool pvsched_preempt_counts_in_ram(void);
 
 /* --- pvsched_words.c -------------------------------------------------- */
 

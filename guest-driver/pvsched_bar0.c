@@ -56,6 +56,7 @@ int pvsched_bar0_map(struct pvsched *pv)
 	pv->bar0 = pcim_iomap(pdev, 0, 0);
 	if (!pv->bar0)
 		return -ENOMEM;
+	pci_set_master(pdev);
 	pci_save_state(pdev);
 	/* A copy: the PCI core saves the present state before a reset. */
 	pv->config = pci_store_saved_state(pdev);
@@ -141,18 +142,18 @@ void pvsched_bar0_writeq(struct pvsched *pv, unsigned int reg, u64 value)
 }
 
 /*
- * Registers the record at @gpa for @vcpu_id; a @gpa of 0 withdraws the record.
+ * Registers the record at @address for @vcpu_id; an @address of 0 withdraws the record.
  * Returns the device's PVSCHED_RESULT_* or PVSCHED_GONE. @nonce gets the nonce
  * that the device read from the record.
  */
-u32 pvsched_bar0_set_record(struct pvsched *pv, u32 vcpu_id, u64 gpa,
+u32 pvsched_bar0_set_record(struct pvsched *pv, u32 vcpu_id, u64 address,
 			    u64 *nonce)
 {
 	u32 result;
 
 	mutex_lock(&pv->window);
 	pvsched_bar0_write(pv, PVSCHED_REG_VCPU_SELECT, vcpu_id);
-	pvsched_bar0_writeq(pv, PVSCHED_REG_RECORD_ADDR, gpa);
+	pvsched_bar0_writeq(pv, PVSCHED_REG_RECORD_ADDR, address);
 	/* Writes are posted; this read waits for their completion. */
 	result = pvsched_bar0_read(pv, PVSCHED_REG_RESULT);
 	if (nonce)

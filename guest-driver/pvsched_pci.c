@@ -11,7 +11,6 @@
  * first resets the device and waits for the confirmation. Only then may the
  * memory have another use.
  */
-#include <linux/cc_platform.h>
 #include <linux/module.h>
 #include <linux/pm.h>
 #include <linux/random.h>
@@ -68,9 +67,8 @@ static int pvsched_negotiate(struct pvsched *pv)
 
 	offered = pvsched_bar0_readq(pv, PVSCHED_REG_DEVICE_FEATURES);
 	pv->features = offered & PVSCHED_FEATURES;
-	if ((pv->features & PVSCHED_F_PREEMPT_COUNT) &&
-	    !pvsched_preempt_counts_in_ram()) {
-		pvsched_log(info, pv, "the host cannot read the preempt counts of this kernel; continuing without PREEMPT_COUNT\n");
+	if ((pv->features & PVSCHED_F_PREEMPT_COUNT) && !pv->preempt_counts) {
+		pvsched_log(info, pv, "the host cannot read this guest's preempt counts; continuing without PREEMPT_COUNT\n");
 		pv->features &= ~PVSCHED_F_PREEMPT_COUNT;
 	}
 	pvsched_bar0_writeq(pv, PVSCHED_REG_DRIVER_FEATURES, pv->features);
@@ -268,11 +266,6 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct pvsched *pv;
 	int err;
 
-	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
-		dev_err(dev, "this guest's memory is encrypted, so the host cannot read the records\n");
-		return -ENODEV;
-	}
-
 	pv = pvsched_make(pdev);
 	if (!pv)
 		return -ENOMEM;
@@ -289,7 +282,7 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pvsched_bar0_map(pv);
 	if (err)
 		goto free;
-	err = pvsched_records_alloc();
+	err = pvsched_records_alloc(pv);
 	if (err)
 		goto free;
 	err = pvsched_start(pv);

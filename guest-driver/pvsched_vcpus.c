@@ -98,8 +98,8 @@ static int pvsched_register(struct pvsched *pv, unsigned int cpu)
 	u32 result;
 
 	pvsched_record_init(pv, cpu, vcpu_id, nonce);
-	result = pvsched_bar0_set_record(pv, vcpu_id, pvsched_record_gpa(cpu),
-					 &seen);
+	result = pvsched_bar0_set_record(pv, vcpu_id,
+					 pvsched_record_address(pv, cpu), &seen);
 	/* Registers that are not mapped may read as zero: as OK. */
 	if (seen != nonce &&
 	    pvsched_bar0_read(pv, PVSCHED_REG_MAGIC) != PVSCHED_MAGIC)

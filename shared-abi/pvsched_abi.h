@@ -215,7 +215,7 @@ struct pvsched_record {
 	__u32 vcpu_id; /* APIC id, as in VCPU_SELECT */
 	__u32 reserved0;
 	__u64 nonce; /* random, new for each registration */
-	__u64 preempt_count_addr; /* PVSCHED_F_PREEMPT_COUNT: gpa of a u32 */
+	__u64 preempt_count_addr; /* PVSCHED_F_PREEMPT_COUNT: DMA address of a u32 */
 	__u32 preempt_count_mask; /* its bits that forbid preemption */
 	__u32 reserved1[7];
 
