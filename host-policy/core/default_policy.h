@@ -9,7 +9,7 @@
  *   INJECT, KICK  urgent lately                      irq_rt_prio
  *   KICK     IPI of an urgent vCPU                   irq_rt_prio
  *   any      in an interrupt, urgent lately          irq_rt_prio
- *   WAKE, TIMER  not run since KICK, boosted         as before
+ *   any      not run since such an IPI, boosted      as before
  *   any      interrupt not acknowledged, within
  *            inject_hold_ns, boosted                 as before
  *   PREEMPT  in a critical section, not boosted      critical_rt_prio
@@ -94,7 +94,7 @@ PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 			       PVS_RR(ahead);
 	if (ahead)
 		return PVS_RR(ahead);
-	if (boosted && view->kicked)
+	if (boosted && view->is_awaited)
 		return pvs_propose_keep();
 	if (boosted && view->injected_at &&
 	    view->now - view->injected_at < view->inject_hold_ns)

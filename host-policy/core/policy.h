@@ -67,7 +67,7 @@ struct pvs_vcpu {
 
 	/* Every decision reads this part. */
 	__u8 state; /* enum pvs_state */
-	__u8 kicked; /* an interrupt is raised, and the vCPU has not run since */
+	__u8 is_awaited; /* an urgent sender's IPI came, and the vCPU has not run since */
 	__u16 urgent_count; /* the low half of the record's */
 	__u32 irq_ticket; /* counts interrupts, wrapping */
 	__u64 last_urgent; /* time of the last real-time demand; 0: never */
@@ -184,9 +184,10 @@ PVS_INLINE int pvs_update_throttle(const struct pvs_tunables *t,
  */
 PVS_INLINE void pvs_update_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 {
-	v->kicked = in->event == PVS_KICK ||
-		    (v->kicked &&
-		     (in->event == PVS_WAKE || in->event == PVS_TIMER));
+	v->is_awaited = in->sender_rt_prio ||
+			(v->is_awaited &&
+			 (in->event == PVS_KICK || in->event == PVS_WAKE ||
+			  in->event == PVS_TIMER));
 	if (in->is_irq) {
 		v->irq_ticket++;
 		if (in->acks && !v->injected) {
@@ -298,7 +299,7 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	view->grant = v->grant;
 	view->last_urgent = v->last_urgent;
 	view->injected_at = v->injected ? v->injected_at : 0;
-	view->kicked = v->kicked;
+	view->is_awaited = v->is_awaited;
 	view->sender_rt_prio = in->sender_rt_prio;
 	/* Linux's idle loop has preemption off, but is no critical section. */
 	idle = pvsched_word_flags(running) & PVSCHED_INTENT_IDLE;

@@ -263,7 +263,7 @@ TEST_F(PolicyTest, IpiOfAnUrgentVcpuAddsToAnEarlierKick) {
   EXPECT_TRUE(pvs_grant_still_valid(&vcpu_, &kick));
 }
 
-TEST_F(PolicyTest, BoostByAKickRemainsUntilTheVcpuHasRun) {
+TEST_F(PolicyTest, BoostForAnIpiRemainsUntilTheVcpuHasRun) {
   for (const bool has_exited : {false, true}) {
     On(PVS_EXIT, kOrdinary);
     pvs_input kick = Input(PVS_KICK, kOrdinary);
