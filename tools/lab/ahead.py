@@ -7,8 +7,10 @@ here is made again, and its error is shown, when a test needs it.
 """
 
 import contextlib
+import functools
 import threading
 
+import guest_kernels
 import image
 import kernels
 import roots
@@ -16,13 +18,14 @@ from progress import say
 from settings import LabError
 
 
-def steps(tiers):
-    """The functions that make what these tiers need, first that which is needed first."""
+def steps(tiers, guests=()):
+    """The functions that make what these tiers need, first that which is needed first. `guests`: names of guest kernels."""
     wanted = []
     if {"native", "nested"} & set(tiers):
         wanted.append(image.host_image)
     if "nested" in tiers:
         wanted.append(kernels.fetch_tested)
+        wanted += [functools.partial(guest_kernels.make, name) for name in guests]
     if {"packages", "system"} & set(tiers):
         wanted.append(roots.package_root)
     if "system" in tiers:
@@ -56,9 +59,9 @@ class Maker(threading.Thread):
 
 
 @contextlib.contextmanager
-def made(tiers):
+def made(tiers, guests=()):
     """A Maker that runs inside the block."""
-    maker = Maker(steps(tiers))
+    maker = Maker(steps(tiers, guests))
     maker.start()
     try:
         yield maker

@@ -86,9 +86,22 @@ def modules(root, kernel, names=tuple(MODULES)):
     """Builds the modules for `kernel`."""
     with exclusive(_LOCK):
         for name in names:
-            out = f"/src/{module_path(name, kernel).parent.relative_to(CHECKOUT)}"
-            logged(root, f"building {name}.ko for {kernel}",
-                   ["make", "-C", MODULES[name], f"KDIR=/usr/src/linux-headers-{kernel}", f"OUT={out}"])
+            _module(root, name, kernel)
+
+
+def guest_driver(root, kernel, headers, unpacked):
+    """Builds pvsched.ko for `kernel`, whose header packages are unpacked in `headers`, which becomes `unpacked` in the root.
+
+    It runs beside cmake(), with which it shares no file.
+    """
+    with exclusive(_LOCK.with_name(f"build-{kernel}.lock")):
+        _module(root, "pvsched", kernel, unpacked, ((headers, unpacked),))
+
+
+def _module(root, name, kernel, top="", binds=()):
+    out = f"/src/{module_path(name, kernel).parent.relative_to(CHECKOUT)}"
+    logged(root, f"building {name}.ko for {kernel}",
+           ["make", "-C", MODULES[name], f"KDIR={top}/usr/src/linux-headers-{kernel}", f"OUT={out}"], binds)
 
 
 def everything():

@@ -40,13 +40,14 @@ def stripped(root, module):
     return small.read_bytes()
 
 
-def make(root, modules, programs):
+def make(root, modules, programs, early=()):
     """The archive, made from files of the build root.
 
-    `modules`: name -> bytes. `programs`: paths of static programs.
+    `modules`: name -> bytes. `programs`: paths of static programs. `early`: (name, bytes) of
+    modules that init loads first, in their order.
     """
     cpio = Cpio()
-    for folder in ("bin", "dev", "proc", "sys", "tmp", "lib", "lib64", "lib/x86_64-linux-gnu"):
+    for folder in ("bin", "dev", "proc", "sys", "tmp", "lib", "lib64", "lib/x86_64-linux-gnu", "early"):
         cpio.add(folder, stat.S_IFDIR | 0o755)
     cpio.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     cpio.add("init", stat.S_IFREG | 0o755, (INSIDE / "guest-init").read_bytes())
@@ -64,4 +65,6 @@ def make(root, modules, programs):
         cpio.add(library.removeprefix("usr/"), stat.S_IFREG | 0o755, (root.path / library).read_bytes())
     for name, module in modules.items():
         cpio.add(f"{name}.ko", stat.S_IFREG | 0o644, module)
+    for number, (name, module) in enumerate(early):
+        cpio.add(f"early/{number:02}-{name}.ko", stat.S_IFREG | 0o644, module)
     return cpio.bytes()

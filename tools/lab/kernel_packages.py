@@ -123,26 +123,39 @@ def fetch(offer):
             shutil.rmtree(making, ignore_errors=True)
             making.mkdir(parents=True)
             with step(f"fetching kernel {offer.release} of {offer.suite}"):
-                _unpack(offer, making)
+                _fetch(offer, making)
             making.rename(kept)
     return KernelFiles(kept)
 
 
-def _unpack(offer, target):
+def _fetch(offer, target):
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        top = pathlib.Path(folder)
         with packages.lists(packages.mirror(), (offer.suite,)) as options:
-            done = subprocess.run(["apt-get", *options, "download", *offer.packages], cwd=top,
-                                  capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise LabError(f"the mirror does not deliver kernel {offer.release}: {done.stderr.strip().splitlines()[-1:]}")
-        for deb in top.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "-x", deb, top / "root"], check=True)
-        (target / "vmlinux").write_bytes(image.uncompressed(image.find_vmlinuz(top / "root", offer.release).read_bytes()))
-        _write_modules(top / "root", target)
+            debs = download(options, offer.packages, pathlib.Path(folder))
+        unpack(debs, offer.release, target, KVM)
 
 
-def _write_modules(root, target):
+def download(options, names, folder):
+    """The files of the packages, downloaded into `folder`. `options`: of packages.lists()."""
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(["apt-get", *options, "download", *names], cwd=folder, capture_output=True, text=True,
+                          check=False)
+    if done.returncode:
+        raise LabError(f"the mirror does not deliver {' '.join(names)}: {done.stderr.strip().splitlines()[-1:]}")
+    return sorted(folder.glob("*.deb"))
+
+
+def unpack(debs, release, target, modules):
+    """Writes KernelFiles to `target`: the image, and these modules with those they depend on."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        root = pathlib.Path(folder)
+        for deb in debs:
+            subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
+        (target / "vmlinux").write_bytes(image.uncompressed(image.find_vmlinuz(root, release).read_bytes()))
+        _write_modules(root, target, modules)
+
+
+def _write_modules(root, target, names):
     files = {}
     for path in root.rglob("*.ko*"):
         files[path.name.partition(".ko")[0].replace("-", "_")] = path
@@ -157,10 +170,10 @@ def _write_modules(root, target):
         (target / f"{name}.ko").write_bytes(data)
         order.append(name)
 
-    for name in KVM:
+    for name in names:
         add(name)
     (target / "order.json").write_text(json.dumps(order))
-    missing = [name for name in KVM if name not in order]
+    missing = [name for name in names if name not in order]
     if missing:
         say(f"the kernel's packages have no module {', '.join(missing)}")
 

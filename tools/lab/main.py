@@ -17,6 +17,7 @@ import check
 import coverage
 import demo
 import doctor
+import guest_kernels
 import host
 import kernels
 import package
@@ -188,7 +189,8 @@ def _exec(args):
     library = pathlib.Path(args.script).parent / "lib.sh"
     if args.script != "-" and library.is_file():
         files["/lab/job/lib.sh"] = library.read_bytes()
-    job = payload.Job([*runner, inside, *args.args], files, topology=args.topology)
+    kernels = tuple(guest_kernels.make(n) for n in guest_kernels.named_in(script.decode(errors="replace")))
+    job = payload.Job([*runner, inside, *args.args], files, topology=args.topology, guest_kernels=kernels)
     return host.run(job, out).status
 
 

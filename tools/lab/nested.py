@@ -4,6 +4,7 @@
 
 A test that needs another host than the default has a line in its header, such as
 "# topology: sockets=2,cores=2,threads=2,numa". Tests of one topology share their boots.
+"# guest-kernel: rt" gives the boot another kernel for guests (guest_kernels.py).
 """
 
 import collections
@@ -13,6 +14,7 @@ import random
 import re
 
 import build
+import guest_kernels
 import host
 import image
 import machine
@@ -50,6 +52,16 @@ def topology_of(name):
         raise LabError(f"{NESTED}/{name}.sh: {error}") from error
 
 
+def guest_kernels_of(name):
+    """The names of the kernels besides the host's own that a test's guests boot."""
+    return guest_kernels.named_in((NESTED / f"{name}.sh").read_text())
+
+
+def guest_kernels_of_all(pattern="*"):
+    """The names of the kernels that the tests whose name matches need."""
+    return sorted({kernel for name in names(pattern) for kernel in guest_kernels_of(name)})
+
+
 def boots(tests, seed=None, is_last=is_last_of_boot, needs=topology_of):
     """The tests of each boot in their order: by name, or shuffled by `seed`.
 
@@ -83,7 +95,8 @@ def run(tally, root, pattern, seed=None):
     if not tests:
         raise LabError(f"no nested test is called {pattern}: see {NESTED}")
     image.host_image()  # shows progress of its own
-    job = _Jobs(tally, _files(root), machine.why_no_kvm() is not None)
+    kernels = _made_kernels(tally, tests)
+    job = _Jobs(tally, _files(root), machine.why_no_kvm() is not None, kernels)
     queue = boots(tests, seed)
     if seed is not None:
         say(f"order of the nested tests (seed {seed}): {' '.join(t for boot in queue for t in boot)}")
@@ -96,6 +109,19 @@ def run(tally, root, pattern, seed=None):
         if again:
             say(f"failed on an emulated host, retried on a fresh one: {', '.join(again)}")
         queue = boots(again, seed) if again else []
+
+
+def _made_kernels(tally, tests):
+    """The guest kernels of the tests, by name. A test of which one cannot be had is skipped: removed from `tests`."""
+    made = {}
+    for name in list(tests):
+        try:
+            made |= {kernel: guest_kernels.make(kernel) for kernel in guest_kernels_of(name)}
+        except guest_kernels.NoKernel as error:
+            tests.remove(name)
+            tally.add("skip", f"nested: {name}")
+            print(f"skip {name}: {error}", flush=True)
+    return made
 
 
 def _files(root):
@@ -116,10 +142,11 @@ def _without_btf(root):
 class _Jobs:
     """Runs boots and adds the results to the tally."""
 
-    def __init__(self, tally, files, emulated):
+    def __init__(self, tally, files, emulated, kernels):
         self._tally = tally
         self._files = files
         self._emulated = emulated
+        self._kernels = kernels
         self._tries = collections.Counter()
 
     def run_boot(self, tests):
@@ -154,7 +181,9 @@ class _Jobs:
         output, trouble = Output(), None
         environment = [f"{name}={os.environ[name]}" for name in _ENVIRONMENT if name in os.environ]
         needed = topology_of(tests[0])
-        job = payload.Job(["env", *environment, "run-tests", *tests], self._files, topology=needed)
+        kernels = {name: self._kernels[name] for test in tests for name in guest_kernels_of(test)}
+        job = payload.Job(["env", *environment, "run-tests", *tests], self._files, topology=needed,
+                          guest_kernels=tuple(kernels.values()))
         with step(f"running {len(tests)} nested tests on {needed.title()}", prints=True):
             try:
                 host.run(job, OUT / "nested", output, retries=0)

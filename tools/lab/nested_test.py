@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
 
+import contextlib
+import io
 import re
 import unittest
 from unittest import mock
 
+import guest_kernels
 import nested
+import suite
 import topology
 from settings import NESTED, LabError
 
@@ -81,6 +85,23 @@ class ScriptsTest(unittest.TestCase):
         with mock.patch.object(nested, "_TOPOLOGY", re.compile(r"^(#!)")), \
              self.assertRaisesRegex(LabError, "scx-numa.sh: '#!' is no part of a topology"):
             nested.topology_of("scx-numa")
+
+
+class GuestKernelsTest(unittest.TestCase):
+    def test_without_its_kernel_a_test_is_skipped_with_the_reason(self):
+        def make(name):
+            if name == "rt":
+                raise guest_kernels.NoKernel("the mirror has no guest kernel rt")
+            return name.upper()
+
+        tests, tally, said = ["plain", "with-rt", "with-old"], suite.Tally(), io.StringIO()
+        needs = {"plain": [], "with-rt": ["rt"], "with-old": ["old"]}
+        with mock.patch.object(nested, "guest_kernels_of", needs.get), \
+             mock.patch.object(guest_kernels, "make", make), contextlib.redirect_stdout(said):
+            self.assertEqual(nested._made_kernels(tally, tests), {"old": "OLD"})
+        self.assertEqual(tests, ["plain", "with-old"])
+        self.assertEqual((tally.skipped, tally.failed), (1, 0))
+        self.assertEqual(said.getvalue(), "skip with-rt: the mirror has no guest kernel rt\n")
 
 
 class OutputTest(unittest.TestCase):

@@ -27,6 +27,7 @@ class Job:
     interactive: bool = False
     terminal: str = ""  # stty's settings for an interactive job
     topology: Topology = DEFAULT_TOPOLOGY
+    guest_kernels: tuple = ()  # guest_kernels.GuestKernel, besides the host's own kernel
     has_systemd: bool = False  # the host is image.system_image(), and pvsched's programs come from packages
     is_background: bool = False  # the emulator has the lowest priority: another host runs at the same time
     is_counted: bool = False  # the host's clock counts instructions: emulated, one CPU, far too slow for guests
@@ -48,6 +49,9 @@ def write(job, path, kept):
             _add_host_modules(add, root)
         if not job.is_counted:
             _add_guest(add, root)
+            for kernel in job.guest_kernels:
+                add(f"lab/guest/vmlinux.{kernel.name}", kernel.image(), 0o644)
+                add(f"lab/guest/initramfs.{kernel.name}", kernel.initramfs(root), 0o644)
         if job.interactive:
             add("lab/interactive", job.terminal.encode())
         else:

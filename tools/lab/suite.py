@@ -117,7 +117,7 @@ def run(tiers, pattern, seed=None, fail_fast=False):
     try:
         with seconds.of("build root"):
             root = roots.build_root()
-        with ahead.made(tiers) as made:
+        with ahead.made(tiers, nested.guest_kernels_of_all(pattern)) as made:
             if "unit" in tiers:
                 with seconds.of("check"):
                     _check(tally, root, fail_fast)

@@ -80,7 +80,7 @@ class RunTest(unittest.TestCase):
         with contextlib.ExitStack() as stack:
             for name, stub in {
                 "roots.build_root": note("build root"), "check.run": note("check", [(check_result, "language")]),
-                "check_tree.of_checkout": note("tree"), "ahead.steps": lambda _: [note("ahead")],
+                "check_tree.of_checkout": note("tree"), "ahead.steps": lambda *_: [note("ahead")],
                 "build.everything": note("build"), "build.host_and_guest": note("build"), "build.cmake": note("sanitized"),
                 "suite._own_tests": note("lab"), "suite._ctest": lambda _root, folder, tier, _tally: ran.append(f"{tier} {folder}"),
                 "driver_cost.check": note("driver's cost"), "switch_cost.check": note("switch-cost"),
