@@ -27,7 +27,7 @@ POLICIES = ("apply_locked", "critical_only")  # BPF policies that the tests load
 _LIBRARY = "lib.sh"
 _LAST_OF_BOOT = re.compile(r"^# lab: last test of a boot\b", re.M)
 _TOPOLOGY = re.compile(r"^# topology: (\S+)$", re.M)
-_ENVIRONMENT = ("LAB_STRESS_SECONDS",)  # passed from the lab to the tests
+_ENVIRONMENT = ("LAB_STRESS_SECONDS", "LAB_IDLE_SECONDS")  # passed from the lab to the tests
 _TRIES_MAX = 3  # of a test on emulated hosts
 _RETRIED_MAX = 5  # if more tests than this fail, none is retried
 
