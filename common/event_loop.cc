@@ -30,11 +30,11 @@ void EventLoop::Remove(int fd) {
   if (callbacks_.erase(fd) != 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
-absl::Status EventLoop::WaitUntilWritable(int fd) {
-  epoll_event event = {};
-  event.events = EPOLLOUT;
-  event.data.fd = fd;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return absl::OkStatus();
+absl::Status EventLoop::WaitFor(int fd, uint32_t event) {
+  epoll_event wait = {};
+  wait.events = event;
+  wait.data.fd = fd;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &wait) == 0) return absl::OkStatus();
   return ErrnoStatus(errno, "epoll_ctl");
 }
 

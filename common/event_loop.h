@@ -3,6 +3,7 @@
 #ifndef PVSCHED_COMMON_EVENT_LOOP_H_
 #define PVSCHED_COMMON_EVENT_LOOP_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -23,8 +24,8 @@ class EventLoop {
   // closes it.
   absl::Status Add(int fd, std::function<void()> on_readable);
   void Remove(int fd);
-  // Calls the callback of `fd` when it is writable, no longer when it is readable.
-  absl::Status WaitUntilWritable(int fd);
+  // Calls the callback of `fd` from now on for `event` instead: EPOLLIN or EPOLLOUT.
+  absl::Status WaitFor(int fd, uint32_t event);
 
   // Returns after Stop(), once the current callback has returned.
   void Run();

@@ -3,18 +3,30 @@
 #include "host-policy/ctl/admin_client.h"
 
 #include <sys/socket.h>
-#include <unistd.h>
+#include <systemd/sd-varlink.h>
 
-#include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/errno_status.h"
+#include "common/unique_fd.h"
 #include "common/unix_socket.h"
+#include "host-policy/ctl/interrupt.h"
 #include "host-policy/ctl/read_socket.h"
+#include "host-policy/daemon/admin_interface.h"
+#include "host-policy/daemon/varlink_json.h"
 
 namespace pvsched {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The verifier takes seconds for a large policy.
+constexpr std::chrono::seconds kReplyTimeout{60};
 
 // What the user can do about it.
 const char* HintFor(const absl::Status& status) {
@@ -26,73 +38,117 @@ const char* HintFor(const absl::Status& status) {
   return "; is pvschedd running? --socket names another socket";
 }
 
-absl::StatusOr<UniqueFd> Send(const std::string& socket_path, const Json& request) {
-  absl::StatusOr<UniqueFd> fd = ConnectUnix(socket_path, SOCK_STREAM);
-  if (!fd.ok()) {
-    return absl::UnavailableError(absl::StrCat(fd.status().message(), HintFor(fd.status())));
+// Not InvalidArgument, which stands for wrong usage of pvschedctl.
+absl::Status Refusal(absl::string_view error, const Json& parameters) {
+  if (error == SD_VARLINK_ERROR_DISCONNECTED || error == SD_VARLINK_ERROR_PROTOCOL) {
+    return absl::UnavailableError(
+        "pvschedd closed the connection; are pvschedctl and pvschedd of one version?");
   }
-  const std::string text = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  if (send(fd->get(), text.data(), text.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(text.size())) {
-    return absl::UnavailableError("pvschedd closed the connection");
+  if (const auto it = parameters.find("message"); it != parameters.end() && it->is_string()) {
+    return absl::FailedPreconditionError(it->get<std::string>());
   }
-  return fd;
+  return absl::FailedPreconditionError(
+      absl::StrCat("pvschedd refused the request: ", error, " ", parameters.dump()));
 }
 
-// Reads JSON objects, one in each line.
-class LineReader {
+// One call, and its replies in their order.
+class Call {
  public:
-  explicit LineReader(int fd) : fd_(fd) {}
+  // False ends the call.
+  using Handler = std::function<bool(absl::StatusOr<Json>)>;
 
-  absl::StatusOr<Json> Next() {
-    size_t end;
-    while ((end = buffer_.find('\n')) == std::string::npos) {
-      char chunk[16384];
-      const ssize_t size = read(fd_, chunk, sizeof(chunk));
-      if (size < 0 && errno == EINTR) return absl::CancelledError("interrupted");
-      if (size <= 0) return absl::UnavailableError("pvschedd closed the connection");
-      buffer_.append(chunk, static_cast<size_t>(size));
+  explicit Call(Handler on_reply) : on_reply_(std::move(on_reply)) {}
+  ~Call() { sd_varlink_close_unref(link_); }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  absl::Status Start(const std::string& socket_path, AdminMethod method, const Json& parameters,
+                     int file) {
+    absl::StatusOr<UniqueFd> fd = ConnectUnix(socket_path, SOCK_STREAM);
+    if (!fd.ok()) {
+      return absl::UnavailableError(absl::StrCat(fd.status().message(), HintFor(fd.status())));
     }
-    Json json = Json::parse(buffer_.substr(0, end), nullptr, /*allow_exceptions=*/false);
-    buffer_.erase(0, end + 1);
-    if (!json.is_object()) return absl::InternalError("pvschedd's reply is not JSON");
-    return json;
+    int result = sd_varlink_connect_fd(&link_, fd->get());
+    if (result < 0) return ErrnoStatus(-result, "sd_varlink_connect_fd");
+    fd->release();
+    sd_varlink_set_relative_timeout(link_, UINT64_MAX);  // Run() has its own
+    sd_varlink_set_userdata(link_, this);
+    sd_varlink_bind_reply(link_, OnReply);
+    if (file >= 0) {
+      sd_varlink_set_allow_fd_passing_output(link_, true);
+      result = sd_varlink_push_dup_fd(link_, file);
+    }
+    const std::string name = absl::StrCat(PVSCHED_ADMIN_INTERFACE ".", InfoOf(method).name);
+    const Variant variant = ToVariant(parameters);
+    if (result >= 0) {
+      result = method == AdminMethod::kTrace
+                   ? sd_varlink_observe(link_, name.c_str(), variant.get())
+                   : sd_varlink_invoke(link_, name.c_str(), variant.get());
+    }
+    return result < 0 ? ErrnoStatus(-result, name) : absl::OkStatus();
+  }
+
+  // Until the handler ends the call, or `end`. Cancelled: a signal has arrived.
+  absl::Status Run(Clock::time_point end) {
+    while (!is_done_) {
+      if (WasInterrupted()) return absl::CancelledError("interrupted");
+      const int result = sd_varlink_process(link_);
+      if (result < 0 && !is_done_) return Refusal(SD_VARLINK_ERROR_PROTOCOL, Json::object());
+      if (result != 0) continue;
+      if (WaitForInput(sd_varlink_get_fd(link_), end) == WaitEnd::kTime) {
+        return absl::UnavailableError(
+            "pvschedd does not answer; are pvschedctl and pvschedd of one version?");
+      }
+    }
+    return absl::OkStatus();
   }
 
  private:
-  int fd_;
-  std::string buffer_;
-};
-
-absl::StatusOr<Json> ResultOf(absl::StatusOr<Json> reply) {
-  ASSIGN_OR_RETURN(const Json answer, std::move(reply));
-  if (const auto error = answer.find("error"); error != answer.end() && error->is_string()) {
-    // Not InvalidArgument, which stands for wrong usage of pvschedctl.
-    return absl::FailedPreconditionError(error->get<std::string>());
+  static int OnReply(sd_varlink*, sd_json_variant* parameters, const char* error,
+                     sd_varlink_reply_flags_t, void* self) {
+    Call& call = *static_cast<Call*>(self);
+    const Json json = FromVariant(parameters);
+    if (call.is_done_) return 0;
+    const bool goes_on =
+        call.on_reply_(error != nullptr ? absl::StatusOr<Json>(Refusal(error, json)) : json);
+    call.is_done_ = !goes_on;
+    return 0;
   }
-  return answer.value("result", Json());
-}
+
+  Handler on_reply_;
+  sd_varlink* link_ = nullptr;
+  bool is_done_ = false;
+};
 
 }  // namespace
 
-absl::StatusOr<Json> AdminClient::Ask(const Json& request) const {
-  ASSIGN_OR_RETURN(UniqueFd fd,
-                   Send(SocketFor(socket_path_, request.value("command", "")), request));
-  return ResultOf(LineReader(fd.get()).Next());
+absl::StatusOr<Json> AdminClient::Ask(AdminMethod method, const Json& parameters, int file) const {
+  absl::StatusOr<Json> reply = Json();
+  Call call([&reply](absl::StatusOr<Json> arrived) {
+    reply = std::move(arrived);
+    return false;
+  });
+  RETURN_IF_ERROR(call.Start(SocketFor(socket_path_, method), method, parameters, file));
+  RETURN_IF_ERROR(call.Run(Clock::now() + kReplyTimeout));
+  return reply;
 }
 
 absl::Status AdminClient::Trace(const std::function<absl::Status()>& on_start,
                                 const std::function<bool(const Json&)>& on_decision) const {
-  ASSIGN_OR_RETURN(UniqueFd fd, Send(socket_path_, {{"command", "trace"}}));
-  LineReader reader(fd.get());
-  RETURN_IF_ERROR(ResultOf(reader.Next()).status());
-  RETURN_IF_ERROR(on_start());
-  while (true) {
-    absl::StatusOr<Json> decision = reader.Next();
-    if (absl::IsCancelled(decision.status())) return absl::OkStatus();
-    if (!decision.ok()) return decision.status();
-    if (!on_decision(*decision)) return absl::OkStatus();
-  }
+  absl::Status status;
+  bool has_begun = false;
+  Call call([&](const absl::StatusOr<Json>& reply) {
+    status = reply.status();
+    if (!status.ok()) return false;
+    if (has_begun) return on_decision(reply->value("decision", Json::object()));
+    has_begun = true;
+    status = on_start();
+    return status.ok();
+  });
+  RETURN_IF_ERROR(call.Start(socket_path_, AdminMethod::kTrace, Json::object(), -1));
+  const absl::Status ended = call.Run(Clock::time_point::max());
+  if (absl::IsCancelled(ended)) return absl::OkStatus();
+  return ended.ok() ? status : ended;
 }
 
 }  // namespace pvsched

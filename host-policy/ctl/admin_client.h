@@ -8,19 +8,21 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/unique_fd.h"
+#include "host-policy/daemon/admin_methods.h"
 #include "nlohmann/json.hpp"
 
 namespace pvsched {
 
 using Json = nlohmann::ordered_json;
 
-// A client of pvschedd's admin socket. The user sees its errors.
+// Calls the methods of io.pvsched.Admin. The user sees its errors.
 class AdminClient {
  public:
   explicit AdminClient(std::string socket_path) : socket_path_(std::move(socket_path)) {}
 
-  absl::StatusOr<Json> Ask(const Json& request) const;
+  // `file` is a descriptor that goes with the call, as number 0; -1: none.
+  absl::StatusOr<Json> Ask(AdminMethod method, const Json& parameters = Json::object(),
+                           int file = -1) const;
   // Calls `on_start` when pvschedd has begun the trace, then `on_decision` for
   // each decision until it returns false, a signal arrives, or pvschedd ends.
   absl::Status Trace(const std::function<absl::Status()>& on_start,

@@ -74,10 +74,11 @@ DoctorHost ReadHost(const std::string& socket_path, const std::string& device_so
   host.qemu = QemuVersion();
   rlimit limit = {};
   if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) host.memlock = limit.rlim_cur;
-  if (access(SocketFor(socket_path, "stats").c_str(), W_OK) != 0 && errno == EACCES) {
+  if (access(SocketFor(socket_path, AdminMethod::kGetStats).c_str(), W_OK) != 0 &&
+      errno == EACCES) {
     host.stats = absl::PermissionDeniedError("the socket is not open to this user");
   } else {
-    host.stats = AdminClient(socket_path).Ask({{"command", "stats"}});
+    host.stats = AdminClient(socket_path).Ask(AdminMethod::kGetStats);
   }
   if (const group* found = getgrnam(kDefaultSocketGroup); found != nullptr) {
     host.group = found->gr_gid;

@@ -9,10 +9,10 @@
 
 namespace pvsched {
 
-absl::Status Print(const Invocation& run, const Json& request, TableFunction table,
-                   const char* list) {
-  ASSIGN_OR_RETURN(const Json result, AdminClient(run.socket_path).Ask(request));
-  return PrintResult(run, result, table, list);
+absl::Status Print(const Invocation& run, AdminMethod method, TableFunction table, const char* list,
+                   const Json& parameters) {
+  ASSIGN_OR_RETURN(const Json reply, AdminClient(run.socket_path).Ask(method, parameters));
+  return PrintResult(run, *list != 0 ? reply.value(list, Json::array()) : reply, table, list);
 }
 
 absl::Status PrintResult(const Invocation& run, const Json& result, TableFunction table,
@@ -28,11 +28,10 @@ CLI::App* AddGroup(CLI::App& app, const char* name, const char* help) {
 }
 
 CLI::App* AddShow(CLI::App& parent, const char* name, const char* help, Invocation& run,
-                  const char* request, TableFunction table, const char* list) {
+                  AdminMethod method, TableFunction table, const char* list) {
   CLI::App* command = parent.add_subcommand(name, help);
-  command->final_callback([&run, request, table, list] {
-    run.status = Print(run, {{"command", request}}, table, list);
-  });
+  command->final_callback(
+      [&run, method, table, list] { run.status = Print(run, method, table, list); });
   return command;
 }
 

@@ -36,9 +36,10 @@ struct Invocation {
 
 using TableFunction = std::string (*)(const Json&);
 
-// Prints pvschedd's reply as a table or as JSON. A list is the member `list` of the JSON.
-absl::Status Print(const Invocation& run, const Json& request, TableFunction table,
-                   const char* list = "");
+// Prints pvschedd's reply as a table or as JSON. The table is of the member `list`, if that is
+// named.
+absl::Status Print(const Invocation& run, AdminMethod method, TableFunction table,
+                   const char* list = "", const Json& parameters = Json::object());
 
 // Prints a reply that the caller has.
 absl::Status PrintResult(const Invocation& run, const Json& result, TableFunction table,
@@ -47,9 +48,9 @@ absl::Status PrintResult(const Invocation& run, const Json& result, TableFunctio
 // A command whose subcommands do the work.
 CLI::App* AddGroup(CLI::App& app, const char* name, const char* help);
 
-// A command that prints pvschedd's reply to the request of the same name.
+// A command that prints pvschedd's reply to a method without parameters.
 CLI::App* AddShow(CLI::App& parent, const char* name, const char* help, Invocation& run,
-                  const char* request, TableFunction table, const char* list = "");
+                  AdminMethod method, TableFunction table, const char* list = "");
 
 }  // namespace pvsched
 

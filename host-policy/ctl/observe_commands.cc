@@ -17,7 +17,7 @@ namespace pvsched {
 namespace {
 
 absl::Status Metrics(const Invocation& run) {
-  ASSIGN_OR_RETURN(const Json stats, AdminClient(run.socket_path).Ask({{"command", "stats"}}));
+  ASSIGN_OR_RETURN(const Json stats, AdminClient(run.socket_path).Ask(AdminMethod::kGetStats));
   const std::string text =
       MetricsText(stats, run.as_textfile ? MetricsFormat::kTextfile : MetricsFormat::kOpenMetrics);
   if (!run.path.empty()) return ReplaceFile(run.path, text);

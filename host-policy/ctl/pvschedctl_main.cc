@@ -3,7 +3,6 @@
 // pvschedctl shows what pvschedd does, and changes tunables and the policy.
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,29 +29,25 @@
 #include "host-policy/ctl/trace_file.h"
 #include "host-policy/ctl/tunable_commands.h"
 #include "host-policy/ctl/vm_filter.h"
-#include "host-policy/daemon/client_file.h"
 
 namespace pvsched {
 namespace {
 
-absl::Status LoadPolicy(const Invocation& run, const std::string& path) {
-  Json request = {{"command", "policy load"}, {"path", ""}};
-  if (path.empty()) return Print(run, request, PolicyText);
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat info;
-  if (!file || fstat(file.get(), &info) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("cannot read ", path));
-  }
-  // pvschedd may have another mount namespace, where the path leads elsewhere.
-  request["path"] = std::filesystem::absolute(path).string();
-  request["opened"] = absl::StrCat("/proc/", getpid(), "/fd/", file.get());
-  request["identity"] = FileIdentity(info);
-  return Print(run, request, PolicyText);
+// pvschedd gets the open file: its mount namespace need not have the path.
+absl::Status LoadPolicy(const Invocation& run) {
+  const UniqueFd file(open(run.path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return ErrnoStatus(errno, absl::StrCat("cannot read ", run.path));
+  ASSIGN_OR_RETURN(
+      const Json reply,
+      AdminClient(run.socket_path)
+          .Ask(AdminMethod::kLoadPolicy,
+               {{"path", std::filesystem::absolute(run.path).string()}, {"file_descriptor", 0}},
+               file.get()));
+  return PrintResult(run, reply, PolicyText);
 }
 
 absl::Status PrintDump(const Invocation& run) {
-  ASSIGN_OR_RETURN(const Json status,
-                   AdminClient(run.socket_path).Ask({{"command", "scheduler status"}}));
+  ASSIGN_OR_RETURN(const Json status, AdminClient(run.socket_path).Ask(AdminMethod::kGetScheduler));
   const std::string dump = ExitDump(status);
   if (run.as_json) {
     fputs(JsonText(WithFormat({{"dump", dump}})).c_str(), stdout);
@@ -67,13 +62,13 @@ absl::Status PrintDump(const Invocation& run) {
 
 absl::Status ListVcpus(const Invocation& run) {
   RETURN_IF_ERROR(CheckVmFilter(run));
-  ASSIGN_OR_RETURN(const Json all, AdminClient(run.socket_path).Ask({{"command", "vcpu list"}}));
-  return PrintResult(run, ShownVcpus(run, all), VcpuTable, "vcpus");
+  ASSIGN_OR_RETURN(const Json all, AdminClient(run.socket_path).Ask(AdminMethod::kListVcpus));
+  return PrintResult(run, ShownVcpus(run, all.value("vcpus", Json::array())), VcpuTable, "vcpus");
 }
 
 absl::Status PrintStats(const Invocation& run) {
   RETURN_IF_ERROR(CheckVmFilter(run));
-  ASSIGN_OR_RETURN(Json stats, AdminClient(run.socket_path).Ask({{"command", "stats"}}));
+  ASSIGN_OR_RETURN(Json stats, AdminClient(run.socket_path).Ask(AdminMethod::kGetStats));
   if (stats.contains("vcpus")) stats["vcpus"] = ShownVcpus(run, stats["vcpus"]);
   return PrintResult(run, stats, StatsTable);
 }
@@ -137,23 +132,22 @@ absl::Status Trace(const Invocation& run) {
 void AddPolicyCommands(CLI::App& app, Invocation& run) {
   CLI::App* policy =
       AddGroup(app, "policy", "The policy: the function that proposes a vCPU's grant");
-  AddShow(*policy, "show", "The policy in use", run, "policy show", PolicyText);
+  AddShow(*policy, "show", "The policy in use", run, AdminMethod::kGetPolicy, PolicyText);
   CLI::App* load = policy->add_subcommand(
       "load", "Replace the policy. If the kernel refuses the new one, the old one stays.");
   load->add_option("FILE", run.path, "BPF object with a function pvs_policy")
       ->required()
       ->check(CLI::ExistingFile);
-  load->final_callback([&run] { run.status = LoadPolicy(run, run.path); });
-  policy->add_subcommand("reset", "Return to the default policy")->final_callback([&run] {
-    run.status = LoadPolicy(run, "");
-  });
+  load->final_callback([&run] { run.status = LoadPolicy(run); });
+  AddShow(*policy, "reset", "Return to the default policy", run, AdminMethod::kResetPolicy,
+          PolicyText);
 }
 
 void AddSchedulerCommands(CLI::App& app, Invocation& run) {
   CLI::App* scheduler =
       AddGroup(app, "scheduler", "pvsched's scheduler for the whole host (--actuator scx)");
   AddShow(*scheduler, "status", "Its counters, and why the kernel last ejected it", run,
-          "scheduler status", SchedulerTable);
+          AdminMethod::kGetScheduler, SchedulerTable);
   scheduler->add_subcommand("dump", "The kernel's debug dump of the last ejection")
       ->final_callback([&run] { run.status = PrintDump(run); });
 }
@@ -205,7 +199,7 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   CLI::App* vm = AddGroup(app, "vm", "Virtual machines with a pvsched device");
   AddShow(*vm, "list", "Every VM: its process, its registered vCPUs, how many are bound", run,
-          "vm list", VmTable, "vms");
+          AdminMethod::kListVms, VmTable, "vms");
   AddVcpuCommands(app, run);
   AddTunableCommands(app, run);
   AddProfileCommands(app, run);

@@ -9,17 +9,16 @@
 #include <filesystem>
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "common/paths.h"
-#include "host-policy/daemon/admin_commands.h"
+#include "host-policy/daemon/admin_methods.h"
 
 namespace pvsched {
 
 // The socket for a request of this process: the admin socket, or the read socket
 // beside it, if the admin socket is closed to this user and the request only
 // reads.
-inline std::string SocketFor(const std::string& admin_socket, absl::string_view command) {
-  if (!IsReadCommand(command)) return admin_socket;
+inline std::string SocketFor(const std::string& admin_socket, AdminMethod method) {
+  if (InfoOf(method).access != AdminAccess::kRead) return admin_socket;
   if (access(admin_socket.c_str(), W_OK) == 0 || errno != EACCES) return admin_socket;
   const std::string directory = std::filesystem::path(admin_socket).parent_path();
   const std::string read_socket = InDirectory(directory, kReadSocketName);

@@ -71,7 +71,7 @@ class Top {
  private:
   // Asks for the counters, and makes a frame of them and those before.
   absl::Status Sample() {
-    ASSIGN_OR_RETURN(Json stats, client_.Ask({{"command", "stats"}}));
+    ASSIGN_OR_RETURN(Json stats, client_.Ask(AdminMethod::kGetStats));
     const Clock::time_point now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - sampled_at_).count();
     frame_ = TopFrame(stats_, stats, std::max(seconds, 1e-3), HostName());

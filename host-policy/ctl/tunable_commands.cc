@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
 #include "host-policy/ctl/json_output.h"
@@ -17,18 +18,20 @@
 namespace pvsched {
 namespace {
 
-// The request with the VM or user that it is for.
-Json Scoped(const Invocation& run, const char* command) {
-  Json request = {{"command", command}};
-  if (!run.vm.empty()) request["vm"] = run.vm;
-  if (!run.uid.empty()) request["uid"] = run.uid;
-  if (run.is_future) request["future"] = true;
-  return request;
+// The VM or user that a request is for.
+Json ScopeOf(const Invocation& run) {
+  Json scope = Json::object();
+  uid_t uid = 0;
+  if (!run.vm.empty()) scope["vm"] = run.vm;
+  if (absl::SimpleAtoi(run.uid, &uid)) scope["uid"] = uid;
+  if (run.is_future) scope["future"] = true;
+  return scope;
 }
 
 absl::Status Get(const Invocation& run) {
-  ASSIGN_OR_RETURN(const Json list, AdminClient(run.socket_path).Ask(Scoped(run, "tunable list")));
-  for (const Json& tunable : list) {
+  ASSIGN_OR_RETURN(const Json reply,
+                   AdminClient(run.socket_path).Ask(AdminMethod::kListTunables, ScopeOf(run)));
+  for (const Json& tunable : reply.value("tunables", Json::array())) {
     if (tunable.value("name", "") != run.name) continue;
     fputs(run.as_json ? JsonText(WithFormat(tunable)).c_str()
                       : (tunable.value("value", "") + "\n").c_str(),
@@ -40,22 +43,21 @@ absl::Status Get(const Invocation& run) {
 absl::Status Set(const Invocation& run) {
   ASSIGN_OR_RETURN(const size_t index, FindTunable(run.name));
   RETURN_IF_ERROR(ParseTunable(TunableInfos()[index], run.value).status());
-  Json request = Scoped(run, "tunable set");
+  Json request = ScopeOf(run);
   request["name"] = run.name;
   request["value"] = run.value;
-  return AdminClient(run.socket_path).Ask(request).status();
+  return AdminClient(run.socket_path).Ask(AdminMethod::kSetTunable, request).status();
 }
 
 absl::Status Reset(const Invocation& run) {
-  Json request = Scoped(run, "tunable reset");
-  request["name"] = run.name;
+  Json request = ScopeOf(run);
+  if (!run.name.empty()) request["name"] = run.name;
   request["all"] = run.is_all;
-  return AdminClient(run.socket_path).Ask(request).status();
+  return AdminClient(run.socket_path).Ask(AdminMethod::kResetTunables, request).status();
 }
 
 absl::Status Save(const Invocation& run) {
-  ASSIGN_OR_RETURN(const Json saved,
-                   AdminClient(run.socket_path).Ask({{"command", "tunable save"}}));
+  ASSIGN_OR_RETURN(const Json saved, AdminClient(run.socket_path).Ask(AdminMethod::kSaveTunables));
   const std::string text = saved.value("toml", "");
   if (!run.path.empty()) return WriteNewFile(run.path, text, run.is_forced);
   fputs((run.as_json ? JsonText(WithFormat(saved)) : text).c_str(), stdout);
@@ -63,9 +65,9 @@ absl::Status Save(const Invocation& run) {
 }
 
 absl::Status SetProfile(const Invocation& run) {
-  Json request = Scoped(run, "profile set");
+  Json request = ScopeOf(run);
   request["profile"] = run.name;
-  return AdminClient(run.socket_path).Ask(request).status();
+  return AdminClient(run.socket_path).Ask(AdminMethod::kSetProfile, request).status();
 }
 
 std::string CheckTunableName(std::string& name) {
@@ -109,7 +111,7 @@ void AddTunableCommands(CLI::App& app, Invocation& run) {
       fputs(TunablesAsMarkdown().c_str(), stdout);
       return;
     }
-    run.status = Print(run, Scoped(run, "tunable list"), TunableTable, "tunables");
+    run.status = Print(run, AdminMethod::kListTunables, TunableTable, "tunables", ScopeOf(run));
   });
   CLI::App* get = tunable->add_subcommand("get", "The value of a tunable");
   AddName(*get, run)->required();
@@ -139,8 +141,8 @@ void AddTunableCommands(CLI::App& app, Invocation& run) {
 
 void AddProfileCommands(CLI::App& app, Invocation& run) {
   CLI::App* profile = AddGroup(app, "profile", "Named sets of tunables");
-  AddShow(*profile, "list", "Every profile and its values", run, "profile list", ProfileTable,
-          "profiles");
+  AddShow(*profile, "list", "Every profile and its values", run, AdminMethod::kListProfiles,
+          ProfileTable, "profiles");
   CLI::App* set = profile->add_subcommand(
       "set", "Give the host, a VM or a user's VMs all values of a profile, as tunable set does");
   set->add_option("PROFILE", run.name, "As profile list has it")->type_name("")->required();

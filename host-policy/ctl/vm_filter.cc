@@ -20,7 +20,8 @@ void AddVmFilter(CLI::App& command, Invocation& run) {
 
 absl::Status CheckVmFilter(const Invocation& run) {
   if (run.vm.empty() || run.is_future) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Json vms, AdminClient(run.socket_path).Ask({{"command", "vm list"}}));
+  ASSIGN_OR_RETURN(const Json reply, AdminClient(run.socket_path).Ask(AdminMethod::kListVms));
+  const Json vms = reply.value("vms", Json::array());
   if (std::ranges::any_of(vms, [&run](const Json& vm) { return IsShown(run, vm); })) {
     return absl::OkStatus();
   }

@@ -2,18 +2,23 @@
 // Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/admin_server.h"
 
-#include <sys/socket.h>
+#include <sys/stat.h>
 
+#include <cerrno>
+#include <iterator>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/log/check.h"
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
-#include "host-policy/daemon/admin_commands.h"
+#include "host-policy/daemon/admin_error.h"
+#include "host-policy/daemon/admin_interface.h"
 #include "host-policy/daemon/admin_json.h"
-#include "host-policy/daemon/client_file.h"
 #include "host-policy/daemon/scx_counters.h"
+#include "host-policy/daemon/varlink_json.h"
 
 namespace pvsched {
 namespace {
@@ -22,15 +27,26 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxTracers = 4;
 
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+absl::Status NotPermitted(AdminMethod method) {
+  return AsAdminError(
+      absl::PermissionDeniedError("the read socket answers only requests that change nothing: "
+                                  "use the admin socket, as root"),
+      "NotPermitted", {{"method", InfoOf(method).name}});
+}
+
+// The descriptor of a policy that came with the call.
+absl::StatusOr<int> PolicyFile(sd_varlink* link, const Json& request) {
+  const Json index = request.value("file_descriptor", Json());
+  const int fd = index.is_number_unsigned() ? sd_varlink_peek_fd(link, index.get<size_t>()) : -1;
+  struct stat info;
+  if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(
+        "the call carries no regular file: pass the open object file");
+  }
+  return fd;
 }
 
 }  // namespace
-
-AdminServer::~AdminServer() {
-  while (!tracers_.empty()) StopTrace(tracers_.begin()->first);
-}
 
 absl::Status AdminServer::Listen(const std::string& path) { return admins_.Listen(path, 0600); }
 
@@ -38,25 +54,45 @@ absl::Status AdminServer::ListenForReaders(const std::string& path) {
   return readers_.Listen(path, 0660);
 }
 
-LineServer::Reply AdminServer::Answer(const std::string& text, bool is_reader) {
-  const Json request = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const std::string command = request.is_object() ? TextField(request, "command") : "";
-  if (is_reader && !IsReadCommand(command)) {
-    return {.text = Dump({{"error",
-                           "the read socket answers only requests that change nothing: "
-                           "use the admin socket, as root"}})};
+template <AdminMethod kMethod>
+int AdminServer::OnCall(sd_varlink* link, sd_json_variant* parameters, sd_varlink_method_flags_t,
+                        void* server) {
+  return static_cast<AdminServer*>(server)->Answer(kMethod, link, parameters);
+}
+
+void AdminServer::Offer(VarlinkServer& server) {
+  server.SetOwner(this);
+  CHECK_GE(sd_varlink_server_set_info(server.get(), "The pvsched authors", "pvschedd",
+                                      PVSCHED_VERSION_STRING, nullptr),
+           0);
+  CHECK_GE(sd_varlink_server_add_interface(server.get(), &vl_interface_io_pvsched_Admin), 0);
+  const auto bind = [&server]<AdminMethod kMethod>() {
+    const std::string name = absl::StrCat(PVSCHED_ADMIN_INTERFACE ".", InfoOf(kMethod).name);
+    CHECK_GE(sd_varlink_server_bind_method(server.get(), name.c_str(), OnCall<kMethod>), 0);
+  };
+  [&bind]<size_t... kIndex>(std::index_sequence<kIndex...>) {
+    (bind.template operator()<kAdminMethods[kIndex].method>(), ...);
+  }(std::make_index_sequence<std::size(kAdminMethods)>());
+}
+
+int AdminServer::Answer(AdminMethod method, sd_varlink* link, sd_json_variant* parameters) {
+  const bool is_reader = sd_varlink_get_server(link) == readers_.get();
+  const absl::StatusOr<Json> result = is_reader && InfoOf(method).access != AdminAccess::kRead
+                                          ? NotPermitted(method)
+                                          : Handle(method, link, FromVariant(parameters));
+  if (!result.ok()) {
+    const AdminError error = AdminErrorOf(result.status());
+    const std::string name = absl::StrCat(PVSCHED_ADMIN_INTERFACE ".", error.name);
+    return sd_varlink_error(link, name.c_str(), ToVariant(error.parameters).get());
   }
-  absl::StatusOr<Json> result = Handle(request);
-  if (!result.ok()) return {.text = Dump({{"error", result.status().message()}})};
-  LineServer::Reply reply = {.text = Dump({{"result", *result}})};
-  if (command == "trace") reply.then = [this](UniqueFd fd) { StartTrace(std::move(fd)); };
-  return reply;
+  if (method == AdminMethod::kTrace) return StartTrace(link);
+  return sd_varlink_reply(link, ToVariant(*result).get());
 }
 
 Json AdminServer::VmsToJson() const {
   Json list = Json::array();
   for (const auto& [pid, vm] : registry_.vms()) list.push_back(VmToJson(*vm));
-  return list;
+  return {{"vms", std::move(list)}};
 }
 
 Json AdminServer::VcpusToJson() {
@@ -66,7 +102,7 @@ Json AdminServer::VcpusToJson() {
       list.push_back(VcpuToJson(*vm, vcpu, bpf_.slot(vcpu.slot), actuator_));
     }
   }
-  return list;
+  return {{"vcpus", std::move(list)}};
 }
 
 Json AdminServer::StatsToJson() {
@@ -93,51 +129,51 @@ Json AdminServer::StatsToJson() {
           {"vcpus", list}};
 }
 
-absl::Status AdminServer::LoadPolicy(const Json& request) {
+absl::Status AdminServer::LoadPolicy(sd_varlink* link, const Json& request) {
   const std::string path = TextField(request, "path");
-  return bpf_.SetPolicy(
-      path, ClientFile(path, TextField(request, "opened"), TextField(request, "identity")));
+  const absl::StatusOr<int> file = PolicyFile(link, request);
+  const absl::Status status =
+      file.ok() ? bpf_.SetPolicy(path, absl::StrCat("/proc/self/fd/", *file)) : file.status();
+  return status.ok() ? status : AsAdminError(status, "PolicyRefused", {{"path", path}});
 }
 
 Json AdminServer::PolicyToJson() const {
   return {{"policy", bpf_.policy_path().empty() ? "default" : bpf_.policy_path()}};
 }
 
-absl::StatusOr<Json> AdminServer::Handle(const Json& request) {
-  const std::string name = request.is_object() ? TextField(request, "command") : "";
-  const std::optional<AdminCommand> command = FindAdminCommand(name);
-  if (!command) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("pvschedd has no command '", name, "': is pvschedctl of another version?"));
-  }
-  switch (*command) {
-    case AdminCommand::kVmList:
+absl::StatusOr<Json> AdminServer::Handle(AdminMethod method, sd_varlink* link,
+                                         const Json& request) {
+  switch (method) {
+    case AdminMethod::kListVms:
       return VmsToJson();
-    case AdminCommand::kVcpuList:
+    case AdminMethod::kListVcpus:
       return VcpusToJson();
-    case AdminCommand::kStats:
+    case AdminMethod::kGetStats:
       return StatsToJson();
-    case AdminCommand::kTunableList:
-    case AdminCommand::kTunableSet:
-    case AdminCommand::kTunableReset:
-    case AdminCommand::kTunableSave:
-    case AdminCommand::kProfileList:
-    case AdminCommand::kProfileSet:
-      return tunables_.Handle(*command, request);
-    case AdminCommand::kPolicyLoad:
-      RETURN_IF_ERROR(LoadPolicy(request));
+    case AdminMethod::kListTunables:
+    case AdminMethod::kSetTunable:
+    case AdminMethod::kResetTunables:
+    case AdminMethod::kSaveTunables:
+    case AdminMethod::kListProfiles:
+    case AdminMethod::kSetProfile:
+      return tunables_.Handle(method, request);
+    case AdminMethod::kLoadPolicy:
+    case AdminMethod::kResetPolicy:
+      RETURN_IF_ERROR(method == AdminMethod::kLoadPolicy ? LoadPolicy(link, request)
+                                                         : bpf_.SetPolicy(""));
       LOG(INFO) << "policy: " << TextField(PolicyToJson(), "policy");
       return PolicyToJson();
-    case AdminCommand::kPolicyShow:
+    case AdminMethod::kGetPolicy:
       return PolicyToJson();
-    case AdminCommand::kSchedulerStatus:
+    case AdminMethod::kGetScheduler:
       return SchedulerToJson();
-    case AdminCommand::kTrace:
+    case AdminMethod::kTrace:
       if (tracers_.size() < kMaxTracers) return Json::object();
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the limit of ", kMaxTracers, " traces at once is reached"));
+      return AsAdminError(absl::ResourceExhaustedError(absl::StrCat("the limit of ", kMaxTracers,
+                                                                    " traces at once is reached")),
+                          "TooManyTraces", {{"limit", kMaxTracers}});
   }
-  return absl::InternalError("a command without an answer");
+  return absl::InternalError("a method without an answer");
 }
 
 bool AdminServer::IsScheduler() const { return actuator_.name() == std::string("scx"); }
@@ -162,24 +198,23 @@ Json AdminServer::SchedulerToJson() const {
   return json;
 }
 
-void AdminServer::StartTrace(UniqueFd fd) {
-  const int key = fd.get();
-  // Readable means closed: a client that traces sends nothing more.
-  if (!loop_.Add(key, [this, key] { StopTrace(key); }).ok()) return;
-  tracers_[key] = {.fd = std::move(fd)};
-  if (trace_ != nullptr) return;
-  trace_ = bpf_.Trace([this](const pvs_trace& trace) { OnTrace(trace); });
-  if (!loop_.Add(trace_->WaitFd(), [this] { trace_->Consume(); }).ok()) {
-    trace_.reset();
-    return;
+// The first reply, which has no decision, says that the trace has begun.
+int AdminServer::StartTrace(sd_varlink* link) {
+  if (trace_ == nullptr) {
+    trace_ = bpf_.Trace([this](const pvs_trace& trace) { OnTrace(trace); });
+    if (!loop_.Add(trace_->WaitFd(), [this] { trace_->Consume(); }).ok()) {
+      trace_.reset();
+      return -ENOMEM;
+    }
+    bpf_.SetTracing(true);
   }
-  bpf_.SetTracing(true);
+  tracers_[link] = 0;
+  admins_.Notify(link, ToVariant({{"decision", nullptr}}).get());
+  return 0;
 }
 
-void AdminServer::StopTrace(int fd) {
-  loop_.Remove(fd);
-  tracers_.erase(fd);
-  if (!tracers_.empty() || trace_ == nullptr) return;
+void AdminServer::OnClose(sd_varlink* link) {
+  if (tracers_.erase(link) == 0 || !tracers_.empty()) return;
   bpf_.SetTracing(false);
   loop_.Remove(trace_->WaitFd());
   trace_.reset();
@@ -188,18 +223,19 @@ void AdminServer::StopTrace(int fd) {
 void AdminServer::OnTrace(const pvs_trace& trace) {
   for (const auto& [pid, vm] : registry_.vms()) {
     for (const auto& [id, vcpu] : vm->vcpus) {
-      if (vcpu.slot != trace.slot) continue;
-      Json json = TraceToJson(*vm, vcpu, trace);
-      for (auto& [fd, tracer] : tracers_) {
-        json["dropped"] = tracer.dropped;
-        const std::string line = Dump(json);
-        // A line is sent whole or dropped, so that a slow client can parse the rest.
-        if (send(fd, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
-            static_cast<ssize_t>(line.size())) {
-          ++tracer.dropped;
-        }
-      }
-      return;
+      if (vcpu.slot == trace.slot) return SendTrace(TraceToJson(*vm, vcpu, trace));
+    }
+  }
+}
+
+// A decision is sent whole or dropped, so that a slow client can read the rest.
+void AdminServer::SendTrace(Json decision) {
+  for (auto& [link, dropped] : tracers_) {
+    decision["dropped"] = dropped;
+    if (admins_.Notify(link, ToVariant({{"decision", decision}}).get())) {
+      admins_.Flush(link);
+    } else {
+      ++dropped;
     }
   }
 }

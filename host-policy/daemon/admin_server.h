@@ -11,24 +11,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/event_loop.h"
-#include "common/unique_fd.h"
 #include "host-policy/daemon/actuators/actuator.h"
+#include "host-policy/daemon/admin_methods.h"
 #include "host-policy/daemon/admin_tunables.h"
-#include "host-policy/daemon/line_server.h"
 #include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/running_config.h"
 #include "host-policy/daemon/scx_exit_record.h"
+#include "host-policy/daemon/varlink_server.h"
 #include "host-policy/loader/bpf_object.h"
 #include "nlohmann/json.hpp"
 
 namespace pvsched {
 
-// Serves pvschedctl. A connection carries one request, a line of JSON such as
-// {"command": "tunable set", "name": "budget", "value": "500"}. The reply is a
-// line of JSON with either "result" or "error". After "trace", a line for each
-// decision follows until the client closes the connection. Only root can
-// connect; the socket for readers refuses what changes anything.
+// Serves pvschedctl and other programs by io.pvsched.Admin (admin_interface.c). Only root can
+// connect to the admin socket; the socket for readers refuses what changes anything.
 //
 // Thread-safety: the event loop's thread only.
 class AdminServer {
@@ -42,31 +39,35 @@ class AdminServer {
         actuator_(actuator),
         tunables_(registry, config),
         scx_exits_(scx_exits),
-        refusals_(refusals) {}
-  ~AdminServer();
+        refusals_(refusals) {
+    Offer(admins_);
+    Offer(readers_);
+  }
 
   absl::Status Listen(const std::string& path);
   // A second socket, for users who may read only.
   absl::Status ListenForReaders(const std::string& path);
 
  private:
-  struct Tracer {
-    UniqueFd fd;
-    uint64_t dropped = 0;  // decisions that the client was too slow to read
-  };
-
-  LineServer::Reply Answer(const std::string& text, bool is_reader);
-  absl::StatusOr<nlohmann::ordered_json> Handle(const nlohmann::ordered_json& request);
-  absl::Status LoadPolicy(const nlohmann::ordered_json& request);
+  // Binds all methods to a socket's server.
+  void Offer(VarlinkServer& server);
+  template <AdminMethod kMethod>
+  static int OnCall(sd_varlink* link, sd_json_variant* parameters, sd_varlink_method_flags_t flags,
+                    void* server);
+  int Answer(AdminMethod method, sd_varlink* link, sd_json_variant* parameters);
+  absl::StatusOr<nlohmann::ordered_json> Handle(AdminMethod method, sd_varlink* link,
+                                                const nlohmann::ordered_json& request);
+  absl::Status LoadPolicy(sd_varlink* link, const nlohmann::ordered_json& request);
   nlohmann::ordered_json PolicyToJson() const;
   nlohmann::ordered_json VmsToJson() const;
   nlohmann::ordered_json VcpusToJson();
   nlohmann::ordered_json StatsToJson();
   bool IsScheduler() const;
   nlohmann::ordered_json SchedulerToJson() const;
-  void StartTrace(UniqueFd fd);
-  void StopTrace(int fd);
+  int StartTrace(sd_varlink* link);
+  void OnClose(sd_varlink* link);
   void OnTrace(const pvs_trace& trace);
+  void SendTrace(nlohmann::ordered_json decision);
 
   EventLoop& loop_;
   Registry& registry_;
@@ -75,10 +76,12 @@ class AdminServer {
   AdminTunables tunables_;
   const ScxExitRecord& scx_exits_;
   const Refusals& refusals_;
-  LineServer admins_{loop_, [this](const std::string& text) { return Answer(text, false); }};
-  LineServer readers_{loop_, [this](const std::string& text) { return Answer(text, true); }};
   std::unique_ptr<BpfObject::Ring> trace_;  // while there are tracers
-  std::map<int, Tracer> tracers_;
+  // The decisions that each was too slow to read.
+  std::map<sd_varlink*, uint64_t> tracers_;
+  // Only root is trusted with descriptors.
+  VarlinkServer admins_{loop_, {.takes_fds = true}, [this](sd_varlink* it) { OnClose(it); }};
+  VarlinkServer readers_{loop_, {}};
 };
 
 }  // namespace pvsched

@@ -8,7 +8,7 @@
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
-#include "host-policy/daemon/account_names.h"
+#include "host-policy/daemon/admin_error.h"
 #include "host-policy/daemon/admin_json.h"
 #include "host-policy/daemon/profiles.h"
 #include "host-policy/daemon/vm_name.h"
@@ -23,6 +23,40 @@ bool Flag(const Json& request, const char* name) {
   return it != request.end() && it->is_boolean() && it->get<bool>();
 }
 
+absl::StatusOr<std::optional<uid_t>> UserField(const Json& request) {
+  const auto it = request.find("uid");
+  if (it == request.end() || it->is_null()) return std::nullopt;
+  constexpr uid_t kNone = static_cast<uid_t>(-1);
+  if (it->is_number_unsigned() && it->get<uint64_t>() < kNone) return it->get<uid_t>();
+  return absl::InvalidArgumentError(absl::StrCat("uid is a number below ", kNone));
+}
+
+absl::StatusOr<size_t> NamedTunable(const std::string& name) {
+  absl::StatusOr<size_t> index = FindTunable(name);
+  if (index.ok()) return index;
+  return AsAdminError(index.status(), "NoSuchTunable", {{"name", name}});
+}
+
+absl::Status CheckValue(const TunableInfo& info, const std::string& value) {
+  const absl::Status status = ParseTunable(info, value).status();
+  if (status.ok()) return status;
+  Json parameters = {{"name", info.name}, {"value", value}};
+  if (info.choices.empty()) {
+    parameters.update({{"minimum", info.minimum}, {"maximum", info.maximum}});
+  } else {
+    parameters["choices"] = info.choices;
+  }
+  return AsAdminError(status, "InvalidValue", parameters);
+}
+
+absl::Status CheckRules(const TunableStore& changed) {
+  const auto violation = changed.FindViolation();
+  if (!violation) return absl::OkStatus();
+  return AsAdminError(
+      absl::InvalidArgumentError(absl::StrCat(violation->table, " ", violation->message)),
+      "RuleBroken", Json::object());
+}
+
 }  // namespace
 
 absl::StatusOr<TunableScope> AdminTunables::ScopeOf(const Json& request) const {
@@ -31,11 +65,9 @@ absl::StatusOr<TunableScope> AdminTunables::ScopeOf(const Json& request) const {
     return absl::InvalidArgumentError(
         absl::StrCat("a VM's name has at most ", kMaxVmName, " bytes"));
   }
-  if (const std::string user = TextField(request, "uid"); !user.empty()) {
-    if (!scope.vm.empty()) {
-      return absl::InvalidArgumentError("a value is for a VM or for a user, not for both");
-    }
-    ASSIGN_OR_RETURN(scope.uid, FindUser(user));
+  ASSIGN_OR_RETURN(scope.uid, UserField(request));
+  if (scope.uid && !scope.vm.empty()) {
+    return absl::InvalidArgumentError("a value is for a VM or for a user, not for both");
   }
   if (scope.vm.empty() || Flag(request, "future") || config_.tunables().Find(scope) != nullptr) {
     return scope;
@@ -43,9 +75,10 @@ absl::StatusOr<TunableScope> AdminTunables::ScopeOf(const Json& request) const {
   for (const auto& [pid, vm] : registry_.vms()) {
     if (vm->name == scope.vm) return scope;
   }
-  return absl::NotFoundError(absl::StrCat("no VM '", scope.vm,
-                                          "' runs here: pvschedctl vm list has the names; ",
-                                          "--future is for a VM that does not run yet"));
+  return AsAdminError(absl::NotFoundError(absl::StrCat(
+                          "no VM '", scope.vm, "' runs here: pvschedctl vm list has the names; ",
+                          "--future is for a VM that does not run yet")),
+                      "NoSuchVm", {{"vm", scope.vm}});
 }
 
 absl::Status AdminTunables::CheckEffect(const TunableScope& scope, const TunableStore& changed,
@@ -60,21 +93,28 @@ absl::Status AdminTunables::CheckEffect(const TunableScope& scope, const Tunable
     if (holds) return absl::OkStatus();
   }
   if (!user) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "it would not hold for the running VM ", scope.vm, " of user ", *user, ": ",
-      changed.Find(scope)->owner
-          ? absl::StrCat(scope.Table(), " is for VMs of user ", *changed.Find(scope)->owner)
-          : absl::StrCat(TunableScope{.uid = user}.Table(), " overrides ", scope.Table(),
-                         ", which has no uid; use --uid, or set uid in the file")));
+  const std::optional<uid_t> owner = changed.Find(scope)->owner;
+  const std::string why =
+      owner ? absl::StrCat(scope.Table(), " is for VMs of user ", *owner)
+            : absl::StrCat(TunableScope{.uid = user}.Table(), " overrides ", scope.Table(),
+                           ", which has no uid; use --uid, or ", "set uid in the file");
+  return AsAdminError(
+      absl::FailedPreconditionError(absl::StrCat("it would not hold for the running VM ", scope.vm,
+                                                 " of user ", *user, ": ", why)),
+      "Overridden", {{"vm", scope.vm}, {"uid", *user}});
 }
 
 absl::Status AdminTunables::Set(const TunableScope& scope, const Json& request) {
   const std::string name = TextField(request, "name");
   const std::string value = TextField(request, "value");
+  ASSIGN_OR_RETURN(const size_t index, NamedTunable(name));
+  RETURN_IF_ERROR(CheckValue(TunableInfos()[index], value));
   TunableStore changed = config_.tunables();
-  RETURN_IF_ERROR(changed.Set(scope, name, value));
-  ASSIGN_OR_RETURN(const size_t index, FindTunable(name));
+  if (const absl::Status status = changed.Set(scope, name, value); !status.ok()) {
+    return AsAdminError(status, "HostOnly", {{"name", name}});
+  }
   RETURN_IF_ERROR(CheckEffect(scope, changed, {{index, changed.Find(scope)->values.at(index)}}));
+  RETURN_IF_ERROR(CheckRules(changed));
   RETURN_IF_ERROR(config_.Set(scope, name, value));
   LOG(INFO) << "tunable " << name << " = " << value << " under " << scope.Table();
   return absl::OkStatus();
@@ -82,9 +122,12 @@ absl::Status AdminTunables::Set(const TunableScope& scope, const Json& request) 
 
 absl::Status AdminTunables::SetProfile(const TunableScope& scope, const std::string& profile) {
   TunableStore changed = config_.tunables();
-  RETURN_IF_ERROR(changed.SetProfile(scope, profile));
+  if (const absl::Status status = changed.SetProfile(scope, profile); !status.ok()) {
+    return AsAdminError(status, "NoSuchProfile", {{"profile", profile}});
+  }
   changed.DropValuesOfProfile(scope);
   RETURN_IF_ERROR(CheckEffect(scope, changed, changed.profiles().at(profile)));
+  RETURN_IF_ERROR(CheckRules(changed));
   RETURN_IF_ERROR(config_.SetProfile(scope, profile));
   LOG(INFO) << "profile " << profile << " under " << scope.Table();
   return absl::OkStatus();
@@ -99,7 +142,7 @@ absl::Status AdminTunables::Reset(const TunableScope& scope, const Json& request
   std::optional<size_t> index;
   const std::string name = TextField(request, "name");
   if (!name.empty()) {
-    ASSIGN_OR_RETURN(index, FindTunable(name));
+    ASSIGN_OR_RETURN(index, NamedTunable(name));
   }
   RETURN_IF_ERROR(config_.Reset(scope, index));
   LOG(INFO) << (name.empty() ? "all tunables" : "tunable " + name) << " under " << scope.Table()
@@ -128,7 +171,7 @@ Json AdminTunables::List(const TunableScope& scope) const {
                     {"default", FormatTunable(info, info.default_value)},
                     {"help", info.help}});
   }
-  return list;
+  return {{"tunables", std::move(list)}};
 }
 
 Json AdminTunables::Profiles() const {
@@ -141,21 +184,22 @@ Json AdminTunables::Profiles() const {
     }
     list.push_back(std::move(json));
   }
-  return list;
+  return {{"profiles", std::move(list)}};
 }
 
-absl::StatusOr<Json> AdminTunables::Handle(AdminCommand command, const Json& request) {
-  if (command == AdminCommand::kProfileList) return Profiles();
-  if (command == AdminCommand::kTunableSave) return Json{{"toml", config_.Save()}};
+absl::StatusOr<Json> AdminTunables::Handle(AdminMethod method, const Json& request) {
+  if (method == AdminMethod::kListProfiles) return Profiles();
+  if (method == AdminMethod::kSaveTunables) return Json{{"toml", config_.Save()}};
   ASSIGN_OR_RETURN(const TunableScope scope, ScopeOf(request));
-  if (command == AdminCommand::kTunableSet) {
+  if (method == AdminMethod::kListTunables) return List(scope);
+  if (method == AdminMethod::kSetTunable) {
     RETURN_IF_ERROR(Set(scope, request));
-  } else if (command == AdminCommand::kTunableReset) {
+  } else if (method == AdminMethod::kResetTunables) {
     RETURN_IF_ERROR(Reset(scope, request));
-  } else if (command == AdminCommand::kProfileSet) {
+  } else {
     RETURN_IF_ERROR(SetProfile(scope, TextField(request, "profile")));
   }
-  return List(scope);
+  return Json::object();
 }
 
 }  // namespace pvsched

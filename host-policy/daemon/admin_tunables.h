@@ -7,17 +7,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "host-policy/daemon/admin_commands.h"
+#include "host-policy/daemon/admin_methods.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/running_config.h"
 #include "nlohmann/json.hpp"
 
 namespace pvsched {
 
-// Answers pvschedctl's requests "tunable ..." and "profile ...". A request is
-// for the VM of its field "vm", for the VMs of the user "uid", or for the host.
-// A VM that neither runs nor has a section is refused, unless the request has
-// "future".
+// Answers the methods for tunables and profiles. A request is for the VM of its field "vm",
+// for the VMs of the user "uid", or for the host. A VM that neither runs nor has a section is
+// refused, unless the request has "future". Errors are those of AsAdminError().
 //
 // Thread-safety: the event loop's thread only.
 class AdminTunables {
@@ -26,8 +25,8 @@ class AdminTunables {
   AdminTunables(const Registry& registry, RunningConfig& config)
       : registry_(registry), config_(config) {}
 
-  // `command` is one of the kTunable... and kProfile... commands.
-  absl::StatusOr<nlohmann::ordered_json> Handle(AdminCommand command,
+  // `method` is one of those whose name has "Tunable" or "Profile".
+  absl::StatusOr<nlohmann::ordered_json> Handle(AdminMethod method,
                                                 const nlohmann::ordered_json& request);
 
  private:

@@ -12,7 +12,6 @@
 #include <thread>
 
 #include "gtest/gtest.h"
-#include "host-policy/daemon/client_file.h"
 #include "tests/native/pvschedd_fixture.h"
 
 namespace pvsched {
@@ -270,9 +269,6 @@ TEST_F(PolicyNativeTest, PolicyWhosePathLeadsElsewhereForPvscheddIsLoaded) {
   daemon_.Ctl("policy load /proc/self/fd/9 9<" PVSCHED_POLICIES "/by_weight.bpf.o", &status);
   EXPECT_EQ(status, 0);
   EXPECT_EQ(daemon_.Ctl("policy show")["policy"], "/proc/self/fd/9");
-  // A file that is not the client's is not read instead.
-  EXPECT_EQ(ClientFile("/policy", "/proc/self/exe", "0:0"), "/policy");
-  EXPECT_EQ(ClientFile("/policy", "/etc/passwd", ""), "/policy");
 }
 
 TEST_F(PolicyNativeTest, PolicyCannotExceedTheCaps) {

@@ -3,7 +3,6 @@
 // What a user who is not root sees of the real pvschedd.
 #include <fcntl.h>
 #include <grp.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,12 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "common/unix_socket.h"
 #include "gtest/gtest.h"
-#include "host-policy/daemon/admin_commands.h"
+#include "host-policy/daemon/admin_methods.h"
+#include "tests/native/admin_call.h"
 #include "tests/native/host_daemon.h"
 
 namespace pvsched {
@@ -65,26 +62,21 @@ TEST_F(PvscheddReadSocketTest, ReaderReadsAndChangesNothing) {
   for (const char* command : {"metrics", "doctor", "top -n 1 -d 0.1", "scheduler dump --json"}) {
     EXPECT_EQ(CtlAs(kReaders, absl::StrSplit(command, ' ')), 0) << command;
   }
-  for (const AdminCommandInfo& info : kAdminCommands) {
+  for (const AdminMethodInfo& info : kAdminMethods) {
     if (info.access == AdminAccess::kChange) continue;
-    EXPECT_EQ(CtlAs(kReaders, absl::StrSplit(info.name, ' ')), 0) << info.name;
+    EXPECT_EQ(CtlAs(kReaders, absl::StrSplit(info.command, ' ')), 0) << info.command;
   }
   EXPECT_NE(CtlAs(kReaders, {"tunable", "set", "budget", "300"}), 0);
   EXPECT_NE(CtlAs(kReaders, {"policy", "reset"}), 0);
   EXPECT_NE(CtlAs(kReaders, {"trace", "--seconds", "1"}), 0);
 }
 
-TEST_F(PvscheddReadSocketTest, EachCommandIsReadOrRefused) {
-  for (const AdminCommandInfo& info : kAdminCommands) {
-    auto connection = ConnectUnix(daemon_.path("read.sock"), SOCK_STREAM);
-    ASSERT_TRUE(connection.ok()) << connection.status();
-    const std::string request = absl::StrCat("{\"command\": \"", info.name, "\"}\n");
-    ASSERT_EQ(write(connection->get(), request.data(), request.size()),
-              static_cast<ssize_t>(request.size()));
-    char reply[1 << 16] = "";
-    ASSERT_GT(read(connection->get(), reply, sizeof(reply) - 1), 0) << info.name;
-    EXPECT_EQ(absl::StartsWith(reply, "{\"result\""), info.access == AdminAccess::kRead)
-        << info.name << ": " << reply;
+TEST_F(PvscheddReadSocketTest, EachMethodIsReadOrNotPermitted) {
+  for (const AdminMethodInfo& info : kAdminMethods) {
+    AdminCall call(daemon_.path("read.sock"));
+    const std::string error = call.Error(info.name, ValidParameters(info.method));
+    EXPECT_EQ(error, info.access == AdminAccess::kRead ? "" : "io.pvsched.Admin.NotPermitted")
+        << info.name;
   }
 }
 
