@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-varlink.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -42,13 +43,14 @@ const char* HintFor(const absl::Status& status) {
 absl::Status Refusal(absl::string_view error, const Json& parameters) {
   if (error == SD_VARLINK_ERROR_DISCONNECTED || error == SD_VARLINK_ERROR_PROTOCOL) {
     return absl::UnavailableError(
-        "pvschedd closed the connection; are pvschedctl and pvschedd of one version?");
+        "pvschedd closed the connection: it has ended, or is of another version than pvschedctl");
   }
   if (const auto it = parameters.find("message"); it != parameters.end() && it->is_string()) {
     return absl::FailedPreconditionError(it->get<std::string>());
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat("pvschedd refused the request: ", error, " ", parameters.dump()));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "pvschedd, which may be of another version than pvschedctl, refused the request: ", error,
+      " ", parameters.dump()));
 }
 
 // One call, and its replies in their order.
@@ -97,7 +99,7 @@ class Call {
       if (result != 0) continue;
       if (WaitForInput(sd_varlink_get_fd(link_), end) == WaitEnd::kTime) {
         return absl::UnavailableError(
-            "pvschedd does not answer; are pvschedctl and pvschedd of one version?");
+            "pvschedd does not answer: it is busy, or of another version than pvschedctl");
       }
     }
     return absl::OkStatus();
@@ -108,7 +110,7 @@ class Call {
                      sd_varlink_reply_flags_t, void* self) {
     Call& call = *static_cast<Call*>(self);
     const Json json = FromVariant(parameters);
-    if (call.is_done_) return 0;
+    if (call.is_done_ || !json.is_object()) return -EBADMSG;
     const bool goes_on =
         call.on_reply_(error != nullptr ? absl::StatusOr<Json>(Refusal(error, json)) : json);
     call.is_done_ = !goes_on;
@@ -139,6 +141,10 @@ absl::Status AdminClient::Trace(const std::function<absl::Status()>& on_start,
   bool has_begun = false;
   Call call([&](const absl::StatusOr<Json>& reply) {
     status = reply.status();
+    if (!status.ok() && has_begun) {
+      status = absl::UnavailableError(
+          "pvschedd ended the trace: it has ended, or its decisions were not read for too long");
+    }
     if (!status.ok()) return false;
     if (has_begun) return on_decision(reply->value("decision", Json::object()));
     has_begun = true;

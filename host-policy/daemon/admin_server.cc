@@ -76,10 +76,12 @@ void AdminServer::Offer(VarlinkServer& server) {
 }
 
 int AdminServer::Answer(AdminMethod method, sd_varlink* link, sd_json_variant* parameters) {
+  const Json request = FromVariant(parameters);
+  if (!request.is_object()) return -EBADMSG;
   const bool is_reader = sd_varlink_get_server(link) == readers_.get();
   const absl::StatusOr<Json> result = is_reader && InfoOf(method).access != AdminAccess::kRead
                                           ? NotPermitted(method)
-                                          : Handle(method, link, FromVariant(parameters));
+                                          : Handle(method, link, request);
   if (!result.ok()) {
     const AdminError error = AdminErrorOf(result.status());
     const std::string name = absl::StrCat(PVSCHED_ADMIN_INTERFACE ".", error.name);

@@ -49,12 +49,10 @@ absl::Status CheckValue(const TunableInfo& info, const std::string& value) {
   return AsAdminError(status, "InvalidValue", parameters);
 }
 
-absl::Status CheckRules(const TunableStore& changed) {
-  const auto violation = changed.FindViolation();
-  if (!violation) return absl::OkStatus();
-  return AsAdminError(
-      absl::InvalidArgumentError(absl::StrCat(violation->table, " ", violation->message)),
-      "RuleBroken", Json::object());
+// Of a change that was checked for all but the rules between values.
+absl::Status RuleError(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) ? AsAdminError(status, "RuleBroken", Json::object())
+                                         : status;
 }
 
 }  // namespace
@@ -114,8 +112,7 @@ absl::Status AdminTunables::Set(const TunableScope& scope, const Json& request) 
     return AsAdminError(status, "HostOnly", {{"name", name}});
   }
   RETURN_IF_ERROR(CheckEffect(scope, changed, {{index, changed.Find(scope)->values.at(index)}}));
-  RETURN_IF_ERROR(CheckRules(changed));
-  RETURN_IF_ERROR(config_.Set(scope, name, value));
+  RETURN_IF_ERROR(RuleError(config_.Set(scope, name, value)));
   LOG(INFO) << "tunable " << name << " = " << value << " under " << scope.Table();
   return absl::OkStatus();
 }
@@ -127,8 +124,7 @@ absl::Status AdminTunables::SetProfile(const TunableScope& scope, const std::str
   }
   changed.DropValuesOfProfile(scope);
   RETURN_IF_ERROR(CheckEffect(scope, changed, changed.profiles().at(profile)));
-  RETURN_IF_ERROR(CheckRules(changed));
-  RETURN_IF_ERROR(config_.SetProfile(scope, profile));
+  RETURN_IF_ERROR(RuleError(config_.SetProfile(scope, profile)));
   LOG(INFO) << "profile " << profile << " under " << scope.Table();
   return absl::OkStatus();
 }
@@ -144,7 +140,7 @@ absl::Status AdminTunables::Reset(const TunableScope& scope, const Json& request
   if (!name.empty()) {
     ASSIGN_OR_RETURN(index, NamedTunable(name));
   }
-  RETURN_IF_ERROR(config_.Reset(scope, index));
+  RETURN_IF_ERROR(RuleError(config_.Reset(scope, index)));
   LOG(INFO) << (name.empty() ? "all tunables" : "tunable " + name) << " under " << scope.Table()
             << ": what the configuration file says";
   return absl::OkStatus();

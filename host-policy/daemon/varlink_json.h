@@ -26,7 +26,7 @@ inline Variant ToVariant(const nlohmann::ordered_json& json) {
   return Variant(variant);
 }
 
-// An empty object if `variant` is nullptr.
+// An empty object if `variant` is nullptr; no object if it is none.
 inline nlohmann::ordered_json FromVariant(sd_json_variant* variant) {
   char* text = nullptr;
   nlohmann::ordered_json json = nlohmann::ordered_json::object();

@@ -179,11 +179,19 @@ TEST_F(VarlinkServerTest, CallWithoutAnEndIsClosed) {
 
 TEST_F(VarlinkServerTest, OtherThanVarlinkIsClosed) {
   Start({.timeout = kLong});
-  for (const char* message : {"GET / HTTP/1.1\r\n\r\n", "{", "[]", "{}", "null", "{\"method\": 1}",
-                              "{\"method\": \"org.test.Echo\", \"other\": 1}", "\xff\xfe"}) {
+  const std::vector<std::string> messages = {std::string(30'000, '['),
+                                             "GET / HTTP/1.1\r\n\r\n",
+                                             "{",
+                                             "[]",
+                                             "{}",
+                                             "null",
+                                             "{\"method\": 1}",
+                                             "{\"method\": \"org.test.Echo\", \"other\": 1}",
+                                             "\xff\xfe"};
+  for (const std::string& message : messages) {
     const UniqueFd fd = Connect();
-    Say(fd, std::string(message) + '\0');
-    EXPECT_THAT(ReadAll(fd), IsEmpty()) << message;
+    Say(fd, message + '\0');
+    EXPECT_THAT(ReadAll(fd), IsEmpty()) << message.substr(0, 80);
   }
   ExpectServes();
 }
@@ -317,6 +325,17 @@ TEST_F(VarlinkServerTest, DescriptorLivesAsLongAsItsCall) {
   std::tie(reply, is_kept) = PassPipe(Connect(), Call("Echo", "ignored"));
   EXPECT_THAT(reply, HasSubstr("ignored"));
   EXPECT_FALSE(is_kept);
+}
+
+TEST_F(VarlinkServerTest, DescriptorWithinACallClosesTheConnection) {
+  Start({.timeout = kLong, .takes_fds = true});
+  const UniqueFd fd = Connect();
+  const std::string call = Call("Fds");
+  Say(fd, call.substr(0, 9));
+  ExpectServes();
+  const std::string rest = call.substr(9);
+  EXPECT_TRUE(SendWithFds(fd.get(), rest.data(), rest.size(), {STDIN_FILENO}).ok());
+  EXPECT_THAT(ReadAll(fd), IsEmpty());
 }
 
 }  // namespace
