@@ -58,7 +58,7 @@ inline constexpr AdminMethodInfo kAdminMethods[] = {
     {AdminMethod::kTrace, "Trace", "trace", AdminAccess::kChange},
 };
 
-inline constexpr const AdminMethodInfo& InfoOf(AdminMethod method) {
+constexpr const AdminMethodInfo& InfoOf(AdminMethod method) {
   return kAdminMethods[static_cast<size_t>(method)];
 }
 

@@ -38,7 +38,7 @@ absl::StatusOr<size_t> NamedTunable(const std::string& name) {
 }
 
 absl::Status CheckValue(const TunableInfo& info, const std::string& value) {
-  const absl::Status status = ParseTunable(info, value).status();
+  absl::Status status = ParseTunable(info, value).status();
   if (status.ok()) return status;
   Json parameters = {{"name", info.name}, {"value", value}};
   if (info.choices.empty()) {
@@ -46,7 +46,7 @@ absl::Status CheckValue(const TunableInfo& info, const std::string& value) {
   } else {
     parameters["choices"] = info.choices;
   }
-  return AsAdminError(status, "InvalidValue", parameters);
+  return AsAdminError(std::move(status), "InvalidValue", parameters);
 }
 
 // Of a change that was checked for all but the rules between values.

@@ -22,7 +22,7 @@ inline Variant ToVariant(const nlohmann::ordered_json& json) {
   using nlohmann::ordered_json;
   sd_json_variant* variant = nullptr;
   sd_json_parse(json.dump(-1, ' ', false, ordered_json::error_handler_t::replace).c_str(),
-                sd_json_parse_flags_t{}, &variant, nullptr, nullptr);
+                static_cast<sd_json_parse_flags_t>(0), &variant, nullptr, nullptr);
   return Variant(variant);
 }
 
@@ -30,7 +30,8 @@ inline Variant ToVariant(const nlohmann::ordered_json& json) {
 inline nlohmann::ordered_json FromVariant(sd_json_variant* variant) {
   char* text = nullptr;
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  if (variant != nullptr && sd_json_variant_format(variant, sd_json_format_flags_t{}, &text) >= 0) {
+  if (variant != nullptr &&
+      sd_json_variant_format(variant, static_cast<sd_json_format_flags_t>(0), &text) >= 0) {
     json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   }
   free(text);

@@ -34,7 +34,7 @@ int Waiting(int fd) {
 VarlinkServer::VarlinkServer(EventLoop& loop, const Limits& limits, CloseHandler on_close)
     : loop_(loop), limits_(limits), on_close_(std::move(on_close)) {
   sd_varlink_server* server = nullptr;
-  CHECK_GE(sd_varlink_server_new(&server, sd_varlink_server_flags_t{}), 0);
+  CHECK_GE(sd_varlink_server_new(&server, static_cast<sd_varlink_server_flags_t>(0)), 0);
   server_.reset(server);
   sd_varlink_server_set_userdata(server, this);
   CHECK_GE(sd_varlink_server_bind_disconnect(

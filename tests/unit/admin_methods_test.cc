@@ -26,7 +26,9 @@ std::string Page(const std::string& name) {
 
 std::string Idl() {
   char* text = nullptr;
-  EXPECT_GE(sd_varlink_idl_format_full(&vl_interface_io_pvsched_Admin, {}, /*cols=*/80, &text), 0);
+  constexpr auto kPlain = static_cast<sd_varlink_idl_format_flags_t>(0);
+  EXPECT_GE(sd_varlink_idl_format_full(&vl_interface_io_pvsched_Admin, kPlain, /*cols=*/80, &text),
+            0);
   const std::string idl = text != nullptr ? text : "";
   free(text);
   return idl;
