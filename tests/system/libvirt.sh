@@ -119,6 +119,8 @@ step_start() {
   expect "QEMU's profile" "$(tr -d '\0' <"/proc/$(domain_pid)/attr/apparmor/current")" "libvirt-$uuid (enforce)"
   eventually 60 "pvschedd binds both vCPUs" has_bound vm1 2
   expect "the VMs of pvschedctl" "$(pvschedctl --json vm list | jq -r '.vms[].vm')" vm1
+  expect "the VMs of varlinkctl" \
+    "$(varlinkctl call /run/pvsched/read.sock io.pvsched.Admin.ListVms '{}' | jq -r '.vms[].vm')" vm1
   expect "refusals of AppArmor" "$(denials | grep pvsched)" ""
 }
 
