@@ -52,11 +52,13 @@ call() {
   preempt
   boosts=$(stat_of boosts) tickets=$(stat_of interrupts)
   insmod /lab/kvm_calls.ko "tid=$one" "regs=$regs" "${@:4}" || fail "kvm_calls.ko does not load"
-  rmmod kvm_calls
   expect "the state of vCPU 1's thread" "$(cut -d' ' -f3 <<<"$(sed 's/(.*)/()/' "/proc/$one/stat")")" R
-  expect "boosts for $what" "$(($(stat_of boosts) - boosts))" "$2"
-  expect "interrupts counted for $what" "$(($(stat_of interrupts) - tickets))" "$3"
+  boosts=$(($(stat_of boosts) - boosts)) tickets=$(($(stat_of interrupts) - tickets))
   release
+  # Only now: rmmod waits for a thread that was preempted in a read section of RCU.
+  rmmod kvm_calls || fail "kvm_calls.ko does not unload"
+  expect "boosts for $what" "$boosts" "$2"
+  expect "interrupts counted for $what" "$tickets" "$3"
 }
 
 # nested_kicks: CPU 0 kicks vCPU 1 all the time, and interrupts that it gets meanwhile kick vCPU 0.
