@@ -9,7 +9,7 @@
  *   INJECT, KICK  urgent lately                      irq_rt_prio
  *   KICK     IPI of an urgent vCPU                   irq_rt_prio
  *   any      in an interrupt, urgent lately          irq_rt_prio
- *   any      not run since such an IPI, boosted      as before
+ *   any      such an IPI not injected yet, boosted   as before
  *   any      interrupt not acknowledged, within
  *            inject_hold_ns, boosted                 as before
  *   PREEMPT  in a critical section, not boosted      critical_rt_prio

@@ -67,7 +67,7 @@ struct pvs_vcpu {
 
 	/* Every decision reads this part. */
 	__u8 state; /* enum pvs_state */
-	__u8 is_awaited; /* an urgent sender's IPI came, and the vCPU has not run since */
+	__u8 is_awaited; /* an urgent sender's IPI is not injected yet */
 	__u16 urgent_count; /* the low half of the record's */
 	__u32 irq_ticket; /* counts interrupts, wrapping */
 	__u64 last_urgent; /* time of the last real-time demand; 0: never */
@@ -184,10 +184,11 @@ PVS_INLINE int pvs_update_throttle(const struct pvs_tunables *t,
  */
 PVS_INLINE void pvs_update_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 {
-	v->is_awaited = in->sender_rt_prio ||
-			(v->is_awaited &&
-			 (in->event == PVS_KICK || in->event == PVS_WAKE ||
-			  in->event == PVS_TIMER));
+	/* An exit may come before the injection: the thread was preempted in it. */
+	if (in->event == PVS_INJECT || in->event == PVS_HALT || in->is_irq)
+		v->is_awaited = 0;
+	else if (in->sender_rt_prio)
+		v->is_awaited = 1;
 	if (in->is_irq) {
 		v->irq_ticket++;
 		if (in->acks && !v->injected) {

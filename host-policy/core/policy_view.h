@@ -76,7 +76,7 @@ struct pvs_view {
 	 * it is not, or the vCPU already runs.
 	 */
 	__u32 sender_rt_prio;
-	__u32 is_awaited; /* such an IPI came, and the vCPU has not run since */
+	__u32 is_awaited; /* such an IPI is raised, and will be injected */
 };
 
 /*

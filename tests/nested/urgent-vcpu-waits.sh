@@ -35,7 +35,8 @@ unspin pair
 # vCPU 1 has had no urgent task lately, so no other interrupt boosts it. The next IPI is sent after
 # the answer to the last one. No command runs in the guest meanwhile: it might wait for vCPU 1.
 pvschedctl tunable set irq-rt-prio 8 >/dev/null || fail "tunable set"
-lab-guest exec pair '(sleep 2; ipi-wait 20) >/tmp/ipis 2>&1 &' || fail "ipi-wait does not start"
+lab-guest exec pair 'ipi-wait 4 20 >/tmp/ipis 2>&1 &' || fail "ipi-wait does not start"
+sleep 2
 before=$(vcpu pair 1 .boosts)
 host_spin 1 "-f 1"
 eventually 60 "vCPU 1 is boosted for the IPIs of an urgent task" holds '[ "$(vcpu pair 1 .boosts)" -ge $((before + 10)) ]'

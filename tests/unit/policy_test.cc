@@ -263,18 +263,30 @@ TEST_F(PolicyTest, IpiOfAnUrgentVcpuAddsToAnEarlierKick) {
   EXPECT_TRUE(pvs_grant_still_valid(&vcpu_, &kick));
 }
 
-TEST_F(PolicyTest, BoostForAnIpiRemainsUntilTheVcpuHasRun) {
-  for (const bool has_exited : {false, true}) {
-    On(PVS_EXIT, kOrdinary);
+TEST_F(PolicyTest, BoostForAnIpiRemainsUntilItsInjection) {
+  for (const bool is_injected : {false, true}) {
+    On(PVS_HALT, kOrdinary);
     pvs_input kick = Input(PVS_KICK, kOrdinary);
     kick.sender_rt_prio = 8;
     Decide(kick);
-    if (has_exited) On(PVS_EXIT, kOrdinary);
-    const uint64_t expected = has_exited ? 0 : Boost(PVSCHED_POLICY_RR, 8);
-    EXPECT_EQ(On(PVS_TIMER, kOrdinary, 0, 50 * kMs, false), expected);
-    EXPECT_EQ(On(PVS_WAKE, kOrdinary, 0, 50 * kMs, false), expected);
-    EXPECT_EQ(On(PVS_TIMER, kOrdinary, 0, 50 * kMs, false), expected);
+    if (is_injected) On(PVS_INJECT, kOrdinary);
+    const uint64_t expected = is_injected ? 0 : Boost(PVSCHED_POLICY_RR, 8);
+    for (const uint32_t event : {PVS_TIMER, PVS_EXIT, PVS_PREEMPT, PVS_TIMER, PVS_EXIT}) {
+      EXPECT_EQ(On(event, kOrdinary, 0, 50 * kMs, false), expected);
+    }
   }
+}
+
+// With APIC virtualisation no injection follows, but the guest acknowledges the ticket.
+TEST_F(PolicyTest, BoostForAnIpiWithATicketEndsByItsAcknowledgement) {
+  acks_ = 1;
+  pvs_input kick = Input(PVS_KICK, kOrdinary);
+  kick.sender_rt_prio = 8;
+  kick.is_irq = 1;
+  Decide(kick);
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, 1), Boost(PVSCHED_POLICY_RR, 8));
+  irq_ack_ = vcpu_.irq_ticket;
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary), 0u);
 }
 
 TEST_F(PolicyTest, PreemptionInACriticalSectionBoostsUntilItsEnd) {
