@@ -149,6 +149,44 @@ spin() {
 }
 unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin) && rm /tmp/spin' || fail "a busy loop had ended in guest $1"; }
 
+# expect_clean_guest_log GUEST
+expect_clean_guest_log() {
+  local problems
+  problems=$(lab-guest exec "$1" 'dmesg | grep -E "BUG|WARNING|Oops|lockup|task stall|sleeping function"')
+  expect "warnings in the kernel log of guest $1" "$problems" ""
+}
+
+# expect_boost GUEST: vCPU 1 is boosted for a real-time task, until it ends.
+expect_boost() {
+  local one
+  one=$(thread "$1" 1)
+  spin "$1" 1
+  eventually 20 "vCPU 1's thread is SCHED_RR 8" has_params "$one" "RR - 8"
+  unspin "$1"
+  eventually 20 "vCPU 1's thread has default parameters again" has_params "$one" "$DEFAULT_PARAMS"
+}
+
+# check_driver_on KERNEL: the driver serves a guest of this kernel, loads again under load, and
+# unloads. The load is not real-time, because that starves RCU's threads with PREEMPT_RT.
+check_driver_on() {
+  local round
+  start_pvschedd
+  lab-guest start other --kernel "$1" --vcpus 2 || fail "the guest did not start"
+  echo "the guest's kernel: $(lab-guest exec other 'uname -rv')"
+  eventually 20 "pvschedd binds both vCPUs" has_bound other 2
+  expect_boost other
+  spin other "0 1" "-o 0"
+  for round in 1 2 3; do
+    lab-guest exec other 'rmmod pvsched && insmod /pvsched.ko' || fail "the driver does not load again in round $round"
+    eventually 20 "pvschedd binds both vCPUs in round $round" has_bound other 2
+  done
+  unspin other
+  expect_boost other
+  lab-guest exec other 'rmmod pvsched' || fail "the driver does not unload"
+  eventually 10 "no vCPU is registered" has_vcpus 0
+  expect_clean_guest_log other
+}
+
 expect_guest_computes() { expect "6 * 7 in guest $1" "$(lab-guest exec "$1" 'echo $((6 * 7))')" 42; }
 
 # qmp GUEST JSON: one QMP command to the guest's QEMU.

@@ -34,6 +34,7 @@ _NAMED = {
     "oldest": (("bookworm",), f"{_OLDEST}.*-cloud-amd64"),
     "oldest-rt": (("bookworm",), f"{_OLDEST}.*-rt-amd64"),
 }
+NAMES = tuple(_NAMED)
 # The lab talks with a guest through them. Some kernels have them as modules.
 _VIRTIO = ("virtio_pci", "virtio_console")
 _UNPACKED = "/tmp/kernel-headers"  # in the build root, whose /tmp is private

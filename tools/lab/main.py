@@ -149,14 +149,16 @@ def _add_test(verb):
     sub.add_argument("--only", metavar="PATTERN", help="nested tests whose name matches, such as 'scx-*'")
     sub.add_argument("--shuffle", metavar="SEED", type=_positive,
                      help="run the nested tests in an order drawn by this seed (default: by name)")
+    sub.add_argument("--all-kernels", action="store_true", help="also the nested tests of every other guest kernel")
     sub.add_argument("--fail-fast", action="store_true", help="end before the build if a check fails")
 
 
 def _test(args):
-    for option, value in (("--only", args.only), ("--shuffle", args.shuffle)):
+    for option, value in (("--only", args.only), ("--shuffle", args.shuffle), ("--all-kernels", args.all_kernels)):
         if value and args.tiers != ["nested"]:
-            raise UsageError(f"test: {option} is for nested tests: ./lab test nested {option} {value}")
-    return suite.run(args.tiers or suite.TIERS, args.only or "*", args.shuffle, args.fail_fast)
+            shown = option if value is True else f"{option} {value}"
+            raise UsageError(f"test: {option} is for nested tests: ./lab test nested {shown}")
+    return suite.run(args.tiers or suite.TIERS, args.only or "*", args.shuffle, args.fail_fast, args.all_kernels)
 
 
 def _add_exec(verb):

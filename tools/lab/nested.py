@@ -26,6 +26,7 @@ from settings import BUILD, CHECKOUT, NESTED, OUT, LabError
 POLICIES = ("apply_locked", "critical_only")  # BPF policies that the tests load
 _LIBRARY = "lib.sh"
 _LAST_OF_BOOT = re.compile(r"^# lab: last test of a boot\b", re.M)
+_ALL_KERNELS = re.compile(r"^# lab: only with --all-kernels$", re.M)
 _TOPOLOGY = re.compile(r"^# topology: (\S+)$", re.M)
 _ENVIRONMENT = ("LAB_STRESS_SECONDS", "LAB_IDLE_SECONDS")  # passed from the lab to the tests
 _TRIES_MAX = 3  # of a test on emulated hosts
@@ -36,6 +37,12 @@ def names(pattern="*"):
     """The tests whose name matches a shell pattern."""
     return [p.stem for p in sorted(NESTED.glob("*.sh"))
             if p.name != _LIBRARY and fnmatch.fnmatch(p.stem, pattern)]
+
+
+def selected(pattern="*", all_kernels=False):
+    """The same, without the tests that only --all-kernels selects, unless it is given."""
+    return [name for name in names(pattern)
+            if all_kernels or not _ALL_KERNELS.search((NESTED / f"{name}.sh").read_text())]
 
 
 def is_last_of_boot(name):
@@ -57,9 +64,9 @@ def guest_kernels_of(name):
     return guest_kernels.named_in((NESTED / f"{name}.sh").read_text())
 
 
-def guest_kernels_of_all(pattern="*"):
-    """The names of the kernels that the tests whose name matches need."""
-    return sorted({kernel for name in names(pattern) for kernel in guest_kernels_of(name)})
+def guest_kernels_of_all(tests):
+    """The names of all their kernels."""
+    return sorted({kernel for name in tests for kernel in guest_kernels_of(name)})
 
 
 def boots(tests, seed=None, is_last=is_last_of_boot, needs=topology_of):
@@ -84,14 +91,16 @@ def _boots_of_one(tests, seed, is_last):
     return [shared + [first] if first else shared, *([t] for t in others)]
 
 
-def run(tally, root, pattern, seed=None):
+def run(tally, root, pattern, seed=None, all_kernels=False):
     """Runs the tests; if an emulated host dies, the rest runs on a fresh host.
 
     Emulation is slow and noisy and sometimes resets a guest. So on an emulated host up to
     _RETRIED_MAX failed tests are retried on a fresh one, and a test fails if all of
     _TRIES_MAX tries fail. Every try is printed.
     """
-    tests = names(pattern)
+    tests = selected(pattern, all_kernels)
+    if not tests and names(pattern):
+        raise LabError(f"the nested tests {pattern} run only with --all-kernels")
     if not tests:
         raise LabError(f"no nested test is called {pattern}: see {NESTED}")
     image.host_image()  # shows progress of its own

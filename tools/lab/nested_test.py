@@ -104,6 +104,18 @@ class GuestKernelsTest(unittest.TestCase):
         self.assertEqual(said.getvalue(), "skip with-rt: the mirror has no guest kernel rt\n")
 
 
+class AllKernelsTest(unittest.TestCase):
+    def test_the_default_boots_one_other_kernel(self):
+        self.assertEqual(nested.guest_kernels_of_all(nested.selected()), ["rt"])
+
+    def test_the_option_boots_each_kernel_that_has_a_name(self):
+        self.assertEqual(nested.guest_kernels_of_all(nested.selected("*", True)), sorted(guest_kernels.NAMES))
+
+    def test_tests_that_need_the_option_are_refused_with_its_name(self):
+        with self.assertRaisesRegex(LabError, "guest-kernel-oldest run only with --all-kernels"):
+            nested.run(suite.Tally(), None, "guest-kernel-oldest")
+
+
 class OutputTest(unittest.TestCase):
     def test_results_are_collected_across_chunks(self):
         output = nested.Output()

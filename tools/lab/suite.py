@@ -5,6 +5,7 @@
 import concurrent.futures
 import contextlib
 import fnmatch
+import functools
 import os
 import re
 import subprocess
@@ -108,16 +109,18 @@ class Counts:
             del self._jobs[name]
 
 
-def run(tiers, pattern, seed=None, fail_fast=False):
+def run(tiers, pattern, seed=None, fail_fast=False, all_kernels=False):
     """Runs the tiers; of the nested tests those that match `pattern`, in the order of `seed`.
 
-    `fail_fast`: the run ends before the build if a check fails.
+    `fail_fast`: the run ends before the build if a check fails. `all_kernels`: guests boot the
+    kernels of all nested tests.
     """
     tally, seconds = Tally(), Seconds()
     try:
         with seconds.of("build root"):
             root = roots.build_root()
-        with ahead.made(tiers, nested.guest_kernels_of_all(pattern)) as made:
+        guests = nested.guest_kernels_of_all(nested.selected(pattern, all_kernels))
+        with ahead.made(tiers, guests) as made:
             if "unit" in tiers:
                 with seconds.of("check"):
                     _check(tally, root, fail_fast)
@@ -128,7 +131,8 @@ def run(tiers, pattern, seed=None, fail_fast=False):
                     made.wait()
                 counts = _counts(tiers, pattern, root)
                 _programs(tiers, tally, seconds, root, counts)
-                _hosts(tiers, tally, seconds, root, counts, pattern, seed)
+                run_nested = functools.partial(nested.run, tally, root, pattern, seed, all_kernels)
+                _hosts(tiers, tally, seconds, root, counts, pattern, run_nested)
     finally:
         print(seconds.line(), flush=True)
     for name in tally.failures:
@@ -183,25 +187,25 @@ def _folder(sanitizer):
     return f"build/{sanitizer.replace(',', '-')}"
 
 
-def _hosts(tiers, tally, seconds, root, counts, pattern, seed):
+def _hosts(tiers, tally, seconds, root, counts, pattern, run_nested):
     """The tests on hosts, and those of the packages."""
     counts.finish(tally, seconds)
     steps = _packages(tally, seconds, tiers) if "packages" in tiers or "system" in tiers else None
     if "nested" in tiers:
         if steps:
             steps.try_in_background()
-        _nested(tally, seconds, root, pattern, seed)
+        _nested(tally, seconds, pattern, run_nested)
     if steps:
         with seconds.of("system"):
             steps.finish(tally)
 
 
-def _nested(tally, seconds, root, pattern, seed):
+def _nested(tally, seconds, pattern, run_nested):
     """The tests on the host under test, and one that boots another kernel."""
     own = [name for name in (_KERNELS, _SWITCH_COST) if fnmatch.fnmatch(name, pattern)]
     if pattern == "*" or nested.names(pattern) or not own:
         with seconds.of("nested"):
-            nested.run(tally, root, pattern, seed)
+            run_nested()
     if _KERNELS in own:
         with seconds.of(_KERNELS):
             kernels.test(tally)

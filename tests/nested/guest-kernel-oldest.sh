@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (C) 2026 The pvsched authors
+#
+# The driver on the oldest kernel that a guest may have.
+#
+# lab: only with --all-kernels
+# guest-kernel: oldest
+. /lab/tests/lib.sh
+
+check_driver_on oldest
