@@ -37,6 +37,7 @@ check() {
 start_pvschedd
 lab-guest start rt --kernel rt --vcpus 2 || fail "the guest did not start"
 lab-guest exec rt 'uname -v' | grep -q PREEMPT_RT || fail "the guest's kernel is not PREEMPT_RT"
+keep_off_1 rt
 check agent
 
 # The kernel's threads would be boosted: with the parameter they are.
