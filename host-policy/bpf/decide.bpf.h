@@ -19,10 +19,8 @@
 #define PVSCHED_SEED_COST 0
 #endif
 
-/* Kinds of KICK. No INJECT follows one WITH_TICKET, which takes the ticket itself. */
+/* A KICK that takes the interrupt's ticket too, because no INJECT will follow. */
 #define PVS_KICK_WITH_TICKET 10
-#define PVS_KICK_BY_URGENT 11 /* slot->sender_rt_prio tells the sender's */
-#define PVS_KICK_BY_URGENT_WITH_TICKET 12
 
 /* Slot, vm_index and APIC id of a vCPU in one word: the BPF stack is small. */
 #define PVS_IDS(binding)                                        \
@@ -229,12 +227,8 @@ static __always_inline void read_input(struct pvs_input *in, __u32 event,
 				       struct pvsched_record *record,
 				       const struct pvs_slot *slot)
 {
-	in->event = event >= PVS_KICK_WITH_TICKET ? PVS_KICK : event;
-	in->is_irq = event == PVS_INJECT || event == PVS_KICK_WITH_TICKET ||
-		     event == PVS_KICK_BY_URGENT_WITH_TICKET;
-	in->sender_rt_prio = event >= PVS_KICK_BY_URGENT ?
-				     PVS_LOAD(slot->sender_rt_prio) :
-				     0;
+	in->event = event == PVS_KICK_WITH_TICKET ? PVS_KICK : event;
+	in->is_irq = event == PVS_INJECT || event == PVS_KICK_WITH_TICKET;
 	in->cpu_ns = p->se.sum_exec_runtime;
 	/*
 	 * The order of these reads pairs with the guest's stores: see struct

@@ -72,7 +72,7 @@ static __always_inline void on_current(__u32 event, bool is_preemptible)
 SEC("tp_btf/kvm_exit")
 int BPF_PROG(pvs_kvm_exit)
 {
-	on_current(PVS_EXIT, false);
+	on_current(PVS_EXIT, true);
 	return 0;
 }
 

@@ -60,15 +60,14 @@ PVSCHED_STATIC_ASSERT(sizeof(struct pvs_vcpu_binding) <= 64 - 8,
  * reader that finds the word unchanged has read consistent fields.
  */
 #define PVS_BUSY 1u
-#define PVS_BUSY_EVENT(event) (1u << (event)) /* enum pvs_event, PVS_KICK_* */
+#define PVS_BUSY_EVENT(event) (1u << (event)) /* enum pvs_event, PVS_KICK_WITH_TICKET */
 #define PVS_BUSY_EVENTS 0xfffeu
 #define PVS_BUSY_GENERATION 0x10000u
 
 /*
  * A vCPU on the host. The program that holds `busy` writes the decision and
- * `vcpu`. Programs write off_cpu, events, woken_at, wakeup_us, has_new_tid and
- * sender_rt_prio without it. pvschedd reads a slot, and resets it between two
- * registrations.
+ * `vcpu`. Programs write off_cpu, events, woken_at, wakeup_us and has_new_tid
+ * without it. pvschedd reads a slot, and resets it between two registrations.
  *
  * With many vCPUs a slot has left the cache since its last event. So most events
  * whose grant is still valid touch the first cache line only, and a decision
@@ -81,7 +80,7 @@ struct pvs_slot {
 	__u32 off_cpu; /* PVSCHED_GRANT_HALTED or _PREEMPTED; 0: it runs */
 	struct pvs_vcpu vcpu;
 	__u32 has_new_tid; /* the thread has its process's tid, or will soon */
-	__u32 sender_rt_prio; /* of the last IPI that an urgent vCPU sent */
+	__u32 reserved;
 	__u64 lost; /* events that were not judged: too many came at once */
 	__u64 woken_at; /* when the thread woke up; 0: it has run since */
 	__u64 urgent_ns; /* scx: CPU time used while urgent */

@@ -119,53 +119,8 @@ static __always_inline void on_own_irq(struct task_struct *p)
 		on_event(p, binding, PVS_INJECT);
 }
 
-/*
- * The rt_prio of the boost of the current vCPU, if this runs an urgent task that may
- * wait for the answer to an IPI; else 0.
- */
-static __always_inline __u32 sender_rt_prio(struct task_struct *sender,
-					    const struct pvs_vcpu_binding *target)
-{
-	struct pvs_vcpu_binding *binding;
-	struct pvsched_record *record;
-	struct pvs_slot *slot;
-
-	binding = bpf_task_storage_get(&vcpu_bindings, sender, 0, 0);
-	if (!binding || binding->vm != target->vm)
-		return 0;
-	record = binding->record;
-	slot = slot_of(binding);
-	if (!record || !slot ||
-	    pvsched_urgency(pvs_without_flags(pvs_sanitize(PVS_LOAD(record->intent)))) <=
-		    PVSCHED_URGENCY_RT)
-		return 0;
-	return pvsched_word_rt_prio(PVS_LOAD(slot->vcpu.grant));
-}
-
-/* The kind of KICK. A vCPU that runs needs no boost to answer an urgent sender. */
-static __always_inline __u32 kind_of_kick(struct task_struct *sender,
-					  struct pvs_vcpu_binding *target, bool has_vector,
-					  bool is_injection_seen)
-{
-	__u32 kind = is_injection_seen ? PVS_KICK : PVS_KICK_WITH_TICKET;
-	struct pvs_slot *slot = slot_of(target);
-	__u32 rt_prio;
-
-	if (!slot || !slot->off_cpu || !has_vector)
-		return kind;
-	rt_prio = sender_rt_prio(sender, target);
-	if (!rt_prio)
-		return kind;
-	PVS_STORE(slot->sender_rt_prio, rt_prio);
-	return is_injection_seen ? PVS_KICK_BY_URGENT : PVS_KICK_BY_URGENT_WITH_TICKET;
-}
-
-/*
- * @has_vector: an interrupt with a vector is pending, as an IPI is. An expired timer
- * has none yet: it may have interrupted any thread, which is not its sender.
- */
 static __always_inline void on_kick(const struct kvm_vcpu *vcpu, bool has_irq,
-				    bool has_vector, bool is_injection_seen)
+				    bool is_injection_seen)
 {
 	struct task_struct *current = (void *)bpf_get_current_task_btf();
 	struct pvs_vcpu_binding *binding;
@@ -186,8 +141,7 @@ static __always_inline void on_kick(const struct kvm_vcpu *vcpu, bool has_irq,
 	if (binding) {
 		if (has_irq)
 			on_event(p, binding,
-				 kind_of_kick(current, binding, has_vector,
-					      is_injection_seen));
+				 is_injection_seen ? PVS_KICK : PVS_KICK_WITH_TICKET);
 		after_kick(p, binding);
 	}
 	bpf_task_release(p);
@@ -223,7 +177,7 @@ static __always_inline int on_call(struct kvm_vcpu *vcpu, bool is_kick, __u32 pr
 	const bool masks_irqs = pvs_masks_preemption && pvs_actuator != PVS_ACTUATOR_KFUNC;
 	const bool masks_preemption = pvs_masks_preemption && !masks_irqs;
 	const struct kvm_lapic *apic;
-	bool is_apicv_active, has_irq, has_vector;
+	bool is_apicv_active, has_irq;
 	unsigned long flags;
 
 	if (!vcpu || !pvs_binds || is_served(vcpu, program))
@@ -236,11 +190,9 @@ static __always_inline int on_call(struct kvm_vcpu *vcpu, bool is_kick, __u32 pr
 	is_apicv_active = apic && BPF_CORE_READ(apic, apicv_active);
 	has_irq = apic && (is_kick ? has_kicked_irq(vcpu, apic, is_apicv_active) :
 				     has_posted_irq(vcpu, apic, is_apicv_active));
-	has_vector = is_kick ? apic && !is_apicv_active && BPF_CORE_READ(apic, irr_pending) :
-			       has_irq;
 	if (has_irq || needs_wake_ups())
 		/* The tracepoint of an injection serves agent and kfunc. */
-		on_kick(vcpu, has_irq, has_vector,
+		on_kick(vcpu, has_irq,
 			pvs_actuator != PVS_ACTUATOR_SCX && !is_apicv_active);
 	if (masks_preemption)
 		bpf_preempt_enable();

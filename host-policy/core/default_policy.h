@@ -7,9 +7,7 @@
  *   any      real-time demand                        its own
  *   HALT     urgent lately                           halt_rt_prio
  *   INJECT, KICK  urgent lately                      irq_rt_prio
- *   KICK     IPI of an urgent vCPU                   irq_rt_prio
  *   any      in an interrupt, urgent lately          irq_rt_prio
- *   any      such an IPI not injected yet, boosted   as before
  *   any      interrupt not acknowledged, within
  *            inject_hold_ns, boosted                 as before
  *   PREEMPT  in a critical section, not boosted      critical_rt_prio
@@ -24,9 +22,7 @@
  *   any      else                                    its own nice or idle policy
  *
  * Where two boosts apply, the higher one is proposed. No boost by halt_rt_prio
- * or irq_rt_prio exceeds what the guest asked for lately (asked_rt_prio), or, for
- * an IPI, the sender's boost. The sender does not run while it waits for the answer
- * in vain: at the same rt_prio, the vCPU does not preempt it.
+ * or irq_rt_prio exceeds what the guest asked for lately (asked_rt_prio).
  *
  * RESCHED has the rows of TICK while the grant is a real-time one, else those
  * of PREEMPT: a boost can end there, and a critical section can begin one.
@@ -44,27 +40,19 @@
 
 #define PVS_RR(rt_prio) pvs_propose(PVSCHED_POLICY_RR, 0, rt_prio, 0)
 
-PVS_INLINE __u32 pvs_lower(__u32 a, __u32 b)
-{
-	return a < b ? a : b;
-}
-
 /* The rt_prio of a boost ahead of the guest's own demand; 0: none. */
 PVS_INLINE __u32 pvs_ahead_rt_prio(const struct pvs_view *view)
 {
-	__u32 rt_prio = 0, by_sender = 0;
+	__u32 rt_prio = 0;
 
-	if (view->event == PVS_KICK)
-		by_sender = pvs_lower(view->irq_rt_prio, view->sender_rt_prio);
 	if (!pvs_urgent_lately(view))
-		return by_sender;
+		return 0;
 	if (view->event == PVS_HALT)
 		rt_prio = view->halt_rt_prio;
 	else if (view->event == PVS_INJECT || view->event == PVS_KICK ||
 		 pvsched_word_flags(view->demand) & PVS_INTENT_IRQ)
 		rt_prio = view->irq_rt_prio;
-	rt_prio = pvs_lower(rt_prio, view->asked_rt_prio);
-	return rt_prio > by_sender ? rt_prio : by_sender;
+	return rt_prio < view->asked_rt_prio ? rt_prio : view->asked_rt_prio;
 }
 
 /* The event whose rows apply. */
@@ -94,8 +82,6 @@ PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 			       PVS_RR(ahead);
 	if (ahead)
 		return PVS_RR(ahead);
-	if (boosted && view->is_awaited)
-		return pvs_propose_keep();
 	if (boosted && view->injected_at &&
 	    view->now - view->injected_at < view->inject_hold_ns)
 		return pvs_propose_keep();

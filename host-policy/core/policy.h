@@ -67,7 +67,7 @@ struct pvs_vcpu {
 
 	/* Every decision reads this part. */
 	__u8 state; /* enum pvs_state */
-	__u8 is_awaited; /* an urgent sender's IPI is not injected yet */
+	__u8 reserved;
 	__u16 urgent_count; /* the low half of the record's */
 	__u32 irq_ticket; /* counts interrupts, wrapping */
 	__u64 last_urgent; /* time of the last real-time demand; 0: never */
@@ -96,21 +96,15 @@ struct pvs_input {
 	__u32 irq_ack;
 	__u32 acks; /* the guest acknowledges interrupts */
 	__u32 is_irq; /* the event is a new interrupt, which takes a ticket */
-	__u32 sender_rt_prio; /* as in struct pvs_view */
+	__u32 reserved;
 };
 
 /*
  * Whether an event adds nothing to the last one. The wake-up by an interrupt
- * adds nothing to the interrupt, unless a throttle may have ended since. An
- * urgent sender adds its priority.
+ * adds nothing to the interrupt, unless a throttle may have ended since.
  */
-PVS_INLINE int pvs_is_repetition(const struct pvs_vcpu *v,
-				 const struct pvs_input *in)
+PVS_INLINE int pvs_is_repetition(const struct pvs_vcpu *v, __u32 event)
 {
-	__u32 event = in->event;
-
-	if (in->sender_rt_prio > pvsched_word_rt_prio(v->grant))
-		return 0;
 	if (event == PVS_WAKE && v->state != PVS_THROTTLED)
 		return v->event == PVS_WAKE || v->event == PVS_INJECT ||
 		       v->event == PVS_KICK;
@@ -126,7 +120,7 @@ PVS_INLINE int pvs_is_repetition(const struct pvs_vcpu *v,
 PVS_INLINE int pvs_grant_still_valid(const struct pvs_vcpu *v,
 				     const struct pvs_input *in)
 {
-	return pvs_is_repetition(v, in) && in->cpu_ns == v->cpu_ns &&
+	return pvs_is_repetition(v, in->event) && in->cpu_ns == v->cpu_ns &&
 	       in->intent == v->intent && in->waiting == v->waiting &&
 	       !in->critical == !v->critical && in->irq_ack == v->irq_ack;
 }
@@ -184,11 +178,6 @@ PVS_INLINE int pvs_update_throttle(const struct pvs_tunables *t,
  */
 PVS_INLINE void pvs_update_tickets(struct pvs_vcpu *v, const struct pvs_input *in)
 {
-	/* An exit may come before the injection: the thread was preempted in it. */
-	if (in->event == PVS_INJECT || in->event == PVS_HALT || in->is_irq)
-		v->is_awaited = 0;
-	else if (in->sender_rt_prio)
-		v->is_awaited = 1;
 	if (in->is_irq) {
 		v->irq_ticket++;
 		if (in->acks && !v->injected) {
@@ -300,8 +289,6 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	view->grant = v->grant;
 	view->last_urgent = v->last_urgent;
 	view->injected_at = v->injected ? v->injected_at : 0;
-	view->is_awaited = v->is_awaited;
-	view->sender_rt_prio = in->sender_rt_prio;
 	/* Linux's idle loop has preemption off, but is no critical section. */
 	idle = pvsched_word_flags(running) & PVSCHED_INTENT_IDLE;
 	view->critical = (in->critical && !idle) ||

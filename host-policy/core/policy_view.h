@@ -70,13 +70,6 @@ struct pvs_view {
 	__u32 asked_rt_prio;
 	__u64 urgent_memory_ns;
 	__u64 inject_hold_ns;
-	/*
-	 * At KICK: the interrupt is an IPI of a vCPU of the same VM whose urgent
-	 * task runs by a boost of this rt_prio, and may wait for the answer. 0:
-	 * it is not, or the vCPU already runs.
-	 */
-	__u32 sender_rt_prio;
-	__u32 is_awaited; /* such an IPI is raised, and will be injected */
 };
 
 /*

@@ -41,7 +41,7 @@ class PolicyTest : public testing::Test {
             .irq_ack = irq_ack_,
             .acks = acks_,
             .is_irq = event == PVS_INJECT ? 1u : 0u,
-            .sender_rt_prio = 0};
+            .reserved = 0};
   }
   // What on_event() does, without the maps.
   uint64_t Decide(const pvs_input& input) {

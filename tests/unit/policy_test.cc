@@ -4,7 +4,6 @@
 
 #include "host-policy/core/policy.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <random>
 
@@ -234,59 +233,6 @@ TEST_F(PolicyTest, KickBoostsSoonAfterUrgentWork) {
   On(PVS_EXIT, kRr80);
   On(PVS_EXIT, kOrdinary);
   EXPECT_EQ(On(PVS_KICK, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
-}
-
-// An urgent vCPU may wait for the answer to its IPI.
-TEST_F(PolicyTest, IpiOfAnUrgentVcpuBoostsAtMostAsItsSenderIs) {
-  for (const uint32_t sender : {3u, 8u, 50u}) {
-    On(PVS_EXIT, kOrdinary);
-    pvs_input kick = Input(PVS_KICK, kOrdinary);
-    kick.sender_rt_prio = sender;
-    EXPECT_EQ(Decide(kick), Boost(PVSCHED_POLICY_RR, std::min(sender, tunables_.irq_rt_prio)));
-  }
-}
-
-TEST_F(PolicyTest, UrgentVcpuIsNotLoweredByAnIpi) {
-  On(PVS_EXIT, kRr80);
-  pvs_input kick = Input(PVS_KICK, kIdle);
-  kick.sender_rt_prio = 3;
-  EXPECT_EQ(Decide(kick), Boost(PVSCHED_POLICY_RR, 8));
-}
-
-TEST_F(PolicyTest, IpiOfAnUrgentVcpuAddsToAnEarlierKick) {
-  On(PVS_KICK, kOrdinary);
-  pvs_input kick = Input(PVS_KICK, kOrdinary);
-  EXPECT_TRUE(pvs_grant_still_valid(&vcpu_, &kick));
-  kick.sender_rt_prio = 8;
-  EXPECT_FALSE(pvs_grant_still_valid(&vcpu_, &kick));
-  Decide(kick);
-  EXPECT_TRUE(pvs_grant_still_valid(&vcpu_, &kick));
-}
-
-TEST_F(PolicyTest, BoostForAnIpiRemainsUntilItsInjection) {
-  for (const bool is_injected : {false, true}) {
-    On(PVS_HALT, kOrdinary);
-    pvs_input kick = Input(PVS_KICK, kOrdinary);
-    kick.sender_rt_prio = 8;
-    Decide(kick);
-    if (is_injected) On(PVS_INJECT, kOrdinary);
-    const uint64_t expected = is_injected ? 0 : Boost(PVSCHED_POLICY_RR, 8);
-    for (const uint32_t event : {PVS_TIMER, PVS_EXIT, PVS_PREEMPT, PVS_TIMER, PVS_EXIT}) {
-      EXPECT_EQ(On(event, kOrdinary, 0, 50 * kMs, false), expected);
-    }
-  }
-}
-
-// With APIC virtualisation no injection follows, but the guest acknowledges the ticket.
-TEST_F(PolicyTest, BoostForAnIpiWithATicketEndsByItsAcknowledgement) {
-  acks_ = 1;
-  pvs_input kick = Input(PVS_KICK, kOrdinary);
-  kick.sender_rt_prio = 8;
-  kick.is_irq = 1;
-  Decide(kick);
-  EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, 1), Boost(PVSCHED_POLICY_RR, 8));
-  irq_ack_ = vcpu_.irq_ticket;
-  EXPECT_EQ(On(PVS_EXIT, kOrdinary), 0u);
 }
 
 TEST_F(PolicyTest, PreemptionInACriticalSectionBoostsUntilItsEnd) {

@@ -12,7 +12,7 @@ from progress import step
 from settings import BUILD, CHECKOUT, LabError
 
 DAEMONS = ("pvschedd", "pvschedctl", "pvsched-device", "pvsched-deviced", "pvsched-boot")
-GUEST_PROGRAMS = ("kexec-now", "boot-init", "lock-inversion", "ipi-wait")
+GUEST_PROGRAMS = ("kexec-now", "boot-init", "lock-inversion")
 _LOCK = BUILD / "lab" / "build.lock"
 
 

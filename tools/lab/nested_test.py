@@ -70,7 +70,7 @@ class ScriptsTest(unittest.TestCase):
         self.assertTrue(all(name.startswith("scx-") for name in nested.names("scx-*")))
 
     def test_the_declaration_in_the_header_is_found(self):
-        self.assertEqual([n for n in nested.names() if nested.is_last_of_boot(n)], ["pvsched-boot", "urgent-vcpu-waits"])
+        self.assertEqual([n for n in nested.names() if nested.is_last_of_boot(n)], ["guest-inheritance", "pvsched-boot"])
 
     def test_topology_in_the_header_is_found(self):
         self.assertEqual(nested.topology_of("scx-urgency"), topology.DEFAULT)

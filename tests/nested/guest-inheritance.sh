@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (C) 2026 The pvsched authors
 #
-# An urgent task of the guest waits for a vCPU that runs an ordinary task, and that the host has
-# preempted: for a lock with priority inheritance, and for the answer to an IPI. The host boosts
-# that vCPU, until the task waits no longer.
+# An ordinary task of the guest holds a lock with priority inheritance on a vCPU that the host
+# has preempted. When an urgent task on the other vCPU waits for the lock, the host boosts the
+# holder's vCPU, until the lock is released.
 #
 # lab: last test of a boot, because it changes limits of the host's scheduler.
 . /lab/tests/lib.sh
@@ -31,14 +31,3 @@ eventually 20 "vCPU 1's thread has default parameters after the unlock" has_para
 kill -KILL "$hog"
 eventually 20 "the urgent task gets the lock" lab-guest exec pair 'grep "has the lock" /tmp/inversion'
 unspin pair
-
-# vCPU 1 has had no urgent task lately, so no other interrupt boosts it. The next IPI is sent after
-# the answer to the last one. No command runs in the guest meanwhile: it might wait for vCPU 1.
-pvschedctl tunable set irq-rt-prio 8 >/dev/null || fail "tunable set"
-lab-guest exec pair 'ipi-wait 4 20 >/tmp/ipis 2>&1 &' || fail "ipi-wait does not start"
-sleep 2
-before=$(vcpu pair 1 .boosts)
-host_spin 1 "-f 1"
-eventually 60 "vCPU 1 is boosted for the IPIs of an urgent task" holds '[ "$(vcpu pair 1 .boosts)" -ge $((before + 10)) ]'
-kill -KILL "$hog"
-eventually 20 "all IPIs are answered" lab-guest exec pair 'grep "20 IPIs are answered" /tmp/ipis'
