@@ -191,6 +191,11 @@ void VarlinkServer::OnDisconnect(sd_varlink* link) {
   if (it == connections_.end()) return;
   loop_.Remove(it->second.fd);
   connections_.erase(it);
+  // An idle pvschedd does not wake up for a client that has left.
+  if (connections_.empty() && is_armed_) {
+    const itimerspec never = {};
+    is_armed_ = timerfd_settime(timer_.get(), 0, &never, nullptr) != 0;
+  }
   if (on_close_) on_close_(link);
 }
 
