@@ -74,7 +74,8 @@ nested_kicks() {
   before=$(($(pvschedctl --json stats | jq '.vcpus[] | select(.vm == "pair" and .vcpu == 0) | .events') - before))
   kill -CONT "$(lab-guest pid pair)"
   echo "$before events of $count interrupts ($actuator)"
-  [ "$before" -ge $count ] || fail "of $count interrupts during another vCPU's kick $before were events ($actuator)"
+  # An interrupt in each of the two programs, one after the other, may hide a kick.
+  [ "$before" -ge $((99 * count / 100)) ] || fail "of $count interrupts during another vCPU's kick $before were events ($actuator)"
 }
 
 let_rt_tasks_keep_cpu 1
