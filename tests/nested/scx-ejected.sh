@@ -58,7 +58,7 @@ host_spin 1 "-f 20"
 rt_hog=$hog
 host_spin 1
 trap 'kill -KILL $hogs 2>/dev/null; restore_reserve' EXIT
-eventually 60 "the scheduler is disabled by the stall" scx_is disabled
+eventually 150 "the scheduler is disabled by the stall" scx_is disabled
 kill -KILL "$rt_hog"
 restore_reserve
 eventually 90 "pvschedd continues with the agent after the stall" runs_agent
