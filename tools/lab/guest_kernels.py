@@ -11,7 +11,6 @@ import fnmatch
 import functools
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 
@@ -20,9 +19,7 @@ import initramfs
 import kernel_packages
 import packages
 import roots
-from lock import exclusive
-from progress import step
-from settings import BUILD, CACHE, LabError
+from settings import BUILD, LabError
 
 _LINE = re.compile(r"^# guest-kernel: (\S+)$", re.M)
 _OLDEST = ".".join(str(n) for n in packages.OLDEST_GUEST_KERNEL)
@@ -69,15 +66,7 @@ def named_in(text):
 def make(name):
     """The kernel with this name, or of this release, downloaded unless it is in the cache; its pvsched.ko is built."""
     offer = chosen(name)
-    kept = CACHE / "guest-kernels" / offer.release
-    with exclusive(CACHE / "guest-kernels.lock"):
-        if not kept.exists():
-            making = kept.parent / f"making-{offer.release}"
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir(parents=True)
-            with step(f"fetching guest kernel {offer.release} of {offer.suite}"):
-                _fetch(offer, making)
-            making.rename(kept)
+    kept = kernel_packages.kept("guest-kernels", "guest kernel", offer, _fetch)
     build.guest_driver(roots.build_root(), offer.release, kept / "headers", _UNPACKED)
     return GuestKernel(name, offer.release, kept)
 

@@ -116,16 +116,21 @@ class KernelFiles:
 
 def fetch(offer):
     """The kernel's files, downloaded unless they are in the cache."""
-    kept = CACHE / _HOST_KERNELS / offer.release
-    with exclusive(CACHE / f"{_HOST_KERNELS}.lock"):
-        if not kept.exists():
-            making = kept.parent / f"making-{offer.release}"
+    return KernelFiles(kept(_HOST_KERNELS, "kernel", offer, _fetch))
+
+
+def kept(folder, title, offer, fetch_to):
+    """The offer's folder in this folder of the cache; fetch_to(offer, folder) fills it if it is missing."""
+    path = CACHE / folder / offer.release
+    with exclusive(CACHE / f"{folder}.lock"):
+        if not path.exists():
+            making = path.parent / f"making-{offer.release}"
             shutil.rmtree(making, ignore_errors=True)
             making.mkdir(parents=True)
-            with step(f"fetching kernel {offer.release} of {offer.suite}"):
-                _fetch(offer, making)
-            making.rename(kept)
-    return KernelFiles(kept)
+            with step(f"fetching {title} {offer.release} of {offer.suite}"):
+                fetch_to(offer, making)
+            making.rename(path)
+    return path
 
 
 def _fetch(offer, target):
