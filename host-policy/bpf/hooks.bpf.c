@@ -165,7 +165,7 @@ int BPF_PROG(pvs_kvm_sched_in)
 /* The binding of a thread that may be any of the host's; NULL: it is no vCPU's. */
 static __always_inline struct pvs_vcpu_binding *binding_of(struct task_struct *p)
 {
-	if (!PVS_LOAD(pvs_bound_tids[(__u32)p->pid & (PVS_TID_BUCKETS - 1)]))
+	if (!may_be_bound(p->pid))
 		return NULL;
 	return bpf_task_storage_get(&vcpu_bindings, p, 0, 0);
 }

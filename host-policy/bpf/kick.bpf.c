@@ -126,6 +126,7 @@ static __always_inline void on_kick(const struct kvm_vcpu *vcpu, bool has_irq,
 	struct pvs_vcpu_binding *binding;
 	struct pid *pid = vcpu->pid;
 	struct task_struct *p;
+	int tid;
 
 	if (!pid)
 		return;
@@ -134,7 +135,11 @@ static __always_inline void on_kick(const struct kvm_vcpu *vcpu, bool has_irq,
 			on_own_irq(current);
 		return;
 	}
-	p = bpf_task_from_pid(BPF_CORE_READ(pid, numbers[0].nr));
+	/* Most kicks of a host with unserved VMs end here. */
+	tid = BPF_CORE_READ(pid, numbers[0].nr);
+	if (!may_be_bound(tid))
+		return;
+	p = bpf_task_from_pid(tid);
 	if (!p)
 		return;
 	binding = bpf_task_storage_get(&vcpu_bindings, p, 0, 0);

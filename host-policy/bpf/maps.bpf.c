@@ -83,4 +83,10 @@ static __always_inline struct pvs_slot *slot_of(struct pvs_vcpu_binding *binding
 	return bpf_map_lookup_elem(&slots, &index);
 }
 
+/* Whether the thread may be a vCPU's; if not, `vcpu_bindings` needs no lookup. */
+static __always_inline bool may_be_bound(int tid)
+{
+	return PVS_LOAD(pvs_bound_tids[(__u32)tid & (PVS_TID_BUCKETS - 1)]);
+}
+
 #endif /* PVSCHED_MAPS_BPF_C */
