@@ -3,11 +3,13 @@
 #ifndef PVSCHED_TESTS_NATIVE_PVSCHEDD_FIXTURE_H_
 #define PVSCHED_TESTS_NATIVE_PVSCHEDD_FIXTURE_H_
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -33,7 +35,18 @@ inline uint32_t AllGrantFlags(MiniVm& vm, int vcpu) {
 // Without the flags for a vCPU that is off CPU.
 inline uint32_t GrantFlags(MiniVm& vm, int vcpu) { return AllGrantFlags(vm, vcpu) & ~kOffCpu; }
 
+// Whether the daemon's loop waits for its next event. The first field of the file is the number
+// of the system call in which the thread sleeps.
+inline bool WaitsForAnEvent(pid_t pid) {
+  int call = -1;
+  std::ifstream("/proc/" + std::to_string(pid) + "/syscall") >> call;
+  return call == SYS_epoll_wait || call == SYS_epoll_pwait || call == SYS_epoll_pwait2;
+}
+
+// The daemon's open descriptors after the last request. The daemon closes the descriptors of a
+// request after it has replied.
 inline size_t OpenDescriptors(pid_t pid) {
+  EXPECT_TRUE(Eventually([pid] { return WaitsForAnEvent(pid); }));
   const std::filesystem::directory_iterator files("/proc/" + std::to_string(pid) + "/fd");
   return static_cast<size_t>(std::distance(begin(files), end(files)));
 }
