@@ -11,11 +11,11 @@
 #   waiting  the same, three times as often, beside $waiting computing tasks of nice 19
 #   quota    alone, while another cgroup of the host has a cpu.max
 #   idle-vm  alone, while a VM is registered and idle
-#   wake     a vCPU's thread is woken, whose guest is urgent. It sleeps in its VMM, where agent
-#            and kfunc see no wake-up, so these are not counted.
+#   wake     a vCPU's thread is woken, whose guest is urgent; three repetitions. It sleeps in its
+#            VMM, where agent and kfunc see no wake-up, so these are not counted.
 set -u
 . policies.sh
-trips=$1 repeats=$2 waiting=50 wakes=100
+trips=$1 repeats=$2 waiting=50 wakes=100 wake_repeats=3
 group=/sys/fs/cgroup/pvsched-quota
 shift 2
 
@@ -73,10 +73,10 @@ for policy; do
   with_vm count idle-vm "$trips" ping-pong "$trips"
   case $policy in
     agent | kfunc) ;;
-    *) count wake 1 counted-vm wake $wakes $served ;;
+    *) repeats=$wake_repeats count wake 1 counted-vm wake $wakes $served ;;
   esac
   if [ "$policy" = eevdf ]; then
-    policy=rr count wake 1 counted-vm wake $wakes --rr $rt_priority
+    policy=rr repeats=$wake_repeats count wake 1 counted-vm wake $wakes --rr $rt_priority
   fi
   policy_off "$policy" || echo "missing $policy $why"
 done
