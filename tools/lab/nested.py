@@ -157,6 +157,7 @@ class _Jobs:
         self._emulated = emulated
         self._kernels = kernels
         self._tries = collections.Counter()
+        self._reasons = {}
 
     def run_boot(self, tests):
         """Runs the tests in this order. Returns the failed tests that are to be retried."""
@@ -166,7 +167,7 @@ class _Jobs:
             for result, name in results:
                 tests.remove(name)
                 if self._is_final(result, name):
-                    self._tally.add(result, f"nested: {name}")
+                    self._tally.add(result, f"nested: {name}", self._reasons.get(name, ""))
                 else:
                     again.append(name)
             # A death is held against a test only if no test finished since the last one.
@@ -198,6 +199,7 @@ class _Jobs:
                 host.run(job, OUT / "nested", output, retries=0)
             except LabError as error:
                 trouble = error
+        self._reasons |= output.reasons
         return output.results, trouble
 
 
@@ -206,6 +208,7 @@ class Output:
 
     def __init__(self, prefix=""):
         self.results = []
+        self.reasons = {}  # failed test -> its last line that begins with FAIL
         self._prefix = prefix
         self._rest = b""
 
@@ -218,3 +221,5 @@ class Output:
             found = re.match(r"(pass|fail|skip) (\S+) \d+$", text)
             if found:
                 self.results.append((found[1], found[2]))
+            elif (why := re.match(r" +FAIL: (.*)", text)) and self.results and self.results[-1][0] == "fail":
+                self.reasons[self.results[-1][1]] = why[1]

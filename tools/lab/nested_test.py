@@ -123,6 +123,11 @@ class OutputTest(unittest.TestCase):
             output(chunk)
         self.assertEqual(output.results, [("pass", "urgency"), ("skip", "scx-cpu-max"), ("fail", "kfunc")])
 
+    def test_reason_of_a_failure_is_kept(self):
+        output = nested.Output()
+        output(b"fail kfunc 4\n    begun\n    FAIL: no boost\npass urgency 1\n    FAIL: of no test\n")
+        self.assertEqual(output.reasons, {"kfunc": "no boost"})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -40,11 +40,12 @@ class Tally:
         self.passed = self.failed = self.skipped = 0
         self.failures = []
 
-    def add(self, result, name):
+    def add(self, result, name, why=""):
+        """`why`: the reason of a failure, which the summary repeats."""
         word = {"pass": "passed", "fail": "failed", "skip": "skipped"}[result]
         setattr(self, word, getattr(self, word) + 1)
         if result == "fail":
-            self.failures.append(name)
+            self.failures.append(f"{name}: {why}" if why else name)
 
     def check(self, name, run):
         """Calls run() as a test: it fails by a LabError, and its result is printed."""
@@ -53,7 +54,7 @@ class Tally:
             self.add("pass", name)
             print(f"pass {name}: {detail}" if detail else f"pass {name}", flush=True)
         except LabError as error:
-            self.add("fail", name)
+            self.add("fail", name, str(error).rpartition("\n")[2])
             print(f"fail {name}\n{error}", flush=True)
 
 

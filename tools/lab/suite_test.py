@@ -66,7 +66,7 @@ class CountsTest(unittest.TestCase):
                 counts.finish(tally, suite.Seconds())
                 counts.finish(tally, suite.Seconds())
             self.assertEqual(out.getvalue(), "pass few: 1.01\nfail many\nover its limit\n")
-            self.assertEqual((tally.passed, tally.failures), (1, ["many"]))
+            self.assertEqual((tally.passed, tally.failures), (1, ["many: over its limit"]))
 
 
 class RunTest(unittest.TestCase):
