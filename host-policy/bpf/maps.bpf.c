@@ -15,6 +15,12 @@
 #define PVS_STORE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
 /*
+ * pvsched's own variables have a section that no policy shares: each loaded policy
+ * begins with its own initial values in .bss and .data.
+ */
+#define PVS_OWN(type, name) type name SEC(".bss.pvs")
+
+/*
  * clang emits a type's full BTF only if the object has a variable of that type.
  * The kernel needs the BTF of what a __uptr points to.
  */
@@ -22,11 +28,11 @@ struct pvsched_record pvs_record_type SEC(".data.type");
 struct pvs_preempt_count pvs_preempt_count_type SEC(".data.type");
 
 /* Bindings made so far. Each is counted after it is in `vcpu_bindings`. */
-__u32 pvs_binds;
+PVS_OWN(__u32, pvs_binds);
 /* Bound threads by the low bits of their tids. 0 spares other threads the lookup. */
-__u16 pvs_bound_tids[PVS_TID_BUCKETS];
+PVS_OWN(__u16, pvs_bound_tids[PVS_TID_BUCKETS]);
 /* Not 0: decisions are written to the ring `trace`. */
-__u32 pvs_tracing;
+PVS_OWN(__u32, pvs_tracing);
 /* enum pvs_actuator. */
 const volatile __u32 pvs_actuator;
 /*

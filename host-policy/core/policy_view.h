@@ -4,9 +4,9 @@
  * The interface of a policy: its input and its proposal.
  *
  * A policy is one function, pvs_policy(). It maps a view of a vCPU at an event
- * to a proposal, and keeps no state. The core caps each proposal and charges
- * it to a budget, so a policy cannot exceed either. The tutorial "your own
- * policy" shows how to write and load one.
+ * to a proposal. The core caps each proposal and charges it to a budget, so a
+ * policy cannot exceed either. The tutorial "your own policy" shows how to write
+ * and load one, and what state it may keep.
  */
 #ifndef PVSCHED_CORE_POLICY_VIEW_H
 #define PVSCHED_CORE_POLICY_VIEW_H

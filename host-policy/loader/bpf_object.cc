@@ -113,14 +113,18 @@ void LogIfRefused(absl::string_view hook, int error) {
                << absl::string_view(log).substr(log.size() - std::min(log.size(), kEnd));
 }
 
-void ReuseMaps(const bpf_object& from, const bpf_object& to) {
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, &to) {
-    // Each object has a scheduler and constants of its own: a policy may bring some.
+// Gives `to` the maps of `from` that pvsched's own object has. Each object has a scheduler,
+// constants, and maps and variables of its policy, of its own.
+void ReuseMaps(const bpf_object& own, const bpf_object& from, const bpf_object& to) {
+  const bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, &own) {
     if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS) continue;
     if ((bpf_map__map_flags(map) & BPF_F_RDONLY_PROG) != 0) continue;
     const bpf_map* old = bpf_object__find_map_by_name(&from, bpf_map__name(map));
-    if (old != nullptr && bpf_map__fd(old) >= 0) bpf_map__reuse_fd(map, bpf_map__fd(old));
+    bpf_map* next = bpf_object__find_map_by_name(&to, bpf_map__name(map));
+    if (old != nullptr && next != nullptr && bpf_map__fd(old) >= 0) {
+      bpf_map__reuse_fd(next, bpf_map__fd(old));
+    }
   }
 }
 
@@ -150,8 +154,12 @@ absl::StatusOr<std::unique_ptr<BpfObject>> BpfObject::Load(const std::string& po
   return bpf;
 }
 
+absl::string_view BpfObject::OwnBytes() const {
+  return actuator_kind_ == ActuatorKind::kScx ? ScxObject() : HooksObject();
+}
+
 absl::Status BpfObject::SetPolicy(const std::string& policy_path, const std::string& file) {
-  absl::string_view bytes = actuator_kind_ == ActuatorKind::kScx ? ScxObject() : HooksObject();
+  absl::string_view bytes = OwnBytes();
   absl::StatusOr<std::string> linked;
   if (!policy_path.empty()) {
     linked = LinkPolicy(bytes, file.empty() ? policy_path : file, policy_path);
@@ -252,7 +260,11 @@ absl::Status BpfObject::ConfigureScx(const bpf_object& object, bool has_kick_hoo
 
 int BpfObject::Start(Programs& next) {
   // The same maps under new programs: bindings, slots and tunables stay.
-  if (programs_.object != nullptr) ReuseMaps(*programs_.object, *next.object);
+  if (programs_.object != nullptr) {
+    const BpfObjectPtr own = OpenBpfObject(OwnBytes());
+    if (own == nullptr) return -ENOMEM;
+    ReuseMaps(*own, *programs_.object, *next.object);
+  }
   if (const int error = bpf_object__load(next.object.get()); error != 0) return error;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, next.object.get()) {

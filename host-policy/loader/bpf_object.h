@@ -116,6 +116,8 @@ class BpfObject {
   };
 
   BpfObject() = default;
+  // The object without a policy.
+  absl::string_view OwnBytes() const;
   // Selects the programs for the actuator and sets their constants; `kick_hook` may be null.
   absl::Status Configure(const bpf_object& object, const char* kick_hook);
   absl::Status ConfigureScx(const bpf_object& object, bool has_kick_hook);

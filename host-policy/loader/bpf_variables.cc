@@ -134,22 +134,22 @@ absl::StatusOr<MappedMap> MappedMap::Map(const bpf_map& map, int prot) {
 }
 
 absl::StatusOr<SharedVariables> SharedVariables::Map(const bpf_object& object) {
-  const bpf_map* map = bpf_object__find_map_by_name(&object, ".bss");
+  const bpf_map* map = bpf_object__find_map_by_name(&object, kOwnVariables);
   if (map == nullptr) return absl::InternalError("the BPF object has no variables");
-  absl::StatusOr<MappedMap> bss = MappedMap::Map(*map, PROT_READ | PROT_WRITE);
-  if (!bss.ok()) return bss.status();
+  absl::StatusOr<MappedMap> own = MappedMap::Map(*map, PROT_READ | PROT_WRITE);
+  if (!own.ok()) return own.status();
   SharedVariables shared;
-  shared.bss_ = *std::move(bss);
+  shared.own_ = *std::move(own);
   return shared;
 }
 
 void* SharedVariables::Find(const bpf_object& object, absl::string_view name, size_t size) const {
   const absl::StatusOr<BpfVariable> variable = FindBpfVariable(object, name);
-  if (!variable.ok() || variable->map != bpf_object__find_map_by_name(&object, ".bss") ||
-      variable->size != size || variable->offset + size > bss_.size()) {
+  if (!variable.ok() || variable->map != bpf_object__find_map_by_name(&object, kOwnVariables) ||
+      variable->size != size || variable->offset + size > own_.size()) {
     return nullptr;
   }
-  return static_cast<char*>(bss_.address()) + variable->offset;
+  return static_cast<char*>(own_.address()) + variable->offset;
 }
 
 }  // namespace pvsched

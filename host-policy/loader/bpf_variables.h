@@ -78,22 +78,25 @@ class MappedMap {
   size_t size_ = 0;
 };
 
-// The variables that programs and pvschedd change while the programs run (.bss).
+// The section of pvsched's own variables. A policy's variables are in other sections.
+inline constexpr char kOwnVariables[] = ".bss.pvs";
+
+// pvsched's own variables, which programs and pvschedd change while the programs run.
 class SharedVariables {
  public:
   static absl::StatusOr<SharedVariables> Map(const bpf_object& object);
 
-  // Null if `object` has no such variable in .bss, or one of another size.
+  // Null if `object` has no such variable among its own, or one of another size.
   template <typename T>
   T* Find(const bpf_object& object, absl::string_view name) const {
     return static_cast<T*>(Find(object, name, sizeof(T)));
   }
 
-  explicit operator bool() const { return static_cast<bool>(bss_); }
+  explicit operator bool() const { return static_cast<bool>(own_); }
 
  private:
   void* Find(const bpf_object& object, absl::string_view name, size_t size) const;
-  MappedMap bss_;
+  MappedMap own_;
 };
 
 }  // namespace pvsched

@@ -10,14 +10,20 @@
 
 #include <cerrno>
 #include <memory>
+#include <set>
+#include <span>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/libbpf_log.h"
 #include "common/unique_fd.h"
 
 namespace pvsched {
 namespace {
+
+constexpr absl::string_view kNameIsTaken =
+    "pvsched's own programs have a variable, map or function of this name: rename the policy's";
 
 // libbpf's linker reads and writes files. A memfd is a file without a name.
 absl::StatusOr<UniqueFd> MemoryFile(absl::string_view content) {
@@ -33,6 +39,34 @@ absl::StatusOr<UniqueFd> MemoryFile(absl::string_view content) {
 
 std::string PathOf(const UniqueFd& fd) { return absl::StrCat("/proc/self/fd/", fd.get()); }
 
+// A policy may name kernel functions and variables only, never what pvsched's own object defines.
+bool IsOfTheKernel(const btf& types, const btf_type& section) {
+  const absl::string_view name = btf__name_by_offset(&types, section.name_off);
+  return name == ".ksyms" || name == ".kconfig";
+}
+
+// The first function or variable that the policy declares and does not define, and that is not
+// the kernel's. Empty: there is none.
+std::string ForeignSymbol(const btf& types) {
+  std::set<uint32_t> of_the_kernel;
+  for (uint32_t id = 1; id < btf__type_cnt(&types); ++id) {
+    const btf_type* type = btf__type_by_id(&types, id);
+    if (!btf_is_datasec(type) || !IsOfTheKernel(types, *type)) continue;
+    for (const btf_var_secinfo& info : std::span(btf_var_secinfos(type), btf_vlen(type))) {
+      of_the_kernel.insert(info.type);
+    }
+  }
+  for (uint32_t id = 1; id < btf__type_cnt(&types); ++id) {
+    const btf_type* type = btf__type_by_id(&types, id);
+    const bool is_extern = (btf_is_var(type) && btf_var(type)->linkage == BTF_VAR_GLOBAL_EXTERN) ||
+                           (btf_is_func(type) && btf_vlen(type) == BTF_FUNC_EXTERN);
+    if (is_extern && !of_the_kernel.contains(id)) {
+      return btf__name_by_offset(&types, type->name_off);
+    }
+  }
+  return "";
+}
+
 absl::Status CheckIsPolicy(const std::string& file, const std::string& name) {
   struct stat info;
   if (stat(file.c_str(), &info) != 0) {
@@ -43,6 +77,12 @@ absl::Status CheckIsPolicy(const std::string& file, const std::string& name) {
     return absl::InvalidArgumentError(absl::StrCat(
         name,
         " is no policy: a policy is a BPF object, compiled with -g, that defines pvs_policy()"));
+  }
+  if (const std::string symbol = ForeignSymbol(*types); !symbol.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the policy ", name, " uses ", symbol,
+                     ", which it does not define: a policy may use what its headers define and "
+                     "the kernel's own functions (__ksym), and nothing of pvsched's programs"));
   }
   return absl::OkStatus();
 }
@@ -63,8 +103,10 @@ absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string&
   if (linker == nullptr || bpf_linker__add_file(linker.get(), PathOf(*own_file).c_str(), nullptr) ||
       bpf_linker__add_file(linker.get(), file.c_str(), nullptr) ||
       bpf_linker__finalize(linker.get())) {
+    const std::string log = TakeLibbpfLog();
     return absl::InvalidArgumentError(
-        absl::StrCat("cannot link the policy ", name, ":\n", TakeLibbpfLog()));
+        absl::StrCat("cannot link the policy ", name, ":\n", log,
+                     absl::StrContains(log, "conflicting") ? kNameIsTaken : ""));
   }
   std::string bytes;
   char chunk[65536];

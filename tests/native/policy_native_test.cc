@@ -249,6 +249,17 @@ TEST_F(PolicyNativeTest, PolicyMayHaveATableOfConstants) {
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0) && IsOrdinary(1); }));
 }
 
+// Also where two policies have variables and maps of one name.
+TEST_F(PolicyNativeTest, PolicyBeginsWithItsOwnState) {
+  auto connection = ConnectAndBind();
+  for (int i = 0; i < 2; ++i) {
+    daemon_.Ctl("policy load " PVSCHED_POLICIES "/first_state.bpf.o");
+    EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 2); }));
+    daemon_.Ctl("policy load " PVSCHED_POLICIES "/second_state.bpf.o");
+    EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 7); }));
+  }
+}
+
 TEST_F(PolicyNativeTest, RefusedPolicyLeavesTheOldOneInUse) {
   auto connection = ConnectAndBind();
   daemon_.Ctl("policy load " PVSCHED_POLICIES "/critical_only.bpf.o");

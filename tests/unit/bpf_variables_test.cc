@@ -33,8 +33,17 @@ TEST(BpfVariables, StructHasItsWholeSize) {
   ASSERT_NE(object, nullptr);
   const auto variable = FindBpfVariable(*object, "pvs_scx_exit");
   ASSERT_TRUE(variable.ok()) << variable.status();
-  EXPECT_EQ(variable->map, bpf_object__find_map_by_name(object.get(), ".bss"));
+  EXPECT_EQ(variable->map, bpf_object__find_map_by_name(object.get(), kOwnVariables));
   EXPECT_EQ(variable->size, sizeof(pvs_scx_exit));
+}
+
+TEST(BpfVariables, OwnObjectsLeaveTheSectionsOfPoliciesFree) {
+  for (const absl::string_view bytes : {HooksObject(), ScxObject()}) {
+    const BpfObjectPtr object = OpenBpfObject(bytes);
+    ASSERT_NE(object, nullptr);
+    EXPECT_EQ(bpf_object__find_map_by_name(object.get(), ".bss"), nullptr);
+    EXPECT_EQ(bpf_object__find_map_by_name(object.get(), ".data"), nullptr);
+  }
 }
 
 TEST(BpfVariables, SetConstantIsReadBackAndLeavesItsNeighbours) {

@@ -7,13 +7,13 @@
  */
 
 /* Tasks throttled so far, counted before the timer is read. */
-__u64 pvs_bw_throttles;
+PVS_OWN(__u64, pvs_bw_throttles);
 /* Its value when the timer last fired; only the timer uses it. */
-__u64 pvs_bw_throttles_seen;
+PVS_OWN(__u64, pvs_bw_throttles_seen);
 /* Its value when the timer last found the DSQ empty, and no task on its way there. */
-__u64 pvs_bw_throttles_ended;
+PVS_OWN(__u64, pvs_bw_throttles_ended);
 /* When the timer fires; 0: it is not armed. */
-__u64 pvs_bw_timer_at;
+PVS_OWN(__u64, pvs_bw_timer_at);
 
 /*
  * Arms the timer unless it fires by then. It never fires at once, because the

@@ -5,10 +5,10 @@
  * ends the scheduler, or on SysRq-D.
  */
 
-/* The format is not const: the kfunc takes a writable string. */
+/* The format is not const: the kfunc takes a writable string. Policies have .data. */
 #define dump_line(format, args...)						\
 	({									\
-		static char line_format[] = format;				\
+		static char line_format[] SEC(".data.pvs") = format;		\
 		unsigned long long values[] = { args };				\
 										\
 		if (bpf_ksym_exists(scx_bpf_dump_bstr))				\

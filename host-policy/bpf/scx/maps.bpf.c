@@ -144,22 +144,22 @@ const volatile struct pvs_topology pvs_topology;
 /* The kernel keeps an idle mask for each node (6.15 on), as the loader asked. */
 const volatile bool pvs_has_idle_nodes;
 
-__u32 pvs_online_cpus;
+PVS_OWN(__u32, pvs_online_cpus);
 
 /* Changes with every cpu.max. 0: no cgroup has ever had a quota. */
-__u32 pvs_quota_generation;
+PVS_OWN(__u32, pvs_quota_generation);
 /* Changes with every cpu.weight. 0: no cgroup has ever had its own. */
-__u32 pvs_weight_generation;
+PVS_OWN(__u32, pvs_weight_generation);
 
 /* CPU time of a VM's boot boost; written by pvschedd. 0: no boot boost. */
-__u64 pvs_boot_boost_ns;
+PVS_OWN(__u64, pvs_boot_boost_ns);
 /* The latest end of any boot boost. It spares other tasks the lookup. */
-__u64 pvs_boot_boost_until;
+PVS_OWN(__u64, pvs_boot_boost_until);
 /* Boot boosts that have begun. */
-__u32 pvs_boot_boosts;
+PVS_OWN(__u32, pvs_boot_boosts);
 /* When the host's pool of boosted CPU time is full again. */
-__u64 pvs_boot_host_pool;
+PVS_OWN(__u64, pvs_boot_host_pool);
 
-struct pvs_scx_exit pvs_scx_exit;
+PVS_OWN(struct pvs_scx_exit, pvs_scx_exit);
 
 #endif /* PVSCHED_SCX_MAPS_BPF_C */

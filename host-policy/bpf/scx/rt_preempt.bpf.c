@@ -13,7 +13,7 @@
 #define PVS_CPU_WORDS (PVS_MAX_CPUS / 64)
 
 /* CPUs, one bit each, with an RT-preempted task on the local DSQ. */
-__u64 pvs_rt_preempted_cpus[PVS_CPU_WORDS];
+PVS_OWN(__u64, pvs_rt_preempted_cpus[PVS_CPU_WORDS]);
 
 static __always_inline __u64 *rt_preempted_word(__s32 cpu)
 {
