@@ -28,9 +28,18 @@ namespace {
 
 constexpr size_t kMaxConfigSize = size_t{1} << 20;
 
+// The thread that ends boosts has the priority that the file and the options say.
+void SetActuatorPriority(const ServiceKeys& options, Config& config) {
+  ServiceKeys keys = options;
+  keys.insert(config.service.begin(), config.service.end());
+  config.tunables.SetActuatorPriority(ActuatorPriority(ToServiceConfig(keys)));
+}
+
 class Reader {
  public:
-  Reader(const std::string& path, Config& config) : path_(path), config_(config) {}
+  // `options` override the file's service keys.
+  Reader(const std::string& path, const ServiceKeys& options, Config& config)
+      : path_(path), options_(options), config_(config) {}
 
   // The error has a line for each fault, in the order of the file.
   absl::Status ReadFile(const toml::table& file);
@@ -58,6 +67,7 @@ class Reader {
   void ReadScx(const toml::table& table);
 
   const std::string& path_;
+  const ServiceKeys& options_;
   Config& config_;
   std::multimap<uint32_t, std::string> faults_;               // by line
   std::map<std::string, uint32_t, std::less<>> table_lines_;  // by heading
@@ -209,6 +219,7 @@ void Reader::ReadTables(const toml::table& file) {
 absl::Status Reader::ReadFile(const toml::table& file) {
   ReadTables(file);
   if (faults_.empty()) {
+    SetActuatorPriority(options_, config_);
     // A faulty value was not set, and could seem to break a rule.
     if (const std::optional<TunableStore::Violation> violation = config_.tunables.FindViolation()) {
       const auto line = table_lines_.find(violation->table);
@@ -238,9 +249,7 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   return text;
 }
 
-}  // namespace
-
-absl::StatusOr<Config> LoadConfig(const std::string& path) {
+absl::StatusOr<Config> LoadFile(const std::string& path, const ServiceKeys& options) {
   ASSIGN_OR_RETURN(const std::string text, ReadText(path));
   // Parsing without exceptions is a build option of the library, which Debian
   // does not set.
@@ -252,14 +261,23 @@ absl::StatusOr<Config> LoadConfig(const std::string& path) {
         absl::StrCat(path, ":", error.source().begin.line, ": ", std::string(error.description())));
   }
   Config config;
-  RETURN_IF_ERROR(Reader(path, config).ReadFile(file));
+  RETURN_IF_ERROR(Reader(path, options, config).ReadFile(file));
   return config;
 }
 
+}  // namespace
+
+absl::StatusOr<Config> LoadConfig(const std::string& path) { return LoadFile(path, {}); }
+
 absl::StatusOr<Config> LoadConfig(const ConfigSource& source) {
-  if (!source.path.empty()) return LoadConfig(source.path);
-  if (access(kDefaultConfigPath, F_OK) != 0) return Config{};
-  return LoadConfig(std::string(kDefaultConfigPath));
+  if (!source.path.empty()) return LoadFile(source.path, source.service);
+  if (access(kDefaultConfigPath, F_OK) == 0) return LoadFile(kDefaultConfigPath, source.service);
+  Config config;
+  SetActuatorPriority(source.service, config);
+  if (const auto violation = config.tunables.FindViolation()) {
+    return absl::InvalidArgumentError(violation->message);
+  }
+  return config;
 }
 
 Config WithOptions(Config config, const ConfigSource& source) {

@@ -33,7 +33,7 @@ struct ConfigSource {
   ServiceKeys service;
   ScxParams scx_params;
 };
-// Reads the file alone.
+// Reads the file alone, and checks it with the options. Without a file it checks the options.
 absl::StatusOr<Config> LoadConfig(const ConfigSource& source);
 Config WithOptions(Config file, const ConfigSource& source);
 

@@ -54,8 +54,11 @@ RunningConfig::RunningConfig(ConfigSource source, Config file, Registry& registr
       registry_(registry) {}
 
 absl::Status RunningConfig::Reload() {
-  ASSIGN_OR_RETURN(file_, LoadConfig(source_));
-  RETURN_IF_ERROR(registry_.SetTunables(file_.tunables));
+  ASSIGN_OR_RETURN(Config loaded, LoadConfig(source_));
+  // The actuator's thread keeps its priority until a restart.
+  loaded.tunables.SetActuatorPriority(ActuatorPriority(ToServiceConfig(started_.service)));
+  RETURN_IF_ERROR(Apply(loaded.tunables));
+  file_ = std::move(loaded);
   const Config read = WithOptions(file_, source_);
   WarnOfRestart("[pvschedd]", WithDefaults(started_.service), WithDefaults(read.service));
   WarnOfRestart("[scx]", AsTexts(started_.scx_params), AsTexts(read.scx_params));

@@ -4,10 +4,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/errno_status.h"
@@ -243,6 +245,13 @@ ServiceConfig ToServiceConfig(const ServiceKeys& keys) {
       .hello_timeout = std::chrono::milliseconds(std::stoul(text("hello-timeout"))),
   };
   return config;
+}
+
+int ActuatorPriority(const ServiceConfig& config) {
+  // The priority of the module's thread is fixed.
+  const bool has_kfunc = absl::StrContains(ActuatorsWithoutScx(config.actuators), "kfunc");
+  return has_kfunc ? std::min(config.agent_priority, Actuator::kDefaultPriority)
+                   : config.agent_priority;
 }
 
 }  // namespace pvsched

@@ -57,6 +57,9 @@ struct ServiceConfig {
   bool operator==(const ServiceConfig&) const = default;
 };
 ServiceConfig ToServiceConfig(const ServiceKeys& keys);
+// The lowest real-time priority of the threads that may have to end boosts. It counts the actuators
+// that follow if scx ends.
+int ActuatorPriority(const ServiceConfig& config);
 
 }  // namespace pvsched
 

@@ -128,8 +128,8 @@ void TunableStore::Reset(const TunableScope& scope, std::optional<size_t> tunabl
 }
 
 std::optional<TunableStore::Violation> TunableStore::FindViolation() const {
-  const auto check = [](const std::string& table, const TunableValues& values) {
-    const absl::Status status = CheckTunables(values);
+  const auto check = [this](const std::string& table, const TunableValues& values) {
+    const absl::Status status = CheckTunables(values, actuator_priority_);
     return status.ok() ? std::nullopt
                        : std::optional<Violation>({table, std::string(status.message())});
   };

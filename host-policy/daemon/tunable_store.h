@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "host-policy/core/sched_params.h"
 #include "host-policy/daemon/tunables.h"
 
 namespace pvsched {
@@ -75,6 +76,9 @@ class TunableStore {
   // in `other`.
   void Reset(const TunableScope& scope, std::optional<size_t> tunable, const TunableStore& other);
 
+  // See CheckTunables().
+  void SetActuatorPriority(int priority) { actuator_priority_ = priority; }
+
   // The first table whose values break a rule of CheckTunables().
   struct Violation {
     std::string table;
@@ -98,6 +102,7 @@ class TunableStore {
   Users users_;
   Vms vms_;
   Profiles profiles_;
+  int actuator_priority_ = PVS_ACTUATOR_RT_PRIO;
 };
 
 }  // namespace pvsched

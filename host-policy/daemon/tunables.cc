@@ -59,7 +59,8 @@ const std::vector<TunableInfo>& TunableInfos() {
        2,
        1,
        {"normal", "rr", "fifo"}},
-      {"max-rt-prio", "", "highest real-time priority that a vCPU thread can get", 0, 98, 8},
+      {"max-rt-prio", "",
+       "highest real-time priority that a vCPU thread can get; less than agent-priority", 0, 98, 8},
       {"min-nice", "", "lowest nice value that a vCPU thread can get; 0: no boost by nice", -20, 0,
        0},
       {"halt-rt-prio", "",
@@ -190,7 +191,13 @@ std::string FormatTunable(const TunableInfo& info, int64_t value) {
                               : std::string(info.choices[static_cast<size_t>(value)]);
 }
 
-absl::Status CheckTunables(const TunableValues& values) {
+absl::Status CheckTunables(const TunableValues& values, int actuator_priority) {
+  if (values[kMaxRtPrio] >= actuator_priority) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        TunableInfos()[kMaxRtPrio].name, " (", values[kMaxRtPrio],
+        ") must be below the priority of the thread that ends boosts (", actuator_priority,
+        "): lower it, or raise agent-priority with actuator agent"));
+  }
   for (Index budget : {kBudget, kCriticalBudget}) {
     if (values[budget] > values[kWindow]) {
       return absl::InvalidArgumentError(

@@ -48,8 +48,9 @@ absl::StatusOr<size_t> FindTunable(absl::string_view name);
 // A value from text. The error names the range.
 absl::StatusOr<int64_t> ParseTunable(const TunableInfo& info, absl::string_view text);
 std::string FormatTunable(const TunableInfo& info, int64_t value);
-// Rules between tunables, such as budget <= window.
-absl::Status CheckTunables(const TunableValues& values);
+// Rules between tunables, such as budget <= window. `actuator_priority` is the real-time priority
+// of the thread that ends boosts: a vCPU at that priority or above could keep it off the CPU.
+absl::Status CheckTunables(const TunableValues& values, int actuator_priority);
 
 }  // namespace pvsched
 

@@ -93,6 +93,16 @@ TEST_F(PvscheddReloadTest, FaultyFileChangesNothingAndIsLogged) {
   EXPECT_EQ(daemon_.Stop(SIGTERM), 0);
 }
 
+// A vCPU as urgent as the actuator's thread could keep it off the CPU, and no budget would hold.
+TEST_F(PvscheddReloadTest, CapStaysBelowTheThreadThatRuns) {
+  int status = 0;
+  daemon_.Ctl("tunable set max-rt-prio 49 2>/dev/null", &status);
+  EXPECT_EQ(status, 1);
+  Reload("[pvschedd]\nagent-priority = 70\n[host]\nmax-rt-prio = 60\n");
+  EXPECT_TRUE(Eventually([&] { return Log().find("(60) must be below") != Log().npos; })) << Log();
+  EXPECT_EQ(Tunable("max-rt-prio"), "8");
+}
+
 TEST_F(PvscheddReloadTest, KeyThatNeedsARestartIsNamedAndItsOptionIsNot) {
   Reload(
       "[pvschedd]\nagent-priority = 60\nactuator = \"scx\"\n[scx]\nslice-max = 8000\n"

@@ -192,6 +192,23 @@ TEST(ConfigFile, OptionsOverrideTheFile) {
   EXPECT_EQ(config.scx_params, (ScxParams{{"slice-max", 4000}}));
 }
 
+// Else a boosted vCPU could keep the thread that ends boosts off the CPU.
+TEST(ConfigFile, CapIsBelowTheActuatorsPriority) {
+  const TempFile file("[vm.a]\nmax-rt-prio = 60\n");
+  const auto load = [&](ServiceKeys options) {
+    return LoadConfig({.path = file.path(), .service = std::move(options), .scx_params = {}})
+        .status();
+  };
+  EXPECT_THAT(LoadConfig(file.path()).status().message(),
+              HasSubstr("pvsched.toml:1: [vm.a] max-rt-prio (60) must be below"));
+  EXPECT_FALSE(load({}).ok());
+  EXPECT_TRUE(load({{"actuator", "agent"}, {"agent-priority", "61"}}).ok());
+  EXPECT_FALSE(load({{"actuator", "agent"}, {"agent-priority", "60"}}).ok());
+  EXPECT_FALSE(load({{"actuator", "scx"}, {"agent-priority", "61"}}).ok())
+      << "the thread of kfunc's module has 49, and kfunc may follow scx";
+  EXPECT_FALSE(load({{"actuator", "scx,kfunc"}, {"agent-priority", "61"}}).ok());
+}
+
 TEST(ConfigFile, FaultyServiceKeyNamesLineAndReason) {
   const std::pair<const char*, const char*> cases[] = {
       {"[pvschedd]\ncolour = 1\n", "pvsched.toml:2: [pvschedd] there is no key 'colour'"},

@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "host-policy/core/sched_params.h"
 
 namespace pvsched {
 namespace {
@@ -26,7 +27,16 @@ TEST(Tunables, DefaultsAreInTheirRanges) {
   for (const TunableInfo& info : TunableInfos()) {
     EXPECT_EQ(*ParseTunable(info, FormatTunable(info, info.default_value)), info.default_value);
   }
-  EXPECT_TRUE(CheckTunables(DefaultTunables()).ok());
+  EXPECT_TRUE(CheckTunables(DefaultTunables(), PVS_ACTUATOR_RT_PRIO).ok());
+}
+
+TEST(Tunables, CapIsBelowTheThreadThatEndsBoosts) {
+  TunableValues values = DefaultTunables();
+  values[*FindTunable("max-rt-prio")] = 60;
+  EXPECT_TRUE(CheckTunables(values, 61).ok());
+  EXPECT_THAT(CheckTunables(values, 60).message(),
+              HasSubstr("max-rt-prio (60) must be below the priority of the thread that ends "
+                        "boosts (60)"));
 }
 
 TEST(Tunables, ErrorOfAValueOutOfRangeNamesTheRange) {
