@@ -11,6 +11,9 @@ set(pvsched_precompiled
   <absl/strings/str_cat.h> <absl/strings/str_format.h> <absl/strings/str_join.h> <absl/strings/str_split.h>
   <absl/types/span.h> <nlohmann/json.hpp>)
 
+# Without a time in a precompiled header ccache knows the objects that use it.
+add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang$<SEMICOLON>-fno-pch-timestamp>)
+
 # Those of the tests have GoogleTest, too.
 file(WRITE ${PROJECT_BINARY_DIR}/precompiled.cc "")
 foreach(name precompiled precompiled_tests)
