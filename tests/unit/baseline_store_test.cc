@@ -2,17 +2,23 @@
 // Copyright (C) 2026 The pvsched authors
 #include "host-policy/daemon/actuators/baseline_store.h"
 
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <memory>
 #include <string>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace pvsched {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 class BaselineStoreTest : public testing::Test {
  protected:
@@ -36,6 +42,21 @@ class BaselineStoreTest : public testing::Test {
   std::string directory_;
   std::unique_ptr<BaselineStore> store_;
 };
+
+// A full /run. Else the first write to an entry would be a SIGBUS.
+TEST_F(BaselineStoreTest, FullFileSystemIsAnError) {
+  const std::string full = directory_ + "/full";
+  ASSERT_EQ(mkdir(full.c_str(), 0700), 0);
+  if (mount("none", full.c_str(), "tmpfs", 0, "size=64k") != 0) {
+    rmdir(full.c_str());
+    GTEST_SKIP() << "needs root, to mount a small tmpfs";
+  }
+  const absl::Status status = BaselineStore::Open(full + "/baseline").status();
+  EXPECT_EQ(umount(full.c_str()), 0);
+  rmdir(full.c_str());
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("cannot reserve"), HasSubstr("No space left")));
+}
 
 TEST_F(BaselineStoreTest, EntryOfAThreadThatHasEndedIsFreed) {
   store_->entry(0).start_time += 1;

@@ -83,9 +83,13 @@ absl::StatusOr<std::unique_ptr<BaselineStore>> BaselineStore::Open(const std::st
   if (fstat(store->fd_.get(), &info) != 0) return ErrnoStatus(errno, path);
   // A file of another layout is emptied. The threads in it keep their parameters.
   const bool is_whole = info.st_size == static_cast<off_t>(sizeof(File));
-  if (!is_whole &&
-      (ftruncate(store->fd_.get(), 0) != 0 || ftruncate(store->fd_.get(), sizeof(File)) != 0)) {
-    return ErrnoStatus(errno, absl::StrCat("cannot size ", path));
+  if (!is_whole && ftruncate(store->fd_.get(), 0) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("cannot empty ", path));
+  }
+  // A full file system is an error here. Later it would be a SIGBUS at an entry.
+  if (const int error = posix_fallocate(store->fd_.get(), 0, sizeof(File)); error != 0) {
+    return ErrnoStatus(error, absl::StrCat("cannot reserve ", sizeof(File) / 1024, " KiB for ",
+                                           path, ", which keeps the baselines of threads"));
   }
   void* address =
       mmap(nullptr, sizeof(File), PROT_READ | PROT_WRITE, MAP_SHARED, store->fd_.get(), 0);
