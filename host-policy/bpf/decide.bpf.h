@@ -20,7 +20,7 @@
 #endif
 
 /* A KICK that takes the interrupt's ticket too, because no INJECT will follow. */
-#define PVS_KICK_WITH_TICKET 10
+#define PVS_KICK_WITH_TICKET 11
 
 /* Slot, vm_index and APIC id of a vCPU in one word: the BPF stack is small. */
 #define PVS_IDS(binding)                                        \
@@ -168,6 +168,21 @@ static __always_inline void on_switch(struct pvs_vcpu_binding *binding, __u32 fl
 		set_off_cpu(record, slot, flag);
 }
 
+/* Whether a vCPU of the VM waits for another one, or did so lately. */
+static __always_inline __u32 is_awaited(__u32 vm, const struct pvs_input *in)
+{
+	struct pvs_vm_waits *waits;
+
+	if (in->event == PVS_AWAITED)
+		return 1;
+	if ((in->event != PVS_PREEMPT && in->event != PVS_RESCHED) ||
+	    !pvs_is_critical(in->intent, in->critical))
+		return 0;
+	waits = bpf_map_lookup_elem(&vm_waits, &vm);
+	return waits && waits->waited_at &&
+	       in->now - waits->waited_at <= PVS_WAIT_MEMORY_NS;
+}
+
 /*
  * The slow part of pvs_judge(), for an input that changed. Returns the grant for the
  * actuator.
@@ -184,6 +199,7 @@ static __u64 decide(__u64 ids, struct pvsched_record *record,
 	if (!tunables)
 		return slot->pending_grant;
 	in->now = bpf_ktime_get_ns();
+	in->awaited = is_awaited(vm, in);
 	view.vcpu_id = PVS_IDS_VCPU_ID(ids);
 	view.vm = vm;
 	if (pvs_begin(tunables, &slot->vcpu, in, &view))
@@ -246,7 +262,7 @@ static __always_inline void read_input(struct pvs_input *in, __u32 event,
 	in->urgent_word = PVS_LOAD(record->urgent_word);
 	in->critical = 0;
 	if (binding->preempt &&
-	    (event == PVS_PREEMPT || event == PVS_RESCHED ||
+	    (event == PVS_PREEMPT || event == PVS_RESCHED || event == PVS_AWAITED ||
 	     pvsched_word_flags(slot->vcpu.grant) & PVSCHED_GRANT_CRITICAL))
 		in->critical = PVS_LOAD(binding->preempt->count) &
 			       binding->preempt_mask;

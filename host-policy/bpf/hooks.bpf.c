@@ -55,6 +55,7 @@ static __always_inline void after_kick(struct task_struct *p,
 }
 
 #include "host-policy/bpf/kick.bpf.c" /* interrupts for a vCPU */
+#include "host-policy/bpf/awaited.bpf.c" /* vCPUs that wait for another one */
 
 char _license[] SEC("license") = "GPL";
 
@@ -125,6 +126,7 @@ static __always_inline void on_leave(struct task_struct *p,
 {
 	on_event(p, binding, sleeps ? PVS_HALT : PVS_PREEMPT);
 	on_switch(binding, sleeps ? PVSCHED_GRANT_HALTED : PVSCHED_GRANT_PREEMPTED);
+	after_leave(p, binding, sleeps);
 }
 
 /* A vCPU's thread gets a CPU. */

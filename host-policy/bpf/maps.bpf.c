@@ -63,6 +63,30 @@ struct {
 	__type(value, struct pvs_tunables);
 } vm_tunables SEC(".maps");
 
+/* Places of a VM for vCPUs that are preempted in critical sections; a power of two. */
+#define PVS_WAIT_PLACES 8
+
+/*
+ * vCPUs of a VM that wait for another one, and that may be waited for. Only a vCPU
+ * that waits, or that is preempted in a critical section, writes this.
+ */
+struct pvs_vm_waits {
+	/*
+	 * Slot (high half) and tid of vCPUs that were preempted in a critical
+	 * section; 0: none. A vCPU's place follows from its APIC id, and the newest
+	 * vCPU has it.
+	 */
+	__u64 preempted[PVS_WAIT_PLACES];
+	__u64 waited_at; /* when a vCPU last waited for another one; 0: never */
+} __attribute__((aligned(64)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PVS_MAX_VMS);
+	__type(key, __u32);
+	__type(value, struct pvs_vm_waits);
+} vm_waits SEC(".maps");
+
 /* Not 0: pvschedd's timer runs, and ends boosts that no event ends. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -10,7 +10,8 @@
  *   any      in an interrupt, urgent lately          irq_rt_prio
  *   any      interrupt not acknowledged, within
  *            inject_hold_ns, boosted                 as before
- *   PREEMPT  in a critical section, not boosted      critical_rt_prio
+ *   PREEMPT, AWAITED  in a critical section, awaited,
+ *            not boosted                             critical_rt_prio
  *   any      boosted for a critical section, in it   as before
  *   EXIT, PREEMPT  idle, nothing waits               as before
  *   HALT     else                                    baseline
@@ -18,7 +19,7 @@
  *   TICK, TIMER  idle, nothing waits, else           baseline
  *   PREEMPT  boosted, else                           as before
  *   INJECT, KICK, WAKE  lowered, else                baseline
- *   INJECT, KICK, WAKE  else                         as before
+ *   INJECT, KICK, WAKE, AWAITED  else                as before
  *   any      else                                    its own nice or idle policy
  *
  * Where two boosts apply, the higher one is proposed. No boost by halt_rt_prio
@@ -87,7 +88,8 @@ PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 		return pvs_propose_keep();
 
 	if (view->critical && view->critical_rt_prio) {
-		if (event == PVS_PREEMPT && !boosted)
+		if ((event == PVS_PREEMPT || event == PVS_AWAITED) &&
+		    view->awaited && !boosted)
 			return pvs_propose(PVSCHED_POLICY_RR, 0,
 					   view->critical_rt_prio,
 					   PVS_CRITICAL);
@@ -104,6 +106,8 @@ PVS_INLINE __u64 pvs_default_policy(const struct pvs_view *view)
 		return grant_flags & PVSCHED_GRANT_LOWERED ?
 			       0 :
 			       pvs_propose_keep();
+	case PVS_AWAITED:
+		return pvs_propose_keep();
 	case PVS_PREEMPT:
 		if (boosted)
 			return pvs_propose_keep();

@@ -96,7 +96,7 @@ struct pvs_input {
 	__u32 irq_ack;
 	__u32 acks; /* the guest acknowledges interrupts */
 	__u32 is_irq; /* the event is a new interrupt, which takes a ticket */
-	__u32 reserved;
+	__u32 awaited; /* as in struct pvs_view */
 };
 
 /*
@@ -251,7 +251,6 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 			 const struct pvs_input *in, struct pvs_view *view)
 {
 	__u64 running, waiting, demand;
-	int idle;
 
 	v->event = (__u8)in->event;
 	v->intent = in->intent;
@@ -289,10 +288,8 @@ PVS_INLINE int pvs_begin(const struct pvs_tunables *t, struct pvs_vcpu *v,
 	view->grant = v->grant;
 	view->last_urgent = v->last_urgent;
 	view->injected_at = v->injected ? v->injected_at : 0;
-	/* Linux's idle loop has preemption off, but is no critical section. */
-	idle = pvsched_word_flags(running) & PVSCHED_INTENT_IDLE;
-	view->critical = (in->critical && !idle) ||
-			 pvsched_word_flags(running) & PVS_INTENT_IRQ;
+	view->critical = pvs_is_critical(running, in->critical);
+	view->awaited = in->awaited;
 	view->weight = t->weight;
 	view->halt_rt_prio = t->halt_rt_prio;
 	view->irq_rt_prio = t->irq_rt_prio;

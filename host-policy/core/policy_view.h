@@ -23,6 +23,7 @@ enum pvs_event {
 	PVS_TIMER = 7, /* pvschedd's timer while the vCPU is boosted */
 	PVS_KICK = 8, /* an interrupt is raised; the vCPU may be preempted */
 	PVS_RESCHED = 9, /* the CPU chooses its next task; the thread could continue */
+	PVS_AWAITED = 10, /* preempted, and another vCPU of the VM begins to wait */
 };
 
 enum pvs_state {
@@ -30,6 +31,12 @@ enum pvs_state {
 	PVS_BOOSTED = 1, /* the grant is above the baseline */
 	PVS_THROTTLED = 2, /* over budget: the baseline until the throttle ends */
 };
+
+/*
+ * For how long the preemption of a vCPU in a critical section concerns the VM's
+ * other vCPUs, after one of them has waited for a vCPU.
+ */
+#define PVS_WAIT_MEMORY_NS 10000000ull
 
 /* asked_rt_prio of a DEADLINE task: above every rt_prio. */
 #define PVS_ASKED_DEADLINE 100
@@ -52,10 +59,16 @@ struct pvs_view {
 	__u64 injected_at;
 	/*
 	 * Not 0: the guest is in an interrupt or has preemption off. The host
-	 * reads the preempt count only at PREEMPT and RESCHED, and while the
-	 * vCPU is boosted for a critical section.
+	 * reads the preempt count only at PREEMPT, RESCHED and AWAITED, and while
+	 * the vCPU is boosted for a critical section.
 	 */
 	__u32 critical;
+	/*
+	 * Not 0: a vCPU of the VM begins to wait for another one, or did so within
+	 * PVS_WAIT_MEMORY_NS. 0 but at PREEMPT, RESCHED and AWAITED.
+	 */
+	__u32 awaited;
+	__u32 reserved;
 	__u32 vcpu_id; /* APIC id */
 	__u32 vm; /* vm_index on this host */
 	/* Tunables of the VM that a policy may weigh. */

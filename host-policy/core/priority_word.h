@@ -41,6 +41,18 @@ PVS_INLINE __u64 pvs_sanitize(__u64 word)
 	return pvsched_word(PVSCHED_POLICY_NORMAL, 0, 0, flags);
 }
 
+/*
+ * Whether the guest is in an interrupt or has preemption off. Linux's idle loop
+ * has preemption off, but is no critical section.
+ */
+PVS_INLINE int pvs_is_critical(__u64 intent, __u32 preemption_off)
+{
+	__u32 flags = pvsched_word_flags(intent);
+
+	return flags & PVS_INTENT_IRQ ||
+	       (preemption_off && !(flags & PVSCHED_INTENT_IDLE));
+}
+
 /* The priority word without its flags. */
 PVS_INLINE __u64 pvs_without_flags(__u64 word)
 {

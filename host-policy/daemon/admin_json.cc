@@ -25,8 +25,8 @@ const char* StateName(uint32_t state) {
 }
 
 const char* EventName(uint32_t event) {
-  static constexpr const char* kNames[] = {"?",       "exit", "halt",  "inject", "wake",
-                                           "preempt", "tick", "timer", "kick",   "resched"};
+  static constexpr const char* kNames[] = {"?",    "exit",  "halt", "inject",  "wake",   "preempt",
+                                           "tick", "timer", "kick", "resched", "awaited"};
   return event < std::size(kNames) ? kNames[event] : "?";
 }
 

@@ -68,7 +68,7 @@ const std::vector<TunableInfo>& TunableInfos() {
       {"irq-rt-prio", "", "highest priority at an interrupt, within urgent-memory; 0: none", 0, 98,
        8},
       {"critical-rt-prio", "",
-       "priority of a vCPU that is preempted in a critical section; 0: none", 0, 98, 1},
+       "priority of a vCPU preempted in a critical section that another awaits; 0: none", 0, 98, 1},
       {"weight", "", "weight of the VM, for policies that rank VMs", 1, 10000, 100},
       {"budget", "ms", "boosted CPU time that a vCPU can use in a window", 0, 60000, 700},
       {"critical-budget", "ms",

@@ -40,7 +40,9 @@ namespace {
 constexpr const char* kKickHooks[] = {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", nullptr};
 // The hook on an interrupt that APIC virtualisation posts. It belongs to each kick hook.
 constexpr char kWakeUpHook[] = "pvs_kvm_vcpu_wake_up";
-// The name of each of these hooks' second program, which sees what the first one misses.
+// The hook on a vCPU that spins for another one. It belongs to each kick hook, too.
+constexpr char kSpinHook[] = "pvs_kvm_vcpu_on_spin";
+// The name of each interrupt hook's second program, which sees what the first one misses.
 constexpr char kSecondSuffix[] = "_2nd";
 // What agent and kfunc learn switches and wake-ups from: KVM's functions, which run for vCPUs
 // only, or where the kernel allows no program there, the scheduler's tracepoints.
@@ -214,6 +216,7 @@ absl::Status BpfObject::Configure(const bpf_object& object, const char* kick_hoo
       }
     }
   }
+  if (kick_hook != nullptr) RETURN_IF_ERROR(SetAutoload(object, kSpinHook, true));
   if (actuator_kind_ == ActuatorKind::kScx) return ConfigureScx(object, kick_hook != nullptr);
   // A kernel that allows programs at one function's entry allows them at the others'.
   for (const char* hook : kick_hook != nullptr ? kKvmSwitchHooks : kAnySwitchHooks) {

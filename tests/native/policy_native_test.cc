@@ -178,8 +178,16 @@ TEST_F(PolicyNativeTest, ConfigurationFileSetsValuesOfHostAndVm) {
   unlink(file.c_str());
 }
 
-TEST_F(PolicyNativeTest, VcpuPreemptedInACriticalSectionIsBoosted) {
+// vCPU 0 computes, and another thread shares its CPU. vCPU 1 sleeps in each of its loops.
+TEST_F(PolicyNativeTest, VcpuInACriticalSectionIsBoostedWhileAnotherVcpuWaits) {
+  auto created = MiniVm::Create(2);
+  ASSERT_TRUE(created.ok());
+  vm_ = *std::move(created);
   vm_->SetPause(std::chrono::microseconds(0));
+  vm_->SetOnExit([](int vcpu) {
+    if (vcpu == 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  vm_->Run();
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   CPU_SET(0, &cpus);
@@ -188,22 +196,31 @@ TEST_F(PolicyNativeTest, VcpuPreemptedInACriticalSectionIsBoosted) {
   daemon_.Ctl("tunable set critical-rt-prio 3");
   daemon_.Ctl("tunable set critical-budget 900");
   auto connection = Connect();
-  ASSERT_EQ(connection->PreemptCount(0, vm_->memory(), MiniVm::preempt_count_offset(0), 0xffff), 0);
-  ASSERT_EQ(
-      connection->Register(0, vm_->memory(), MiniVm::record_offset(0), PVSCHED_F_PREEMPT_COUNT), 0);
-  ASSERT_EQ(connection->Thread(0, vm_->tid(0)), 0);
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_TRUE(IsOrdinary(0));
-  // Bits outside the mask do not count.
-  __atomic_store_n(&vm_->preempt_count(0), 0x80000000u, __ATOMIC_SEQ_CST);
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_TRUE(IsOrdinary(0));
-  __atomic_store_n(&vm_->preempt_count(0), 1u, __ATOMIC_SEQ_CST);
-  EXPECT_TRUE(Eventually([&] {
-    return HasPolicy(0, PVSCHED_POLICY_RR, 3) &&
-           GrantFlags(*vm_, 0) == (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_CRITICAL);
-  }));
-  __atomic_store_n(&vm_->preempt_count(0), 0u, __ATOMIC_SEQ_CST);
+  for (const uint32_t i : {0u, 1u}) {
+    const int vcpu = static_cast<int>(i);
+    const uint64_t count = MiniVm::preempt_count_offset(vcpu);
+    ASSERT_EQ(connection->PreemptCount(i, vm_->memory(), count, 0xffff), 0);
+    ASSERT_EQ(connection->Register(i, vm_->memory(), MiniVm::record_offset(vcpu),
+                                   PVSCHED_F_PREEMPT_COUNT),
+              0);
+    ASSERT_EQ(connection->Thread(i, vm_->tid(vcpu)), 0);
+  }
+  const auto boosts = [&] { return daemon_.Ctl("stats")["vcpus"][0]["boosts"].get<uint64_t>(); };
+  const auto set_count = [&](int vcpu, uint32_t count) {
+    __atomic_store_n(&vm_->preempt_count(vcpu), count, __ATOMIC_SEQ_CST);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  };
+  set_count(0, 1);
+  EXPECT_EQ(boosts(), 0u) << "no vCPU waits";
+  set_count(0, 0x80000000u);
+  set_count(1, 1);
+  EXPECT_EQ(boosts(), 0u) << "bits outside the mask do not count";
+  set_count(0, 1);
+  EXPECT_TRUE(Eventually(
+      [&] { return GrantFlags(*vm_, 0) == (PVSCHED_GRANT_BOOSTED | PVSCHED_GRANT_CRITICAL); }));
+  EXPECT_TRUE(Eventually([&] { return HasPolicy(0, PVSCHED_POLICY_RR, 3); }));
+  set_count(1, 0);
+  set_count(0, 0);
   EXPECT_TRUE(Eventually([&] { return IsOrdinary(0) && GrantFlags(*vm_, 0) == 0; }));
 }
 

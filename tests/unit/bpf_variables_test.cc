@@ -97,11 +97,11 @@ TEST(OwnObjects, BothHaveTheProgramsAndMapsThatTheLoaderUses) {
     for (const char* name :
          {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick_73_2nd", "pvs_kvm_vcpu_kick",
           "pvs_kvm_vcpu_kick_2nd", "pvs_kvm_vcpu_wake_up", "pvs_kvm_vcpu_wake_up_2nd",
-          "pvs_find_vcpus", "pvs_timer", "pvs_prepare_exec"}) {
+          "pvs_kvm_vcpu_on_spin", "pvs_find_vcpus", "pvs_timer", "pvs_prepare_exec"}) {
       EXPECT_NE(bpf_object__find_program_by_name(object.get(), name), nullptr) << name;
     }
     for (const char* name :
-         {"vcpu_bindings", "slots", "vm_tunables", "watched", "decisions", "trace"}) {
+         {"vcpu_bindings", "slots", "vm_tunables", "vm_waits", "watched", "decisions", "trace"}) {
       EXPECT_NE(bpf_object__find_map_by_name(object.get(), name), nullptr) << name;
     }
     for (const char* name : {"pvs_binds", "pvs_tracing", "pvs_actuator", "pvs_masks_preemption"}) {

@@ -57,7 +57,8 @@ TEST_F(PolicyTest, SleepBeforeEachTickStillUsesBudget) {
 
 TEST_F(PolicyTest, CriticalSectionsHaveTheirOwnBudget) {
   critical_ = 1;
-  On(PVS_PREEMPT, kOrdinary);
+  awaited_ = 1;
+  EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), Critical());
   EXPECT_EQ(On(PVS_EXIT, kOrdinary, 0, tunables_.critical_budget_ns), 0u);
   EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), 0u);
   EXPECT_EQ(vcpu_.window.boost.used_ns, 0u);
@@ -88,7 +89,8 @@ TEST_F(PolicyTest, RandomEventsNeverExceedCapsOrBudget) {
     const uint64_t after = random() % 4 == 0 ? random() % kTick : random() % 100000;
     const bool busy = random() % 8 != 0;
     const uint64_t intent = random() % 2 == 0 ? kRr80 : random();
-    const uint32_t event = static_cast<uint32_t>(random() % 10);
+    const uint32_t event = static_cast<uint32_t>(random() % 11);
+    awaited_ = static_cast<uint32_t>(random() % 2);
     critical_ = static_cast<uint32_t>(random() % 3 == 0);
     irq_ack_ = static_cast<uint32_t>(random() % 2 == 0 ? vcpu_.irq_ticket : random());
     const uint64_t grant = On(event, intent, random(), after, busy);

@@ -41,7 +41,7 @@ class PolicyTest : public testing::Test {
             .irq_ack = irq_ack_,
             .acks = acks_,
             .is_irq = event == PVS_INJECT ? 1u : 0u,
-            .reserved = 0};
+            .awaited = event == PVS_AWAITED ? 1u : awaited_};
   }
   // What on_event() does, without the maps.
   uint64_t Decide(const pvs_input& input) {
@@ -83,6 +83,7 @@ class PolicyTest : public testing::Test {
   uint64_t now_ = 1000 * kMs;
   uint64_t cpu_ = 0;
   uint32_t critical_ = 0;
+  uint32_t awaited_ = 0;
   uint32_t urgent_count_ = 0;
   uint32_t urgent_word_ = 0;
   uint32_t irq_ack_ = 0;

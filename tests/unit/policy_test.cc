@@ -235,8 +235,35 @@ TEST_F(PolicyTest, KickBoostsSoonAfterUrgentWork) {
   EXPECT_EQ(On(PVS_KICK, kOrdinary), Boost(PVSCHED_POLICY_RR, 8));
 }
 
-TEST_F(PolicyTest, PreemptionInACriticalSectionBoostsUntilItsEnd) {
+TEST_F(PolicyTest, AwaitedVcpuInACriticalSectionIsBoostedUntilItsEnd) {
   critical_ = 1;
+  EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), 0u);
+  EXPECT_EQ(On(PVS_AWAITED, kOrdinary, 0, kMs, false), Critical());
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary), Critical());
+  critical_ = 0;
+  EXPECT_EQ(On(PVS_EXIT, kOrdinary), 0u);
+}
+
+TEST_F(PolicyTest, AwaitedVcpuOutsideOfCriticalSectionsIsNotBoosted) {
+  EXPECT_EQ(On(PVS_AWAITED, kOrdinary), 0u);
+  critical_ = 1;
+  EXPECT_EQ(On(PVS_AWAITED, kIdle), 0u);
+  const uint64_t lowered = On(PVS_EXIT, pvsched_word(PVSCHED_POLICY_NORMAL, 10, 0, 0));
+  critical_ = 0;
+  EXPECT_EQ(On(PVS_AWAITED, pvsched_word(PVSCHED_POLICY_NORMAL, 10, 0, 0)), lowered);
+}
+
+TEST_F(PolicyTest, CriticalSectionThatNoVcpuAwaitsIsNotBoosted) {
+  critical_ = 1;
+  EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), 0u);
+  EXPECT_EQ(On(PVS_RESCHED, kOrdinary), 0u);
+  EXPECT_EQ(On(PVS_PREEMPT, kSoftirq), 0u);
+  EXPECT_EQ(vcpu_.boosts, 0u);
+}
+
+TEST_F(PolicyTest, PreemptionInAnAwaitedCriticalSectionBoostsUntilItsEnd) {
+  critical_ = 1;
+  awaited_ = 1;
   EXPECT_EQ(On(PVS_EXIT, kOrdinary), 0u);
   EXPECT_EQ(On(PVS_PREEMPT, kOrdinary), Critical());
   EXPECT_EQ(On(PVS_EXIT, kOrdinary), Critical());
@@ -244,10 +271,14 @@ TEST_F(PolicyTest, PreemptionInACriticalSectionBoostsUntilItsEnd) {
   EXPECT_EQ(On(PVS_EXIT, kOrdinary), 0u);
 }
 
-TEST_F(PolicyTest, PreemptionInASoftirqBoosts) { EXPECT_EQ(On(PVS_PREEMPT, kSoftirq), Critical()); }
+TEST_F(PolicyTest, PreemptionInAnAwaitedSoftirqBoosts) {
+  awaited_ = 1;
+  EXPECT_EQ(On(PVS_PREEMPT, kSoftirq), Critical());
+}
 
 TEST_F(PolicyTest, IdleLoopIsNoCriticalSection) {
   critical_ = 1;
+  awaited_ = 1;
   EXPECT_EQ(On(PVS_PREEMPT, kIdle), 0u);
 }
 
@@ -332,8 +363,9 @@ TEST_F(PolicyTest, ReschedEndsARealTimeBoost) {
   EXPECT_EQ(On(PVS_RESCHED, kOrdinary), 0u);
 }
 
-TEST_F(PolicyTest, ReschedInACriticalSectionBoosts) {
+TEST_F(PolicyTest, ReschedInAnAwaitedCriticalSectionBoosts) {
   critical_ = 1;
+  awaited_ = 1;
   EXPECT_EQ(On(PVS_RESCHED, kOrdinary), Critical());
   EXPECT_EQ(On(PVS_RESCHED, kOrdinary), Critical());
   critical_ = 0;
@@ -347,6 +379,7 @@ TEST_F(PolicyTest, ReschedDecidesAsTickOrPreempt) {
   acks_ = 1;
   for (int i = 0; i < 200000; ++i) {
     critical_ = static_cast<uint32_t>(random() % 2);
+    awaited_ = static_cast<uint32_t>(random() % 2);
     irq_ack_ = random() % 2 == 0 ? vcpu_.irq_ticket : 0;
     const uint64_t intent = random() % 2 == 0 ? kRr80 : random() % 2 == 0 ? kIdle : random();
     const uint64_t waiting = random() % 2 == 0 ? 0 : random();
@@ -359,7 +392,7 @@ TEST_F(PolicyTest, ReschedDecidesAsTickOrPreempt) {
     vcpu_ = before;
     ASSERT_EQ(Decide(Input(PVS_RESCHED, intent, waiting)), expected) << "event " << i;
     ASSERT_EQ(vcpu_.state, after.state);
-    On(static_cast<uint32_t>(random() % 10), random() % 2 == 0 ? kRr3 : random(), random());
+    On(static_cast<uint32_t>(random() % 11), random() % 2 == 0 ? kRr3 : random(), random());
   }
 }
 

@@ -53,6 +53,7 @@ class KvmBtfTest(unittest.TestCase):
         for module, function in (("kvm", kick), ("kvm", "kvm_vcpu_wake_up"), ("kvm", "kvm_vcpu_halt"),
                                  ("kvm-amd", "svm_handle_exit"), ("kvm-intel", "vmx_handle_exit")):
             self.assertEqual(self._parameters(module, function)[:1], ["vcpu"], f"{function}() of {module}")
+        self.assertEqual(self._parameters("kvm", "kvm_vcpu_on_spin")[:1], ["me"])
 
     def test_emulated_apic_has_the_fields_that_a_kick_shows(self):
         self._has("kvm", "kvm_vcpu", "vcpu_id", "pid", "arch")

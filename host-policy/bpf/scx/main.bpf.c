@@ -64,6 +64,7 @@
 #include "host-policy/bpf/scx/rt_preempt.bpf.c" /* preemption by RT and DL tasks */
 #include "host-policy/bpf/scx/preempt.bpf.c" /* preemption by vCPUs */
 #include "host-policy/bpf/kick.bpf.c" /* interrupts for a vCPU */
+#include "host-policy/bpf/awaited.bpf.c" /* vCPUs that wait for another one */
 #include "host-policy/bpf/scx/ordinary.bpf.c" /* the order of ordinary tasks */
 #include "host-policy/bpf/scx/starvation.bpf.c" /* the guard for ordinary tasks */
 #include "host-policy/bpf/scx/cpuperf.bpf.c" /* CPU frequencies */

@@ -138,6 +138,7 @@ void BPF_PROG(pvs_stopping, struct task_struct *p, bool runnable)
 		update_grant(p, binding, runnable ? PVS_PREEMPT : PVS_HALT);
 		on_switch(binding, runnable ? PVSCHED_GRANT_PREEMPTED :
 					      PVSCHED_GRANT_HALTED);
+		after_leave(p, binding, !runnable);
 	}
 	charge(p, taskc, binding, grant, runnable);
 	uncount_running_vcpu(taskc);
