@@ -275,7 +275,7 @@ reset_pair() {
     [ ! -e /tmp/spin ] || kill -9 $(cat /tmp/spin)
     rm -f /tmp/spin
     echo 1 >/sys/devices/system/cpu/cpu1/online
-    for module in pvsched hostile; do
+    for module in pvsched hostile held_lock; do
       ! grep -q "^$module " /proc/modules || rmmod $module || exit 1
     done' || return 1
   for tid in $(lab-guest threads pair); do

@@ -73,6 +73,7 @@ MODULES = {
     "hostile": "tests/modules/hostile",
     "boot_mark": "tests/modules/boot_mark",
     "untrusted_tsc": "tests/modules/untrusted_tsc",
+    "held_lock": "tests/modules/held_lock",
     "kvm_calls": "tests/modules/kvm_calls",
 }
 HOST_MODULES = ("pvsched_host", "untrusted_tsc", "kvm_calls")
