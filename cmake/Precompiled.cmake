@@ -12,7 +12,9 @@ set(pvsched_precompiled
   <absl/types/span.h> <nlohmann/json.hpp>)
 
 # Without a time in a precompiled header ccache knows the objects that use it.
-add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang$<SEMICOLON>-fno-pch-timestamp>)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+endif()
 
 # Those of the tests have GoogleTest, too.
 file(WRITE ${PROJECT_BINARY_DIR}/precompiled.cc "")
