@@ -3,8 +3,8 @@
 # Copyright (C) 2026 The pvsched authors
 #
 # An idle PREEMPT_RT guest without real-time tasks of its own is never boosted, under each
-# actuator, though its kernel's threads are real-time. Under ordinary load it is boosted for at
-# most 1 % of its CPU time. With a real-time task it is boosted.
+# actuator, though its kernel's threads are real-time. Under ordinary load it is hardly boosted:
+# only for critical sections that another vCPU awaits. With a real-time task it is boosted.
 #
 # guest-kernel: rt
 . /lab/tests/lib.sh
@@ -32,7 +32,8 @@ check_load() {
   LAB_GUEST_TIMEOUT=120 lab-guest exec rt 'taskset -p 3 $$ >/dev/null; hackbench -g 1 -l 15' >/dev/null || fail "hackbench"
   boosted=$(($(boosted_us) - boosted)) used=$(($(used_us) - used))
   echo "under $1 hackbench used $used us, $boosted us of them boosted"
-  [ $((100 * boosted)) -le "$used" ] || fail "ordinary load was boosted for $boosted of $used us under $1"
+  # Boosts for all preempted critical sections would take more than 5 %.
+  [ $((100 * boosted)) -le $((4 * used)) ] || fail "ordinary load was boosted for $boosted of $used us under $1"
 }
 
 # Under the actuator that pvschedd has.
