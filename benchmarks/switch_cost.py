@@ -6,7 +6,7 @@ Two processes pass a byte back and forth through two pipes. A round trip has two
 two switches. The last case is the wake-up of an urgent guest's vCPU. QEMU's icount advances
 the host's clock by 1 ns for each instruction, so the other load of the machine has no effect.
 The host has one CPU, which is never idle while it is measured. Work of the kernel comes in
-between and makes single counts greater by half, so the median is taken of many repetitions.
+between and adds to single counts, so the median is taken of many repetitions.
 """
 
 import json

@@ -63,12 +63,6 @@ struct pvs_view {
 	 * the vCPU is boosted for a critical section.
 	 */
 	__u32 critical;
-	/*
-	 * Not 0: a vCPU of the VM begins to wait for another one, or did so within
-	 * PVS_WAIT_MEMORY_NS. 0 but at PREEMPT, RESCHED and AWAITED.
-	 */
-	__u32 awaited;
-	__u32 reserved;
 	__u32 vcpu_id; /* APIC id */
 	__u32 vm; /* vm_index on this host */
 	/* Tunables of the VM that a policy may weigh. */
@@ -83,6 +77,12 @@ struct pvs_view {
 	__u32 asked_rt_prio;
 	__u64 urgent_memory_ns;
 	__u64 inject_hold_ns;
+	/*
+	 * Not 0: a vCPU of the VM begins to wait for another one, or did so within
+	 * PVS_WAIT_MEMORY_NS. 0 but at PREEMPT, RESCHED and AWAITED.
+	 */
+	__u32 awaited;
+	__u32 reserved;
 };
 
 /*
