@@ -13,6 +13,7 @@ import statistics
 import build
 import image
 import initramfs
+import machine
 from progress import step
 from settings import BUILD, CASES, OUT, LabError
 
@@ -41,7 +42,7 @@ def ratios(root):
     driver = initramfs.stripped(root, build.module_path("pvsched", root.kernel))
     archive.write_bytes(initramfs.make(root, {"pvsched": driver}, [CASES / _INIT, BUILD / "bin/ping-pong"]))
     with step("counting the instructions of the driver in a guest"):
-        done = root.run(["setpriv", "--pdeathsig", "TERM", "sh", "-c", _RUN, "sh", str(_TIMEOUT_S), *_qemu()],
+        done = root.run(["setpriv", "--pdeathsig", "TERM", *machine.IN_BACKGROUND, "sh", "-c", _RUN, "sh", str(_TIMEOUT_S), *_qemu()],
                         binds=((image.host_image().vmlinux.parent, "/images"),), capture_output=True, text=True)
     (OUT / "count-switches.log").write_text(done.stdout + done.stderr)
     return {kind: ratio(kind, done.stdout) for kind in LIMITS}

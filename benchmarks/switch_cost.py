@@ -96,7 +96,7 @@ def _count(wanted, tools, missing):
     """({policy: {case: instructions of a round trip}}, {policy: why it was not measured})"""
     measured = [name for name in wanted if name not in missing]
     job = payload.Job([_SCRIPT, str(_TRIPS), str(_REPEATS), *measured], {
-        f"/usr/local/bin/{_SCRIPT}": (CASES / _SCRIPT).read_bytes()}, tools, _PROGRAMS, topology=topology.ONE_CPU, is_counted=True)
+        f"/usr/local/bin/{_SCRIPT}": (CASES / _SCRIPT).read_bytes()}, tools, _PROGRAMS, topology=topology.ONE_CPU, is_counted=True, is_background=True)
     printed = bytearray()
     with step("counting the instructions of switches and wake-ups") as progress:
         def write(data):

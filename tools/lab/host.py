@@ -125,7 +125,7 @@ def _run_qemu(disk, emulated, folder, watch, job, write):
     if is_timed and not prefix:
         say("the emulated host's timers expire late: this machine allows the emulator no real-time priority (chrt)")
     if job.is_background:
-        prefix = ["nice", "-n", "19", *prefix]
+        prefix = [*machine.IN_BACKGROUND, *prefix]
     argv = prefix + machine.qemu(program, disk, emulated, job)
     with machine.no_idle_states() if is_timed else contextlib.nullcontext(True) as is_held:
         if not is_held:

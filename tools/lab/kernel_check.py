@@ -98,7 +98,7 @@ def _console(files, top):
                "-append", "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic nowatchdog pci=lastbus=0 "
                "cryptomgr.notests=1 mitigations=off nokaslr init_on_alloc=0",
                "-serial", "file:/run/lab-job/console"]
-    argv = ["setpriv", "--pdeathsig", "KILL", *roots.build_root().command(
+    argv = ["setpriv", "--pdeathsig", "KILL", *machine.IN_BACKGROUND, *roots.build_root().command(
         command, binds=((files.folder, "/kernel"), (top, "/run/lab-job")))]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_BOOT_MAX_S,

@@ -43,6 +43,9 @@ def why_no_kvm():
     return "KVM does not nest here: load kvm_amd or kvm_intel with nested=1"
 
 
+IN_BACKGROUND = ("nice", "-n", "19")  # the start of a command line that takes only CPU time which other programs leave
+
+
 def accelerator(emulated, is_counted=False):
     if is_counted:
         # One ns of the host's clock for each instruction. An idle CPU waits in real time, so

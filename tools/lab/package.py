@@ -11,14 +11,10 @@ import check_tree
 import roots
 from lock import exclusive
 from progress import step
-from settings import BUILD, CACHE, CHECKOUT, LabError
+from settings import BUILD, CACHE, CHECKOUT, LabError, Skipped
 
 FOLDER = BUILD / "packages"
 _TESTS = "tests/packages"
-
-
-class Skipped(LabError):
-    """A check that cannot run here, and why."""
 
 
 def make():

@@ -25,6 +25,10 @@ class UsageError(LabError):
     """The command line is wrong: exit status 2."""
 
 
+class Skipped(LabError):
+    """A test that cannot run here, and why."""
+
+
 def require_root():
     if os.geteuid() != 0:
         raise LabError("the lab needs root for chroots and mounts: run it with sudo")

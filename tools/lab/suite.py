@@ -25,11 +25,11 @@ import roots
 import switch_cost
 import system
 from progress import step
-from settings import BENCHMARKS, BUILD, CHECKOUT, LAB, LabError
+from settings import BENCHMARKS, BUILD, CHECKOUT, LAB, LabError, Skipped
 
 TIERS = ("unit", "native", "nested", "packages", "system")
 _ON_HOSTS = {"nested", "packages", "system"}  # tiers that need no C++ tests
-_KERNELS, _SWITCH_COST = "kernels", "switch-cost"  # their names for --only
+_KERNELS, _SWITCH_COST = "kernels", "switch-cost"  # nested tests with a host of their own: their names for --only
 _SANITIZERS = (("address,undefined", "unit"), ("thread", "native"))
 # clang takes a third of gcc's time for them. gcc compiles what is shipped.
 _CLANG = ["-DCMAKE_C_COMPILER=/usr/bin/clang", "-DCMAKE_CXX_COMPILER=/usr/bin/clang++"]
@@ -53,6 +53,9 @@ class Tally:
             detail = run()
             self.add("pass", name)
             print(f"pass {name}: {detail}" if detail else f"pass {name}", flush=True)
+        except Skipped as why:
+            self.add("skip", name)
+            print(f"skip {name}: {why}", flush=True)
         except LabError as error:
             self.add("fail", name, str(error).rpartition("\n")[2])
             print(f"fail {name}\n{error}", flush=True)
@@ -79,10 +82,10 @@ class Seconds:
         return f"seconds: {phases}all {self._clock() - self._began:.0f}"
 
 
-class Counts:
-    """Tests that count instructions. The machine's other load does not change a count, so they run beside compilers.
+class Background:
+    """Tests whose results do not depend on the machine's load: counts of instructions, and loads on another kernel.
 
-    A lab that ends early does not wait for them.
+    They take one CPU's time that the programs of other tests leave. A lab that ends early does not wait for them.
     """
 
     def __init__(self, tests):
@@ -130,10 +133,11 @@ def run(tiers, pattern, seed=None, fail_fast=False, all_kernels=False):
                     _build(tiers)
                 with seconds.of("roots"):
                     made.wait()
-                counts = _counts(tiers, pattern, root)
-                _programs(tiers, tally, seconds, root, counts)
+                background = _background(tiers, pattern, root)
+                background.start()
+                _programs(tiers, tally, seconds, root)
                 run_nested = functools.partial(nested.run, tally, root, pattern, seed, all_kernels)
-                _hosts(tiers, tally, seconds, root, counts, pattern, run_nested)
+                _hosts(tiers, tally, seconds, background, _has_nested(tiers, pattern) and run_nested)
     finally:
         print(seconds.line(), flush=True)
     for name in tally.failures:
@@ -153,18 +157,25 @@ def _build(tiers):
         build.host_and_guest(nested.POLICIES if "nested" in tiers else ())
 
 
-def _counts(tiers, pattern, root):
+def _background(tiers, pattern, root):
     tests = {}
     if "native" in tiers:
         tests["driver's cost in a guest"] = lambda: driver_cost.check(root)
     if "nested" in tiers and fnmatch.fnmatch(_SWITCH_COST, pattern):
         tests[f"nested: {_SWITCH_COST}"] = lambda: switch_cost.check(root if _needs_all(tiers) else None)
-    return Counts(tests)
+    if "nested" in tiers and fnmatch.fnmatch(_KERNELS, pattern):
+        tests[_KERNELS] = kernels.test
+    return Background(tests)
 
 
-def _programs(tiers, tally, seconds, root, counts):
-    """The tests of C++ and Python, and the same C++ under sanitizers. The limits of time of native need a quiet machine."""
-    counts.start()
+def _has_nested(tiers, pattern):
+    """Whether a test on the host under test is wanted. A pattern that matches no test at all is: nested.run() names the error."""
+    own = any(fnmatch.fnmatch(name, pattern) for name in (_KERNELS, _SWITCH_COST))
+    return "nested" in tiers and (pattern == "*" or bool(nested.names(pattern)) or not own)
+
+
+def _programs(tiers, tally, seconds, root):
+    """The tests of C++ and Python, and the same C++ under sanitizers. The native tests have limits of time."""
     if "unit" in tiers:
         with seconds.of("lab"):
             tally.check("lab", lambda: _own_tests(tally))
@@ -175,8 +186,6 @@ def _programs(tiers, tally, seconds, root, counts):
                         [f"{tier}_tests"])
     for tier in ("unit", "native"):
         if tier in tiers:
-            if tier == "native":
-                counts.finish(tally, seconds)
             with seconds.of(tier):
                 _ctest(root, "build", tier, tally)
             for sanitizer in (sanitizer for sanitizer, of in sanitizers if of == tier):
@@ -188,28 +197,18 @@ def _folder(sanitizer):
     return f"build/{sanitizer.replace(',', '-')}"
 
 
-def _hosts(tiers, tally, seconds, root, counts, pattern, run_nested):
-    """The tests on hosts, and those of the packages."""
-    counts.finish(tally, seconds)
+def _hosts(tiers, tally, seconds, background, run_nested):
+    """The tests on hosts, and those of the packages. The emulated hosts' timers need a quiet machine."""
     steps = _packages(tally, seconds, tiers) if "packages" in tiers or "system" in tiers else None
-    if "nested" in tiers:
+    background.finish(tally, seconds)
+    if run_nested:
         if steps:
             steps.try_in_background()
-        _nested(tally, seconds, pattern, run_nested)
+        with seconds.of("nested"):
+            run_nested()
     if steps:
         with seconds.of("system"):
             steps.finish(tally)
-
-
-def _nested(tally, seconds, pattern, run_nested):
-    """The tests on the host under test, and one that boots another kernel."""
-    own = [name for name in (_KERNELS, _SWITCH_COST) if fnmatch.fnmatch(name, pattern)]
-    if pattern == "*" or nested.names(pattern) or not own:
-        with seconds.of("nested"):
-            run_nested()
-    if _KERNELS in own:
-        with seconds.of(_KERNELS):
-            kernels.test(tally)
 
 
 def _packages(tally, seconds, tiers):
@@ -234,16 +233,7 @@ def _package_checks(tally, root):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         jobs = [(f"packages: {name}", pool.submit(run_check)) for name, run_check in package.checks(root)]
         for name, job in jobs:
-            try:
-                job.result()
-                tally.add("pass", name)
-                print(f"pass {name}", flush=True)
-            except package.Skipped as error:
-                tally.add("skip", name)
-                print(f"skip {name}: {error}", flush=True)
-            except LabError as error:
-                tally.add("fail", name)
-                print(f"fail {name}\n{error}", flush=True)
+            tally.check(name, job.result)
 
 
 def _check(tally, root, fail_fast):
