@@ -45,7 +45,7 @@ __weak __u64 pvs_policy(const struct pvs_view *view)
 	return pvs_default_policy(view);
 }
 
-/* Reports a slot, or PVS_SCX_ENDED, to pvschedd. */
+/* Reports a slot, or PVS_SCX_*, to pvschedd. */
 static int notify_pvschedd(__u32 index)
 {
 	struct pvs_pending *event;

@@ -102,11 +102,13 @@ struct pvs_vcpu_found {
 
 /* Event of the ring `decisions`: a slot's `pending_grant` changed. */
 struct pvs_pending {
-	__u32 slot; /* or PVS_SCX_ENDED */
+	__u32 slot; /* or PVS_SCX_* */
 	__u32 reserved;
 };
 
 #define PVS_SCX_ENDED 0xffffffffu
+/* pvs_bw_timer_at has changed, and pvschedd is the timer. */
+#define PVS_SCX_BW_TIMER 0xfffffffeu
 
 /* Event of the ring `trace`: a decision and its input. */
 struct pvs_trace {

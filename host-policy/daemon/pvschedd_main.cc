@@ -193,6 +193,7 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& file,
       is_ejected = chosen.scx->ConsumeEnd();
       if (is_ejected) loop.Stop();
     }));
+    RETURN_IF_ERROR(loop.Add(chosen.scx->BwTimerFd(), [&] { chosen.scx->OnBwTimer(); }));
   }
   LOG(INFO) << "actuator " << chosen.actuator->name() << " (" << chosen.description
             << "); sockets: " << service.device_socket << " for devices, " << service.admin_socket

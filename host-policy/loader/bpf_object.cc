@@ -27,6 +27,7 @@
 #include "host-policy/loader/host_check.h"
 #include "host-policy/loader/own_objects.h"
 #include "host-policy/loader/policy_linker.h"
+#include "host-policy/loader/program_choice.h"
 #include "host-policy/loader/scx_support.h"
 #include "host-policy/loader/topology.h"
 #include "host-policy/loader/vcpu_search.h"
@@ -34,50 +35,8 @@
 namespace pvsched {
 namespace {
 
-// The hooks on an interrupt for a vCPU that does not run, best first: the name from 7.3 on,
-// the name before, and none, where the kernel allows no program there. Without a hook a
-// preempted vCPU is boosted for its interrupt only when it next runs.
-constexpr const char* kKickHooks[] = {"pvs_kvm_vcpu_kick_73", "pvs_kvm_vcpu_kick", nullptr};
-// The hook on an interrupt that APIC virtualisation posts. It belongs to each kick hook.
-constexpr char kWakeUpHook[] = "pvs_kvm_vcpu_wake_up";
-// The hook on a vCPU that spins for another one. It belongs to each kick hook, too.
-constexpr char kSpinHook[] = "pvs_kvm_vcpu_on_spin";
-// The name of each interrupt hook's second program, which sees what the first one misses.
-constexpr char kSecondSuffix[] = "_2nd";
-// What agent and kfunc learn switches and wake-ups from: KVM's functions, which run for vCPUs
-// only, or where the kernel allows no program there, the scheduler's tracepoints.
-constexpr const char* kKvmSwitchHooks[] = {"pvs_kvm_sched_out", "pvs_kvm_sched_in"};
-constexpr const char* kAnySwitchHooks[] = {"pvs_sched_switch", "pvs_sched_wakeup"};
-
-// FindVcpus() runs this program; nothing else does.
-constexpr char kSearchProgram[] = "pvs_find_vcpus";
-constexpr char kSchedulerMap[] = "pvs_scx_ops";
-
-// An unknown name is a null program here, which libbpf's setters refuse with EINVAL.
 bpf_program* Program(const bpf_object& object, const char* name) {
   return bpf_object__find_program_by_name(&object, name);
-}
-
-absl::Status SetAutoload(const bpf_object& object, const char* name, bool is_loaded) {
-  bpf_program* program = Program(object, name);
-  if (program == nullptr) {
-    return absl::InternalError(absl::StrCat("the BPF object has no program ", name));
-  }
-  bpf_program__set_autoload(program, is_loaded);
-  return absl::OkStatus();
-}
-
-// Hooks that run with interrupts on: there the module may apply a grant at once.
-absl::Status ChooseUnlockedHooks(const bpf_object& object) {
-  if (absl::Status status = SetAutoload(object, "pvs_kvm_vcpu_halt", true); !status.ok()) {
-    return status;
-  }
-  const char* on_exit = nullptr;
-  if (access("/sys/module/kvm_amd", F_OK) == 0) on_exit = "pvs_svm_handle_exit";
-  if (access("/sys/module/kvm_intel", F_OK) == 0) on_exit = "pvs_vmx_handle_exit";
-  if (on_exit == nullptr) return absl::OkStatus();
-  if (absl::Status status = SetAutoload(object, on_exit, true); !status.ok()) return status;
-  return SetAutoload(object, "pvs_kvm_exit", false);
 }
 
 // Events that the kernel did not pass to this program, as it already ran on the CPU.
@@ -176,7 +135,8 @@ absl::Status BpfObject::SetPolicy(const std::string& policy_path, const std::str
       return absl::InvalidArgumentError(
           absl::StrCat("cannot open the BPF programs:\n", TakeLibbpfLog()));
     }
-    if (absl::Status status = Configure(*next.object, hook); !status.ok()) return status;
+    ASSIGN_OR_RETURN(missing_callbacks_,
+                     ChoosePrograms(*next.object, actuator_kind_, hook, scx_params_));
     error = Start(next);
     if (error != 0) {
       if (hook != nullptr) LogIfRefused(hook, error);
@@ -192,73 +152,6 @@ absl::Status BpfObject::SetPolicy(const std::string& policy_path, const std::str
       policy_path.empty() ? "the kernel refused the BPF programs"
                           : absl::StrCat("the kernel refused the policy ", policy_path),
       " (", strerror(-error), "):\n", TakeLibbpfLog()));
-}
-
-absl::Status BpfObject::Configure(const bpf_object& object, const char* kick_hook) {
-  if (absl::Status status =
-          SetInitialValue(object, "pvs_actuator", static_cast<int64_t>(actuator_kind_));
-      !status.ok()) {
-    return status;
-  }
-  utsname host;
-  uname(&host);
-  if (absl::Status status =
-          SetInitialValue(object, "pvs_masks_preemption", CanMaskPreemption(host.release) ? 1 : 0);
-      !status.ok()) {
-    return status;
-  }
-  bpf_program__set_autoattach(Program(object, kSearchProgram), false);
-  if (kick_hook != nullptr) {
-    for (const std::string name : {kick_hook, kWakeUpHook}) {
-      for (const std::string& program : {name, name + kSecondSuffix}) {
-        absl::Status status = SetAutoload(object, program.c_str(), true);
-        if (!status.ok()) return status;
-      }
-    }
-  }
-  if (kick_hook != nullptr) RETURN_IF_ERROR(SetAutoload(object, kSpinHook, true));
-  if (actuator_kind_ == ActuatorKind::kScx) return ConfigureScx(object, kick_hook != nullptr);
-  // A kernel that allows programs at one function's entry allows them at the others'.
-  for (const char* hook : kick_hook != nullptr ? kKvmSwitchHooks : kAnySwitchHooks) {
-    if (absl::Status status = SetAutoload(object, hook, true); !status.ok()) return status;
-  }
-  if (actuator_kind_ == ActuatorKind::kKfunc && kick_hook != nullptr) {
-    return ChooseUnlockedHooks(object);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status BpfObject::ConfigureScx(const bpf_object& object, bool has_kick_hook) {
-  bpf_map* scheduler = bpf_object__find_map_by_name(&object, kSchedulerMap);
-  if (scheduler == nullptr) return absl::InternalError("the BPF object has no scheduler");
-  bpf_map__set_autoattach(scheduler, false);
-  // This hook needs what the kick hook needs. Without it no VM gets a boot boost.
-  if (has_kick_hook) {
-    absl::Status status = SetAutoload(object, "pvs_kvm_arch_init_vm", true);
-    if (!status.ok()) return status;
-  }
-  missing_callbacks_ = DropUnknownCallbacks(*scheduler, *bpf_object__btf(&object));
-  // Without this callback a program at every context switch replaces it.
-  if (std::erase(missing_callbacks_, "cpu_release") != 0) {
-    absl::Status status = SetAutoload(object, "pvs_rt_preempt", true);
-    if (!status.ok()) return status;
-  }
-  // Without this flag the kernel itself requeues a task that must not migrate: at the head
-  // of its CPU's queue and with a new slice, whenever an RT task preempted it. A busy task
-  // would then starve all others.
-  if (absl::Status status = AddOpsFlags(*scheduler, *bpf_object__btf(&object),
-                                        ScxOpsFlag("SCX_OPS_ENQ_MIGRATION_DISABLED"));
-      !status.ok()) {
-    return status;
-  }
-  // An idle mask for each node: a mask for the whole host is written by all its CPUs.
-  if (const uint64_t per_node = ScxOpsFlag("SCX_OPS_BUILTIN_IDLE_PER_NODE"); per_node != 0) {
-    RETURN_IF_ERROR(AddOpsFlags(*scheduler, *bpf_object__btf(&object), per_node));
-    RETURN_IF_ERROR(SetInitialValue(object, "pvs_has_idle_nodes", 1));
-  }
-  ASSIGN_OR_RETURN(const pvs_topology topology, ReadTopology("/sys"));
-  RETURN_IF_ERROR(SetInitialBytes(object, "pvs_topology", std::as_bytes(std::span(&topology, 1))));
-  return ApplyScxParams(scx_params_, object);
 }
 
 int BpfObject::Start(Programs& next) {
@@ -318,7 +211,8 @@ absl::Status BpfObject::MapShared(const bpf_object& object) {
   if (actuator_kind_ == ActuatorKind::kScx) {
     boot_ns_ = variables_.Find<uint64_t>(object, "pvs_boot_boost_ns");
     scx_exit_ = variables_.Find<pvs_scx_exit>(object, "pvs_scx_exit");
-    if (boot_ns_ == nullptr || scx_exit_ == nullptr) {
+    bw_timer_at_ = variables_.Find<uint64_t>(object, "pvs_bw_timer_at");
+    if (boot_ns_ == nullptr || scx_exit_ == nullptr || bw_timer_at_ == nullptr) {
       return absl::InternalError("the BPF object has no scheduler's variables");
     }
   }
@@ -426,6 +320,17 @@ void BpfObject::RunTimer(pid_t tid) {
   LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &arguments, .ctx_size_in = sizeof(arguments));
   if (bpf_prog_test_run_opts(timer_program_.get(), &options) != 0) {
     LOG_EVERY_N_SEC(WARNING, 10) << "cannot run the timer's program: " << strerror(errno);
+  }
+}
+
+uint64_t BpfObject::BwTimerAt() const { return __atomic_load_n(bw_timer_at_, __ATOMIC_RELAXED); }
+
+void BpfObject::RunBwTimer() {
+  const int program = bpf_program__fd(Program(*programs_.object, kBwTimerProgram));
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  if (bpf_prog_test_run_opts(program, &options) != 0) {
+    LOG_EVERY_N_SEC(WARNING, 10)
+        << "cannot run the program that wakes idle CPUs for throttled tasks: " << strerror(errno);
   }
 }
 

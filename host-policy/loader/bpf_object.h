@@ -18,19 +18,12 @@
 #include "host-policy/bpf/intf.h"
 #include "host-policy/bpf/scx/intf.h"
 #include "host-policy/loader/bpf_variables.h"
+#include "host-policy/loader/program_choice.h"
 #include "host-policy/loader/ring.h"
 #include "host-policy/loader/scx_params.h"
 #include "host-policy/loader/vcpu_binding.h"
 
 namespace pvsched {
-
-// Where grants take effect: in a thread of pvschedd that reads the ring of Decisions(); in
-// the programs, through the kernel module pvsched_host; or in pvsched's sched_ext scheduler.
-enum class ActuatorKind : uint32_t {
-  kAgent = PVS_ACTUATOR_AGENT,
-  kKfunc = PVS_ACTUATOR_KFUNC,
-  kScx = PVS_ACTUATOR_SCX,
-};
 
 // The BPF programs and their maps. They are loaded and attached for as long as this object
 // lives; its end also unpins every page of guest memory that the kernel pinned for them.
@@ -99,6 +92,12 @@ class BpfObject {
   // Of kScx: the callbacks that this kernel's sched_ext_ops lacks.
   const std::vector<std::string>& missing_callbacks() const { return missing_callbacks_; }
 
+  // Of kScx on a kernel without bpf_timer (PREEMPT_RT): when RunBwTimer() is due, in ns of
+  // CLOCK_MONOTONIC; 0: never. The ring of Decisions() reports a change as PVS_SCX_BW_TIMER.
+  uint64_t BwTimerAt() const;
+  // Wakes idle CPUs for throttled tasks whose period has ended.
+  void RunBwTimer();
+
   // Has the policy decide for a vCPU to which no event happens.
   void RunTimer(pid_t tid);
 
@@ -118,9 +117,6 @@ class BpfObject {
   BpfObject() = default;
   // The object without a policy.
   absl::string_view OwnBytes() const;
-  // Selects the programs for the actuator and sets their constants; `kick_hook` may be null.
-  absl::Status Configure(const bpf_object& object, const char* kick_hook);
-  absl::Status ConfigureScx(const bpf_object& object, bool has_kick_hook);
   // Loads and attaches the programs; returns a negative errno.
   int Start(Programs& next);
   int StartScheduler(const bpf_object& object);
@@ -141,7 +137,8 @@ class BpfObject {
   // Shared by the programs of all policies.
   SharedVariables variables_;
   uint32_t* tracing_ = nullptr;
-  uint64_t* boot_ns_ = nullptr;  // of kScx, as is the next
+  uint64_t* boot_ns_ = nullptr;  // of kScx, as are the next two
+  uint64_t* bw_timer_at_ = nullptr;
   pvs_scx_exit* scx_exit_ = nullptr;
   MappedMap slots_;
   MappedMap watched_;

@@ -85,6 +85,8 @@ constexpr Row kRows[] = {
     {"bw-retry", "us", 100, 1000000,
      "The timer for throttled tasks fires again after this time, because the CPU that it kicked "
      "may have been late or busy."},
+    {"bw-kernel-timer", "boolean", 0, 1,
+     "The timer for throttled tasks is one of the kernel, else one of pvschedd."},
     {"rt-reenq-delay", "us", 0, 1000000,
      "A task that RT preempted stays on its CPU's local DSQ for this long, then another CPU's tick "
      "re-enqueues it."},

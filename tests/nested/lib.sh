@@ -227,7 +227,7 @@ scx_is() { [ "$(cat $scx/state)" = "$1" ]; }
 # Starts pvschedd with the scx actuator. scx_healthy compares with this moment.
 start_scx() {
   scx_seq=$(($(cat $scx/enable_seq) + 1))
-  start_pvschedd --actuator scx
+  start_pvschedd --actuator scx "$@"
   eventually 10 "the scheduler is enabled" scx_is enabled
 }
 

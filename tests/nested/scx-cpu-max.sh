@@ -59,3 +59,9 @@ has_share 45 75 "after a change to 60 %"
 echo max >$group/cpu.max
 has_share 75 100 "without a quota"
 scx_healthy
+# As on PREEMPT_RT, which has no timer for the programs.
+stop_pvschedd
+echo "20000 100000" >$group/cpu.max
+start_scx --scx-param bw-kernel-timer=0
+has_share 14 28 "with a quota of 20 % and pvschedd's timer"
+scx_healthy

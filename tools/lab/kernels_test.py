@@ -49,8 +49,9 @@ class OfferTest(unittest.TestCase):
         self.assertEqual([o.release for o in kernel_packages.representative(found)],
                          ["7.3.4+deb13-cloud-amd64", "7.3.4+deb13-rt-amd64", "7.3-cloud-amd64", "7.2.12+deb13-cloud-amd64",
                           "6.12.117+deb13-cloud-amd64"])
-        self.assertEqual([o.release for o in kernels.candidates(found, "7.3.4+deb13-cloud-amd64")],
-                         ["7.2.12+deb13-cloud-amd64"])
+        tested = kernels.candidates(found, "7.3.4+deb13-cloud-amd64")
+        self.assertEqual({kind: o.release for kind, o in tested.items()},
+                         {"another series": "7.2.12+deb13-cloud-amd64", "PREEMPT_RT": "7.3.4+deb13-rt-amd64"})
 
 
 class AnswerTest(unittest.TestCase):

@@ -164,7 +164,7 @@ def _background(tiers, pattern, root):
     if "nested" in tiers and fnmatch.fnmatch(_SWITCH_COST, pattern):
         tests[f"nested: {_SWITCH_COST}"] = lambda: switch_cost.check(root if _needs_all(tiers) else None)
     if "nested" in tiers and fnmatch.fnmatch(_KERNELS, pattern):
-        tests[_KERNELS] = kernels.test
+        tests |= kernels.tests()
     return Background(tests)
 
 

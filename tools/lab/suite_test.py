@@ -87,7 +87,7 @@ class RunTest(unittest.TestCase):
                 "build.everything": note("build"), "build.host_and_guest": note("build"), "build.cmake": note("sanitized"),
                 "suite._own_tests": note("lab"), "suite._ctest": lambda _root, folder, tier, _tally: ran.append(f"{tier} {folder}"),
                 "driver_cost.check": note("driver's cost"), "switch_cost.check": note("switch-cost"),
-                "nested.run": note("nested"), "kernels.test": note("kernels"),
+                "nested.run": note("nested"), "kernels.tests": lambda: {"kernels": note("kernels")},
                 "package.make": note("packages", (None, [])), "package.checks": note("package checks", []),
                 "system.Steps.__init__": note("system"), "system.Steps.try_in_background": note("background"),
                 "system.Steps.finish": note("finish"),

@@ -3,7 +3,8 @@
 /*
  * Tasks whose cgroups have used up their quota (bw_throttled). They wait in a
  * DSQ of their own, keyed by the time at which they may run. Every CPU looks
- * there when it dispatches; a timer wakes idle CPUs.
+ * there when it dispatches; a timer wakes idle CPUs. It is a bpf_timer. PREEMPT_RT
+ * has none, so there pvschedd reads pvs_bw_timer_at and runs pvs_bw_timer().
  */
 
 /* Tasks throttled so far, counted before the timer is read. */
@@ -14,6 +15,14 @@ PVS_OWN(__u64, pvs_bw_throttles_seen);
 PVS_OWN(__u64, pvs_bw_throttles_ended);
 /* When the timer fires; 0: it is not armed. */
 PVS_OWN(__u64, pvs_bw_timer_at);
+
+/* Returns 0 if the timer will fire. */
+static __always_inline int start_bw_timer(struct pvs_bw_timer *timer, __u64 delay)
+{
+	if (pvs_param_bw_kernel_timer)
+		return bpf_timer_start(&timer->timer, delay, 0);
+	return notify_pvschedd(PVS_SCX_BW_TIMER);
+}
 
 /*
  * Arms the timer unless it fires by then. It never fires at once, because the
@@ -37,14 +46,14 @@ static __noinline int arm_bw_timer(struct pvs_bw_timer *timer, __u64 due)
 		if (__sync_val_compare_and_swap(&pvs_bw_timer_at, at, due) == at)
 			break;
 	}
-	if (bpf_timer_start(&timer->timer, due - now, 0)) {
+	if (start_bw_timer(timer, due - now)) {
 		PVS_STORE(pvs_bw_timer_at, 0);
 		return 0;
 	}
 	/* Another CPU may have started it for an earlier time in between. */
 	at = PVS_LOAD(pvs_bw_timer_at);
 	if (at && at < due)
-		bpf_timer_start(&timer->timer, at > now ? at - now : 0, 0);
+		start_bw_timer(timer, at > now ? at - now : 0);
 	return 0;
 }
 
@@ -90,6 +99,16 @@ static int bw_timer_fired(void *map, int *key, struct pvs_bw_timer *timer)
 	return 0;
 }
 
+/* pvschedd runs it at pvs_bw_timer_at if pvs_param_bw_kernel_timer is 0. */
+SEC("?syscall")
+int pvs_bw_timer(void *ctx)
+{
+	__u32 key = 0;
+	struct pvs_bw_timer *timer = bpf_map_lookup_elem(&bw_timer, &key);
+
+	return timer ? bw_timer_fired(&bw_timer, (int *)&key, timer) : 0;
+}
+
 static __noinline int throttle_task(struct task_struct *p, __u64 until, __u64 enq_flags)
 {
 	struct pvs_bw_timer *timer;
@@ -133,9 +152,11 @@ static __always_inline __s32 init_bw_throttle(void)
 	timer = bpf_map_lookup_elem(&bw_timer, &key);
 	if (!timer)
 		return -22; /* EINVAL */
-	/* EBUSY: the timer is that of the scheduler that this one replaces. */
-	bpf_timer_init(&timer->timer, &bw_timer, 1 /* CLOCK_MONOTONIC */);
-	bpf_timer_set_callback(&timer->timer, bw_timer_fired);
+	if (pvs_param_bw_kernel_timer) {
+		/* EBUSY: the timer is that of the scheduler that this one replaces. */
+		bpf_timer_init(&timer->timer, &bw_timer, 1 /* CLOCK_MONOTONIC */);
+		bpf_timer_set_callback(&timer->timer, bw_timer_fired);
+	}
 	pvs_bw_timer_at = 0;
 	pvs_bw_throttles = 0;
 	pvs_bw_throttles_ended = 0;

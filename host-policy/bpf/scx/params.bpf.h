@@ -102,6 +102,12 @@ PVS_PARAM(__u32, pvs_param_bw_max_scan, 64);
  */
 PVS_PARAM(__u64, pvs_param_bw_retry, 5 * PVS_MS);
 /*
+ * bw-kernel-timer: boolean 0..1. The timer for throttled tasks is one of the
+ * kernel, else one of pvschedd. It is 0 on PREEMPT_RT, which has no timer for
+ * BPF programs.
+ */
+PVS_PARAM(__u32, pvs_param_bw_kernel_timer, 1);
+/*
  * rt-reenq-delay: us 0..1000000. A task that RT preempted stays on its CPU's
  * local DSQ for this long, then another CPU's tick re-enqueues it. A migration
  * costs about a slice.

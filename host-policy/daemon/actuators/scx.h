@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "common/unique_fd.h"
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/loader/bpf_object.h"
 
@@ -18,6 +19,7 @@ namespace pvsched {
 // The actuator `scx`: the BPF programs are the host's scheduler. They follow
 // grants as they schedule, and change no thread's parameters. So there is no
 // baseline to restore, and no thread is needed.
+// A program that cannot start a timer of the kernel has this class run its timer.
 //
 // The BpfObject must have been loaded with ActuatorKind::kScx.
 class ScxActuator : public Actuator {
@@ -25,7 +27,7 @@ class ScxActuator : public Actuator {
   explicit ScxActuator(BpfObject& bpf);
 
   const char* name() const override { return "scx"; }
-  absl::Status Start(int /*priority*/) override { return absl::OkStatus(); }
+  absl::Status Start(int priority) override;
   absl::Status Add(uint32_t slot, pid_t process, pid_t tid, int thread_pidfd) override;
   void Remove(uint32_t slot) override;
   Applied applied(uint32_t slot) override;
@@ -37,9 +39,17 @@ class ScxActuator : public Actuator {
   int EndFd() const { return ring_->WaitFd(); }
   bool ConsumeEnd();
 
+  // On a host without bpf_timer: readable when a throttled task may run. The owner then calls
+  // OnBwTimer().
+  int BwTimerFd() const { return bw_timer_.get(); }
+  void OnBwTimer();
+
  private:
+  void OnNotice(uint32_t notice);
+
   BpfObject& bpf_;
   bool has_end_notice_ = false;
+  UniqueFd bw_timer_;
   std::unique_ptr<BpfObject::Ring> ring_;
   std::map<uint32_t, pid_t> tids_;  // by slot
 };
