@@ -43,6 +43,7 @@
 #include "host-policy/daemon/running_config.h"
 #include "host-policy/daemon/scx_exit_record.h"
 #include "host-policy/daemon/service_config.h"
+#include "host-policy/daemon/service_watchdog.h"
 
 namespace pvsched {
 namespace {
@@ -195,6 +196,7 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& file,
     }));
     RETURN_IF_ERROR(loop.Add(chosen.scx->BwTimerFd(), [&] { chosen.scx->OnBwTimer(); }));
   }
+  ASSIGN_OR_RETURN(const UniqueFd watchdog, FeedServiceWatchdog(loop));
   LOG(INFO) << "actuator " << chosen.actuator->name() << " (" << chosen.description
             << "); sockets: " << service.device_socket << " for devices, " << service.admin_socket
             << " for pvschedctl";

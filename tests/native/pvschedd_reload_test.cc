@@ -2,9 +2,6 @@
 // Copyright (C) 2026 The pvsched authors
 // SIGHUP: the real pvschedd reads its configuration file again.
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -12,7 +9,6 @@
 #include <iterator>
 #include <string>
 
-#include "common/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/native/pvschedd_fixture.h"
@@ -22,26 +18,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// A service manager's socket; receives time out.
-UniqueFd OpenManager(const std::string& path) {
-  UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  const timeval timeout = {.tv_sec = 10, .tv_usec = 0};
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) != 0) {
-    fd.reset();
-  }
-  return fd;
-}
-
-std::string Receive(const UniqueFd& manager) {
-  char text[512];
-  const ssize_t size = recv(manager.get(), text, sizeof(text), 0);
-  return {text, size > 0 ? static_cast<size_t>(size) : 0};
-}
 
 class PvscheddReloadTest : public PvscheddTest {
  protected:
@@ -113,21 +89,6 @@ TEST_F(PvscheddReloadTest, KeyThatNeedsARestartIsNamedAndItsOptionIsNot) {
   EXPECT_THAT(Log(), HasSubstr("[scx] slice-max = 8000 needs a restart"));
   // The command line of the test has --actuator.
   EXPECT_THAT(Log(), Not(HasSubstr("actuator = ")));
-}
-
-TEST_F(PvscheddReloadTest, ServiceManagerIsNotifiedOfAReload) {
-  const std::string path = daemon_.path("notify.sock");
-  const UniqueFd manager = OpenManager(path);
-  ASSERT_TRUE(manager);
-  HostDaemon other;
-  setenv("NOTIFY_SOCKET", path.c_str(), 1);
-  const bool is_started = other.Start();
-  unsetenv("NOTIFY_SOCKET");
-  ASSERT_TRUE(is_started);
-  EXPECT_EQ(Receive(manager), "READY=1");
-  kill(other.pid(), SIGHUP);
-  EXPECT_THAT(Receive(manager), testing::MatchesRegex("RELOADING=1\nMONOTONIC_USEC=[0-9]+"));
-  EXPECT_THAT(Receive(manager), testing::StartsWith("READY=1"));
 }
 
 }  // namespace

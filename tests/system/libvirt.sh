@@ -7,7 +7,7 @@
 # "pass|fail|skip NAME SECONDS", and what a failed step has to say. `libvirt.sh STEP` runs one.
 . /lab/tests/lib.sh
 
-STEPS="boot install start boost save reboot device-killed replace upgrade stop purge"
+STEPS="boot install start boost stopped save reboot device-killed replace upgrade stop purge"
 
 limit_s=600
 export LAB_GUEST_TIMEOUT=120 DEBIAN_FRONTEND=noninteractive
@@ -127,6 +127,26 @@ step_start() {
 step_boost() {
   expect_served "after the start" "pvschedctl vcpu list"
   expect_guest_computes vm1
+}
+
+has_other_pvschedd() {
+  local pid
+  pid=$(show pvschedd.service MainPID)
+  [ "$pid" -gt 0 ] && [ "$pid" != "$1" ]
+}
+
+# The watchdog ends a stopped pvschedd, whose boosts would last for ever.
+step_stopped() {
+  local one old
+  old=$(show pvschedd.service MainPID)
+  spin vm1 1
+  one=$(thread vm1 1)
+  eventually 30 "vCPU 1's thread is SCHED_RR 8" has_params "$one" "RR - 8"
+  kill -STOP "$old" || fail "no pvschedd runs"
+  eventually 120 "another pvschedd runs" has_other_pvschedd "$old"
+  expect "ends by the watchdog" "$(journalctl -u pvschedd -q -o cat -g 'Failed with result .watchdog' | wc -l)" 1
+  unspin vm1
+  expect_served "after pvschedd was stopped"
 }
 
 step_save() {
