@@ -16,8 +16,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/errno_status.h"
 #include "common/libbpf_log.h"
 #include "common/unique_fd.h"
+#include "host-policy/loader/policy_layout.h"
 
 namespace pvsched {
 namespace {
@@ -67,12 +69,18 @@ std::string ForeignSymbol(const btf& types) {
   return "";
 }
 
-absl::Status CheckIsPolicy(const std::string& file, const std::string& name) {
+using BtfPtr = std::unique_ptr<btf, void (*)(btf*)>;
+
+BtfPtr ReadTypes(const std::string& file) { return {btf__parse(file.c_str(), nullptr), btf__free}; }
+
+// `own_file` is pvsched's own object.
+absl::Status CheckIsPolicy(const std::string& file, const std::string& name,
+                           const std::string& own_file) {
   struct stat info;
   if (stat(file.c_str(), &info) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot read the policy ", name));
   }
-  const std::unique_ptr<btf, void (*)(btf*)> types(btf__parse(file.c_str(), nullptr), btf__free);
+  const BtfPtr types = ReadTypes(file);
   if (types == nullptr || btf__find_by_name_kind(types.get(), "pvs_policy", BTF_KIND_FUNC) < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         name,
@@ -84,6 +92,11 @@ absl::Status CheckIsPolicy(const std::string& file, const std::string& name) {
                      ", which it does not define: a policy may use what its headers define and "
                      "the kernel's own functions (__ksym), and nothing of pvsched's programs"));
   }
+  const BtfPtr own = ReadTypes(own_file);
+  if (own == nullptr) return absl::InternalError("pvsched's BPF object has no BTF");
+  if (const absl::Status status = CheckViewLayout(*types, *own); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("the policy ", name, ": ", status.message()));
+  }
   return absl::OkStatus();
 }
 
@@ -91,16 +104,14 @@ absl::Status CheckIsPolicy(const std::string& file, const std::string& name) {
 
 absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string& file,
                                        const std::string& name) {
-  if (absl::Status status = CheckIsPolicy(file, name); !status.ok()) return status;
-  absl::StatusOr<UniqueFd> own_file = MemoryFile(own);
-  if (!own_file.ok()) return own_file.status();
-  absl::StatusOr<UniqueFd> linked = MemoryFile("");
-  if (!linked.ok()) return linked.status();
+  ASSIGN_OR_RETURN(const UniqueFd own_file, MemoryFile(own));
+  RETURN_IF_ERROR(CheckIsPolicy(file, name, PathOf(own_file)));
+  ASSIGN_OR_RETURN(const UniqueFd linked, MemoryFile(""));
 
   TakeLibbpfLog();
   const std::unique_ptr<bpf_linker, void (*)(bpf_linker*)> linker(
-      bpf_linker__new(PathOf(*linked).c_str(), nullptr), bpf_linker__free);
-  if (linker == nullptr || bpf_linker__add_file(linker.get(), PathOf(*own_file).c_str(), nullptr) ||
+      bpf_linker__new(PathOf(linked).c_str(), nullptr), bpf_linker__free);
+  if (linker == nullptr || bpf_linker__add_file(linker.get(), PathOf(own_file).c_str(), nullptr) ||
       bpf_linker__add_file(linker.get(), file.c_str(), nullptr) ||
       bpf_linker__finalize(linker.get())) {
     const std::string log = TakeLibbpfLog();
@@ -111,7 +122,7 @@ absl::StatusOr<std::string> LinkPolicy(absl::string_view own, const std::string&
   std::string bytes;
   char chunk[65536];
   ssize_t size;
-  for (off_t offset = 0; (size = pread(linked->get(), chunk, sizeof(chunk), offset)) > 0;
+  for (off_t offset = 0; (size = pread(linked.get(), chunk, sizeof(chunk), offset)) > 0;
        offset += size) {
     bytes.append(chunk, static_cast<size_t>(size));
   }

@@ -38,6 +38,17 @@ TEST(PolicyLinker, WhatPvschedDefinesIsOutOfReach) {
   }
 }
 
+// Fields are appended, so a policy of an earlier pvschedd reads the same places.
+TEST(PolicyLinker, PolicyReadsTheViewAsThePrograms) {
+  EXPECT_TRUE(Link("earlier_view").ok()) << Link("earlier_view");
+  for (const auto& [policy, reason] : {std::pair("moved_view", "the field event has another place"),
+                                       std::pair("later_view", "the field mood is new")}) {
+    const absl::Status status = Link(policy);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << policy << ": " << status;
+    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr(reason), HasSubstr("compile it")));
+  }
+}
+
 TEST(PolicyLinker, NameThatPvschedHasIsToBeRenamed) {
   CaptureLibbpfLog();
   const absl::Status status = Link("same_name");
