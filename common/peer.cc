@@ -43,6 +43,13 @@ absl::StatusOr<Peer> GetPeer(int socket) {
   return peer;
 }
 
+uid_t PeerUid(int socket) {
+  ucred peer = {.pid = 0, .uid = 65534, .gid = 65534};
+  socklen_t length = sizeof(peer);
+  getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+  return peer.uid;
+}
+
 absl::Status CheckAcceptedSocket(int socket) {
   int type = 0;
   socklen_t length = sizeof(type);

@@ -22,6 +22,9 @@ struct Peer {
 // NotFound: the process has ended.
 absl::StatusOr<Peer> GetPeer(int socket);
 
+// The user whose process connected; the overflow id if the kernel does not say.
+uid_t PeerUid(int socket);
+
 // OK if `socket` proves that its peer chose to connect to a server: it is the
 // accepted end of a stream connection. Of the connecting end the peer would be
 // the process that listens, and of a socketpair the process that made it.

@@ -3,6 +3,8 @@
 // pvschedctl shows what pvschedd does, and changes tunables and the policy.
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,10 +35,24 @@
 namespace pvsched {
 namespace {
 
-// pvschedd gets the open file: its mount namespace need not have the path.
+// A memfd with the content of a file.
+absl::StatusOr<UniqueFd> ToMemory(const std::string& path) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return ErrnoStatus(errno, absl::StrCat("cannot read ", path));
+  UniqueFd memory(memfd_create("policy", MFD_CLOEXEC));
+  if (!memory) return ErrnoStatus(errno, "memfd_create");
+  ssize_t size;
+  do {
+    size = sendfile(memory.get(), file.get(), nullptr, size_t{1} << 20);
+  } while (size > 0);
+  if (size < 0) return ErrnoStatus(errno, absl::StrCat("cannot read ", path));
+  return memory;
+}
+
+// pvschedd gets the content: its mount namespace need not have the path, and it takes no
+// descriptor of a file system.
 absl::Status LoadPolicy(const Invocation& run) {
-  const UniqueFd file(open(run.path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return ErrnoStatus(errno, absl::StrCat("cannot read ", run.path));
+  ASSIGN_OR_RETURN(const UniqueFd file, ToMemory(run.path));
   ASSIGN_OR_RETURN(
       const Json reply,
       AdminClient(run.socket_path)

@@ -127,7 +127,7 @@ static SD_VARLINK_DEFINE_METHOD(
 	SetProfile, COMMENT("As ListProfiles has it"), INPUT(profile, STRING, 0), SCOPE);
 
 static SD_VARLINK_DEFINE_METHOD(LoadPolicy, COMMENT("The name under which GetPolicy shows it"),
-	INPUT(path, STRING, 0), COMMENT("The index of the open file among the call's descriptors"),
+	INPUT(path, STRING, 0), COMMENT("The index of the memfd among the call's descriptors"),
 	INPUT(file_descriptor, INT, 0), OUTPUT(policy, STRING, 0));
 
 static SD_VARLINK_DEFINE_METHOD(ResetPolicy, OUTPUT(policy, STRING, 0));

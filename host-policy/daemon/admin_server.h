@@ -14,6 +14,7 @@
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/admin_methods.h"
 #include "host-policy/daemon/admin_tunables.h"
+#include "host-policy/daemon/front.h"
 #include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
 #include "host-policy/daemon/running_config.h"
@@ -31,9 +32,10 @@ namespace pvsched {
 class AdminServer {
  public:
   // All must outlive the server.
-  AdminServer(EventLoop& loop, Registry& registry, BpfObject& bpf, Actuator& actuator,
+  AdminServer(EventLoop& loop, Front& front, Registry& registry, BpfObject& bpf, Actuator& actuator,
               RunningConfig& config, const ScxExitRecord& scx_exits, const Refusals& refusals)
       : loop_(loop),
+        front_(front),
         registry_(registry),
         bpf_(bpf),
         actuator_(actuator),
@@ -70,6 +72,7 @@ class AdminServer {
   void SendTrace(nlohmann::ordered_json decision);
 
   EventLoop& loop_;
+  Front& front_;
   Registry& registry_;
   BpfObject& bpf_;
   Actuator& actuator_;
@@ -79,9 +82,9 @@ class AdminServer {
   std::unique_ptr<BpfObject::Ring> trace_;  // while there are tracers
   // The decisions that each was too slow to read.
   std::map<sd_varlink*, uint64_t> tracers_;
-  // Only root is trusted with descriptors.
-  VarlinkServer admins_{loop_, {.takes_fds = true}, [this](sd_varlink* it) { OnClose(it); }};
-  VarlinkServer readers_{loop_, {}};
+  VarlinkServer admins_{
+      loop_, {.takes_fds = true}, [this](sd_varlink* it) { OnClose(it); }, &front_};
+  VarlinkServer readers_{loop_, {}, nullptr, &front_};
 };
 
 }  // namespace pvsched

@@ -20,26 +20,39 @@
 #include "common/errno_status.h"
 #include "common/fd_passing.h"
 #include "common/journal_log.h"
+#include "common/peer.h"
 #include "common/unix_socket.h"
+#include "host-policy/daemon/memory_check.h"
 #include "host-policy/daemon/vm_name.h"
-#include "host-policy/daemon/vmm_identity.h"
 
 namespace pvsched {
 namespace {
 
 // Receives one message with at most one file descriptor; nothing if none has
 // arrived. An error ends the connection.
-absl::StatusOr<std::optional<pvsched_control_msg>> Receive(int fd, UniqueFd& passed) {
-  pvsched_control_msg message;
+absl::StatusOr<std::optional<pvsched_control_msg>> Receive(int fd, PassedFd& passed) {
+  struct {
+    PassedNote note;
+    pvsched_control_msg message = {};
+  } packet;
+  const pvsched_control_msg& message = packet.message;
   ASSIGN_OR_RETURN(std::optional<FdMessage> received,
-                   ReceiveWithFds(fd, &message, sizeof(message), /*max_fds=*/1));
+                   ReceiveWithFds(fd, &packet, sizeof(packet), /*max_fds=*/1));
   if (!received) return std::nullopt;
-  if (received->size != sizeof(message) || received->is_truncated) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a message has ", received->is_truncated ? "more than " : "", received->size,
-                     " bytes, not ", sizeof(message)));
+  if (packet.note.kind == PassedKind::kTooMany) {
+    return absl::InvalidArgumentError("a message carries more than one descriptor");
   }
-  if (!received->fds.empty()) passed = std::move(received->fds.front());
+  if (packet.note.kind == PassedKind::kTooManyHeld) {
+    return absl::ResourceExhaustedError(
+        "descriptors that the user has passed before block the processes that close them");
+  }
+  if (received->size != sizeof(packet) || received->is_truncated) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a message has ", received->is_truncated ? "more than " : "",
+                     received->size - sizeof(packet.note), " bytes, not ", sizeof(message)));
+  }
+  passed.note = packet.note;
+  if (!received->fds.empty()) passed.fd = std::move(received->fds.front());
   if (message.magic != PVSCHED_CONTROL_MAGIC) {
     return absl::InvalidArgumentError("a message does not have pvsched's magic");
   }
@@ -84,6 +97,13 @@ pvsched_control_msg MakeReply(uint16_t type, const absl::Status& status) {
   return reply;
 }
 
+absl::Status CheckKind(const PassedFd& passed, absl::string_view request) {
+  if (passed.note.kind == PassedKind::kNone) {
+    return absl::InvalidArgumentError(absl::StrCat(request, " carries no memory"));
+  }
+  return passed.fd ? absl::OkStatus() : NotMemory();
+}
+
 // False: the device does not read its replies. The send must not block the event loop.
 bool Send(int fd, const pvsched_control_msg& message) {
   return send(fd, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(message);
@@ -97,6 +117,7 @@ ControlServer::~ControlServer() {
   if (listener_) {
     loop_.Remove(listener_.get());
     unlink(path_.c_str());
+    front_.CloseListener(std::move(listener_));
   }
 }
 
@@ -111,16 +132,17 @@ absl::Status ControlServer::Listen(const std::string& path, mode_t mode) {
 }
 
 void ControlServer::Accept() {
-  UniqueFd fd = acceptor_.Accept(listener_.get(), SOCK_NONBLOCK);
+  if (!front_.HasRoom(listener_.get())) return;
+  UniqueFd accepted = acceptor_.Accept(listener_.get(), SOCK_NONBLOCK);
+  if (!accepted) return;
+  const uid_t peer = PeerUid(accepted.get());
+  UniqueFd fd = front_.Guard(std::move(accepted), SOCK_SEQPACKET, peer);
   if (!fd) return;
-  ucred peer = {};
-  socklen_t size = sizeof(peer);
-  if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
-  MakeRoom(peer.uid);
+  MakeRoom(peer);
   const int key = fd.get();
   if (!loop_.Add(key, [this, key] { OnReadable(key); }).ok()) return;
   connections_[key] = {.fd = std::move(fd),
-                       .peer = peer.uid,
+                       .peer = peer,
                        .number = ++accepted_,
                        .deadline = Clock::now() + limits_.hello_timeout};
   without_vm_[accepted_] = key;
@@ -177,7 +199,7 @@ void ControlServer::ArmTimer() {
 
 void ControlServer::OnReadable(int fd) {
   Connection& connection = connections_.at(fd);
-  UniqueFd passed;
+  PassedFd passed;
   const absl::StatusOr<std::optional<pvsched_control_msg>> received = Receive(fd, passed);
   if (!received.ok()) {
     if (!absl::IsOutOfRange(received.status())) {
@@ -208,7 +230,7 @@ void ControlServer::OnReadable(int fd) {
 }
 
 absl::Status ControlServer::Handle(Connection& connection, const pvsched_control_msg& request,
-                                   UniqueFd passed) {
+                                   PassedFd passed) {
   RETURN_IF_ERROR(CheckVersion(request.version));
   if (request.type == PVSCHED_CONTROL_HELLO) {
     if (connection.vm != nullptr)
@@ -227,12 +249,12 @@ absl::Status ControlServer::Handle(Connection& connection, const pvsched_control
   Vm& vm = *connection.vm;
   switch (request.type) {
     case PVSCHED_CONTROL_REGISTER:
-      if (!passed) return absl::InvalidArgumentError("REGISTER carries no memory");
-      return registry_.Register(vm, request.vcpu_id, std::move(passed), request.offset,
+      RETURN_IF_ERROR(CheckKind(passed, "REGISTER"));
+      return registry_.Register(vm, request.vcpu_id, std::move(passed.fd), request.offset,
                                 request.features);
     case PVSCHED_CONTROL_PREEMPT_COUNT:
-      if (!passed) return absl::InvalidArgumentError("PREEMPT_COUNT carries no memory");
-      return registry_.SetPreemptCount(vm, request.vcpu_id, std::move(passed), request.offset,
+      RETURN_IF_ERROR(CheckKind(passed, "PREEMPT_COUNT"));
+      return registry_.SetPreemptCount(vm, request.vcpu_id, std::move(passed.fd), request.offset,
                                        request.mask);
     case PVSCHED_CONTROL_WITHDRAW:
       registry_.Withdraw(vm, request.vcpu_id);

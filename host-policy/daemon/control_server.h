@@ -16,9 +16,12 @@
 #include "common/unique_fd.h"
 #include "common/unix_socket.h"
 #include "host-policy/daemon/control_limits.h"
+#include "host-policy/daemon/front.h"
+#include "host-policy/daemon/front_protocol.h"
 #include "host-policy/daemon/log_quota.h"
 #include "host-policy/daemon/refusals.h"
 #include "host-policy/daemon/registry.h"
+#include "host-policy/daemon/vmm_identity.h"
 #include "pvsched_control.h"
 
 namespace pvsched {
@@ -31,9 +34,9 @@ namespace pvsched {
 // Thread-safety: the event loop's thread only.
 class ControlServer {
  public:
-  // Both must outlive the server.
-  ControlServer(EventLoop& loop, Registry& registry, const ControlLimits& limits)
-      : loop_(loop), registry_(registry), limits_(limits) {}
+  // All must outlive the server.
+  ControlServer(EventLoop& loop, Front& front, Registry& registry, const ControlLimits& limits)
+      : loop_(loop), front_(front), registry_(registry), limits_(limits) {}
   ~ControlServer();
 
   // `mode` decides which users can register records, and so ask for boosts.
@@ -46,7 +49,7 @@ class ControlServer {
   using Clock = std::chrono::steady_clock;
 
   struct Connection {
-    UniqueFd fd;
+    UniqueFd fd;  // to the front process, which forwards
     uid_t peer;
     uint64_t number = 0;  // in the order of their arrival
     Clock::time_point deadline;
@@ -61,11 +64,12 @@ class ControlServer {
   void OnTimer();
   void ArmTimer();
   void OnReadable(int fd);
-  absl::Status Handle(Connection& connection, const pvsched_control_msg& request, UniqueFd passed);
+  absl::Status Handle(Connection& connection, const pvsched_control_msg& request, PassedFd passed);
   void CloseEnded();
   void Close(int fd);
 
   EventLoop& loop_;
+  Front& front_;
   Registry& registry_;
   const ControlLimits limits_;
   std::string path_;

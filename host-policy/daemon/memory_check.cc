@@ -3,9 +3,7 @@
 #include "host-policy/daemon/memory_check.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 
 #include <cerrno>
 
@@ -14,16 +12,17 @@
 
 namespace pvsched {
 
+absl::Status NotMemory() {
+  return absl::InvalidArgumentError(
+      "guest memory must be a memfd, shared memory or huge pages (memory-backend-memfd)");
+}
+
 absl::Status CheckMemory(int memory, uint64_t offset, uint64_t length) {
+  // The kernel answers this only for shared memory and huge pages. First: no call before asks a
+  // file system.
+  if (fcntl(memory, F_GET_SEALS) < 0) return NotMemory();
   struct stat info;
-  struct statfs file_system;
-  if (fstat(memory, &info) != 0 || fstatfs(memory, &file_system) != 0) {
-    return ErrnoStatus(errno, "fstat of guest memory");
-  }
-  if (file_system.f_type != TMPFS_MAGIC && file_system.f_type != HUGETLBFS_MAGIC) {
-    return absl::InvalidArgumentError(
-        "guest memory must be a memfd, shared memory or huge pages (memory-backend-memfd)");
-  }
+  if (fstat(memory, &info) != 0) return ErrnoStatus(errno, "fstat of guest memory");
   if ((fcntl(memory, F_GETFL) & O_ACCMODE) != O_RDWR) {
     return absl::InvalidArgumentError("guest memory must be open for reading and writing");
   }

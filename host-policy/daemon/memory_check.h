@@ -9,6 +9,9 @@
 
 namespace pvsched {
 
+// The error for a file of another kind.
+absl::Status NotMemory();
+
 // Accepts only memory that the kernel can pin for long, and whose page faults
 // depend on no process. It must hold `length` aligned bytes at `offset`.
 absl::Status CheckMemory(int memory, uint64_t offset, uint64_t length);

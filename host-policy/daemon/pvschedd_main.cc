@@ -37,6 +37,9 @@
 #include "host-policy/daemon/admin_server.h"
 #include "host-policy/daemon/config_file.h"
 #include "host-policy/daemon/control_server.h"
+#include "host-policy/daemon/front.h"
+#include "host-policy/daemon/front_process.h"
+#include "host-policy/daemon/front_protocol.h"
 #include "host-policy/daemon/next_step.h"
 #include "host-policy/daemon/pvschedd_options.h"
 #include "host-policy/daemon/registry.h"
@@ -172,6 +175,8 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& file,
 
   // Destroyed in reverse: the servers, then the actuator, then the programs.
   EventLoop loop;
+  Front front(loop);
+  RETURN_IF_ERROR(front.Start());
   ASSIGN_OR_RETURN(const ChosenActuator chosen,
                    ChooseActuator({.names = service.actuators,
                                    .policy_path = service.policy,
@@ -180,11 +185,11 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& file,
                                   *baselines));
   Registry registry(loop, *chosen.bpf, *chosen.actuator, file.tunables, service.limits);
   RunningConfig running(source, file, registry);
-  ControlServer control(loop, registry, service.limits);
+  ControlServer control(loop, front, registry, service.limits);
   RETURN_IF_ERROR(control.Listen(service.device_socket, service.device_socket_mode));
   RETURN_IF_ERROR(SetDeviceSocketGroup(service));
   const ScxExitRecord exits(InDirectory(service.state_dir, ScxExitRecord::kFileName));
-  AdminServer admin(loop, registry, *chosen.bpf, *chosen.actuator, running, exits,
+  AdminServer admin(loop, front, registry, *chosen.bpf, *chosen.actuator, running, exits,
                     control.refusals());
   RETURN_IF_ERROR(ListenForAdmins(admin, service));
   RETURN_IF_ERROR(loop.Add(signals.get(), [&] { OnSignal(signals.get(), loop, running); }));
@@ -209,6 +214,7 @@ int Fail(const absl::Status& status) {
 }
 
 int Main(int argc, char** argv) {
+  if (argc == 1 && argv[0] == std::string(kFrontName)) return RunFrontProcess();
   prctl(PR_SET_NAME, "pvschedd");  // "exe" after a restart by execv()
   BlockSighup();
   Options options;

@@ -14,6 +14,7 @@
 
 #include "absl/log/check.h"
 #include "common/errno_status.h"
+#include "common/peer.h"
 
 namespace pvsched {
 namespace {
@@ -31,8 +32,9 @@ int Waiting(int fd) {
 
 }  // namespace
 
-VarlinkServer::VarlinkServer(EventLoop& loop, const Limits& limits, CloseHandler on_close)
-    : loop_(loop), limits_(limits), on_close_(std::move(on_close)) {
+VarlinkServer::VarlinkServer(EventLoop& loop, const Limits& limits, CloseHandler on_close,
+                             Front* front)
+    : loop_(loop), front_(front), limits_(limits), on_close_(std::move(on_close)) {
   sd_varlink_server* server = nullptr;
   CHECK_GE(sd_varlink_server_new(&server, static_cast<sd_varlink_server_flags_t>(0)), 0);
   server_.reset(server);
@@ -49,6 +51,7 @@ VarlinkServer::~VarlinkServer() {
   if (!listener_) return;
   loop_.Remove(listener_.get());
   unlink(path_.c_str());
+  if (front_ != nullptr) front_->CloseListener(std::move(listener_));
 }
 
 absl::Status VarlinkServer::Listen(const std::string& path, mode_t mode) {
@@ -61,16 +64,17 @@ absl::Status VarlinkServer::Listen(const std::string& path, mode_t mode) {
 }
 
 void VarlinkServer::Accept() {
+  if (front_ != nullptr && !front_->HasRoom(listener_.get())) return;
   UniqueFd fd = acceptor_.Accept(listener_.get(), SOCK_NONBLOCK);
   if (!fd) return;
-  ucred peer = {};
-  socklen_t size = sizeof(peer);
-  if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
-  MakeRoom(peer.uid);
+  const uid_t peer = PeerUid(fd.get());
+  if (front_ != nullptr) fd = front_->Guard(std::move(fd), SOCK_STREAM, peer);
+  if (!fd) return;
+  MakeRoom(peer);
   sd_varlink* link = nullptr;
   if (sd_varlink_server_add_connection(server_.get(), fd.get(), &link) < 0) return;
   connections_[link] = {.fd = fd.release(),
-                        .peer = peer.uid,
+                        .peer = peer,
                         .number = ++accepted_,
                         .deadline = Clock::now() + limits_.timeout};
   sd_varlink_set_userdata(link, owner_);

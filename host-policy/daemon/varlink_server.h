@@ -18,6 +18,7 @@
 #include "common/event_loop.h"
 #include "common/unique_fd.h"
 #include "common/unix_socket.h"
+#include "host-policy/daemon/front.h"
 
 namespace pvsched {
 
@@ -41,8 +42,10 @@ class VarlinkServer {
   // Called when a connection ends.
   using CloseHandler = std::function<void(sd_varlink*)>;
 
-  // `loop` must outlive the server.
-  VarlinkServer(EventLoop& loop, const Limits& limits, CloseHandler on_close = nullptr);
+  // `loop` and `front` must outlive the server. Without `front` clients are trusted with
+  // descriptors.
+  VarlinkServer(EventLoop& loop, const Limits& limits, CloseHandler on_close = nullptr,
+                Front* front = nullptr);
   ~VarlinkServer();
   VarlinkServer(const VarlinkServer&) = delete;
   VarlinkServer& operator=(const VarlinkServer&) = delete;
@@ -86,6 +89,7 @@ class VarlinkServer {
   void OnDisconnect(sd_varlink* link);
 
   EventLoop& loop_;
+  Front* const front_;
   const Limits limits_;
   CloseHandler on_close_;
   void* owner_ = nullptr;

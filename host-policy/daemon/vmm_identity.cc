@@ -3,9 +3,7 @@
 #include "host-policy/daemon/vmm_identity.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -15,22 +13,28 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "common/errno_status.h"
-#include "common/peer.h"
 #include "common/pidfd.h"
 
 namespace pvsched {
+namespace {
 
-absl::StatusOr<VmmIdentity> IdentifyVmm(UniqueFd passed) {
-  if (!passed) {
-    return absl::InvalidArgumentError("HELLO carries neither a vfio-user socket nor a pidfd");
+absl::Status NoPidfd() { return absl::InvalidArgumentError("HELLO carries no pidfd of the VMM"); }
+
+}  // namespace
+
+absl::StatusOr<VmmIdentity> IdentifyVmm(PassedFd passed) {
+  const PassedNote& note = passed.note;
+  switch (note.kind) {
+    case PassedKind::kPidfd:
+      return VmmIdentity{.pidfd = std::move(passed.fd)};
+    case PassedKind::kVmm:
+      return VmmIdentity{.pidfd = std::move(passed.fd), .is_proven = true, .uid = note.uid};
+    case PassedKind::kNone:
+      return absl::InvalidArgumentError("HELLO carries neither a vfio-user socket nor a pidfd");
+    default:
+      if (note.code == 0) return NoPidfd();
+      return absl::Status(static_cast<absl::StatusCode>(note.code), note.text);
   }
-  struct stat info;
-  if (fstat(passed.get(), &info) != 0) return ErrnoStatus(errno, "fstat of HELLO's descriptor");
-  if (!S_ISSOCK(info.st_mode)) return VmmIdentity{.pidfd = std::move(passed)};
-  RETURN_IF_ERROR(CheckAcceptedSocket(passed.get()));
-  ASSIGN_OR_RETURN(Peer peer, GetPeer(passed.get()));
-  return VmmIdentity{.pidfd = std::move(peer.pidfd), .is_proven = true, .uid = peer.uid};
 }
 
 absl::Status VmmHasEnded() { return absl::NotFoundError("the VMM's process has ended"); }
@@ -51,7 +55,7 @@ absl::StatusOr<pid_t> PidOfPidfd(int pidfd) {
       return VmmHasEnded();
     }
   }
-  return absl::InvalidArgumentError("HELLO carries no pidfd of the VMM");
+  return NoPidfd();
 }
 
 }  // namespace pvsched

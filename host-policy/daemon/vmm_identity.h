@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/unique_fd.h"
+#include "host-policy/daemon/front_protocol.h"
 
 namespace pvsched {
 
@@ -21,9 +22,15 @@ struct VmmIdentity {
   uid_t uid = 0;
 };
 
-// From the descriptor in HELLO: the vfio-user socket, of which the kernel names
-// the peer, or a pidfd, which Registry::AddVm() checks. Closes the socket.
-absl::StatusOr<VmmIdentity> IdentifyVmm(UniqueFd passed);
+// What the front process has made of a descriptor in a message.
+struct PassedFd {
+  PassedNote note = {};
+  UniqueFd fd;
+};
+
+// From the descriptor in HELLO: the vfio-user socket, of which the kernel has named the peer, or
+// a pidfd, which Registry::AddVm() checks.
+absl::StatusOr<VmmIdentity> IdentifyVmm(PassedFd passed);
 
 absl::Status VmmHasEnded();
 // The process of a VMM's pidfd.

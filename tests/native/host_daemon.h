@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ std::string WhyNoHost();
 
 // Polls `done` until it holds; false if it does not within 5 s.
 bool Eventually(const std::function<bool()>& done);
+
+// A number in /proc/PID/status; 0 if there is none.
+uint64_t StatusField(pid_t pid, const std::string& name);
 
 // A real pvschedd with its own state directory.
 class HostDaemon {

@@ -2,6 +2,8 @@
 // Copyright (C) 2026 The pvsched authors
 // io.pvsched.Admin as another client than pvschedctl sees it.
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <systemd/sd-varlink-idl.h>
 #include <unistd.h>
 
@@ -96,8 +98,10 @@ class PvscheddAdminTest : public PvscheddTest {
 };
 
 TEST_F(PvscheddAdminTest, RepliesAreAsTheInterfaceSays) {
+  // A vCPU without a thread, too: of a second VM in the process, which does not run.
+  auto other = MiniVm::Create(8);
+  ASSERT_TRUE(other.ok());
   const auto connection = ConnectAndBind();
-  // A vCPU without a thread, too.
   ASSERT_EQ(connection->Register(7, vm_->memory(), MiniVm::record_offset(0)), 0);
   for (const AdminMethodInfo& info : kAdminMethods) {
     if (info.method == AdminMethod::kLoadPolicy) continue;
@@ -135,7 +139,7 @@ TEST_F(PvscheddAdminTest, ParametersThatTheInterfaceLacksAreRefused) {
   }
 }
 
-TEST_F(PvscheddAdminTest, PolicyIsARegularFileThatTheCallCarries) {
+TEST_F(PvscheddAdminTest, PolicyIsAMemfdThatTheCallCarries) {
   const Json parameters = ValidParameters(AdminMethod::kLoadPolicy);
   ExpectError("PolicyRefused", "LoadPolicy", parameters);
   ExpectError("PolicyRefused", "LoadPolicy", {{"path", "/policy"}, {"file_descriptor", -1}});
@@ -147,8 +151,17 @@ TEST_F(PvscheddAdminTest, PolicyIsARegularFileThatTheCallCarries) {
   };
   EXPECT_EQ(load("/tmp"), "io.pvsched.Admin.PolicyRefused");
   EXPECT_EQ(load("/dev/zero"), "io.pvsched.Admin.PolicyRefused");
-  EXPECT_EQ(load("/etc/passwd"), "io.pvsched.Admin.PolicyRefused");
-  EXPECT_EQ(load(PVSCHED_POLICIES "/by_weight.bpf.o"), "");
+  EXPECT_EQ(load(PVSCHED_POLICIES "/by_weight.bpf.o"), "io.pvsched.Admin.PolicyRefused");
+  const auto load_content = [&](const char* path) {
+    const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
+    const UniqueFd memory(memfd_create("policy", MFD_CLOEXEC));
+    EXPECT_GT(sendfile(memory.get(), file.get(), nullptr, size_t{1} << 30), 0);
+    AdminCall call(daemon_.path("admin.sock"));
+    call.PassFile(memory.get());
+    return call.Error("LoadPolicy", parameters);
+  };
+  EXPECT_EQ(load_content("/etc/passwd"), "io.pvsched.Admin.PolicyRefused");
+  EXPECT_EQ(load_content(PVSCHED_POLICIES "/by_weight.bpf.o"), "");
   EXPECT_EQ(daemon_.Ctl("policy show")["policy"], "/policy");
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (C) 2026 The pvsched authors
 // One user cannot use up what pvschedd has for all.
+#include <linux/sockios.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -173,6 +175,10 @@ TEST_F(PvscheddSharesTest, HelloThatHasArrivedCountsBeforeItsConnectionIsClosed)
   const pvsched_control_msg hello = oldest.Message(PVSCHED_CONTROL_HELLO);
   const int fd = vmm.get();
   ASSERT_TRUE(SendWithFds(oldest.fd(), &hello, sizeof(hello), absl::MakeConstSpan(&fd, 1)).ok());
+  ASSERT_TRUE(Eventually([&] {
+    int unread = 1;
+    return ioctl(oldest.fd(), SIOCOUTQ, &unread) == 0 && unread == 0;
+  })) << "it is on its way to pvschedd";
   kill(daemon_.pid(), SIGCONT);
   pvsched_control_msg reply = {};
   ASSERT_EQ(recv(oldest.fd(), &reply, sizeof(reply), 0), sizeof(reply));

@@ -29,15 +29,6 @@
 namespace pvsched {
 namespace {
 
-uint64_t StatusField(pid_t pid, const std::string& name) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.starts_with(name + ":")) return std::stoull(line.substr(name.size() + 1));
-  }
-  return 0;
-}
-
 TEST_F(PvscheddTest, UrgentIntentBoostsItsThreadWithinTheCapUntilItEnds) {
   auto connection = ConnectAndBind();
   vm_->SetIntent(0, kUrgent);
