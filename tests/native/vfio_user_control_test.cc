@@ -2,6 +2,7 @@
 // Copyright (C) 2026 The pvsched authors
 // The real pvsched-device between a VMM and a pvschedd that replies, refuses,
 // times out, ends and starts again.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -172,6 +173,20 @@ TEST_F(VfioUserControlTest, RefusedRecordIsRefusedToTheGuestAndLogged) {
   EXPECT_EQ(Register(0), PVSCHED_RESULT_REFUSED);
   EXPECT_EQ(client_->Read32(PVSCHED_REG_REGISTERED), 0u);
   EXPECT_THAT(device_->Log(), HasSubstr("this VM may have 1 vCPU"));
+}
+
+TEST_F(VfioUserControlTest, FileThatIsNoMemoryIsNotPassedOn) {
+  const UniqueFd file(open(".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+  ASSERT_EQ(ftruncate(file.get(), kMiB), 0);
+  if (fcntl(file.get(), F_GET_SEALS) >= 0) GTEST_SKIP() << "files here are shared memory";
+  StartPvschedd();
+  StartDevice();
+  ASSERT_EQ(client_->DmaMap(4 * kMiB, kMiB, 0, file.get()), 0);
+  PutRecord(file.get(), 0x1000, 0, kNonce);
+  EXPECT_EQ(client_->Register(0, 4 * kMiB + 0x1000), PVSCHED_RESULT_REFUSED);
+  EXPECT_THAT(device_->Log(), HasSubstr("memory-backend-memfd"));
+  EXPECT_THAT(pvschedd_->records(), IsEmpty());
+  EXPECT_EQ(Register(0), PVSCHED_RESULT_OK);
 }
 
 TEST_F(VfioUserControlTest, RefusedVmSendsHelloToTheNextPvschedd) {

@@ -2,6 +2,7 @@
 // Copyright (C) 2026 The pvsched authors
 #include "vmm-device/daemon/control_client.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -56,6 +57,14 @@ bool IsReplyTo(const pvsched_control_msg& request, const pvsched_control_msg& re
 bool IsFarewell(const pvsched_control_msg& message) {
   return message.magic == PVSCHED_CONTROL_MAGIC && message.seq == 0 && message.error == EAGAIN &&
          message.type == (PVSCHED_CONTROL_HELLO | PVSCHED_CONTROL_REPLY);
+}
+
+// pvschedd refuses other memory. To pass a file whose close waits would use up what the user of
+// this process may have of such files.
+absl::Status CheckIsMemory(int fd) {
+  if (fcntl(fd, F_GET_SEALS) >= 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      "guest memory must be a memfd, shared memory or huge pages (memory-backend-memfd)");
 }
 
 std::string TextOf(const pvsched_control_msg& msg) {
@@ -304,7 +313,9 @@ absl::Status ControlClient::Register(uint32_t vcpu_id, const Registration& regis
 }
 
 absl::Status ControlClient::SendRegister(uint32_t vcpu_id, const Registration& registration) {
+  RETURN_IF_ERROR(CheckIsMemory(registration.record.fd));
   if (registration.preempt_count.is_set()) {
+    RETURN_IF_ERROR(CheckIsMemory(registration.preempt_count.fd));
     pvsched_control_msg request = MakeRequest(PVSCHED_CONTROL_PREEMPT_COUNT, vcpu_id);
     request.offset = registration.preempt_count.offset;
     request.mask = registration.preempt_count_mask;
