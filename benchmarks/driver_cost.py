@@ -51,11 +51,18 @@ def ratios(root):
 def check(root):
     """The ratios as text; raises LabError if a ratio exceeds its limit."""
     found = ratios(root)
+    if _over(found):  # boots differ by 0.002, so the median of three decides
+        boots = [found, ratios(root), ratios(root)]
+        found = {kind: statistics.median(one[kind] for one in boots) for kind in LIMITS}
     text = ", ".join(f"{kind} {value:.4f}" for kind, value in found.items())
-    if any(value > LIMITS[kind] for kind, value in found.items()):
+    if _over(found):
         raise LabError("instructions of a guest's switches and wake-ups, with the driver divided by without: "
                        f"{text}; limits: {LIMITS}")
     return text
+
+
+def _over(found):
+    return any(value > LIMITS[kind] for kind, value in found.items())
 
 
 def ratio(kind, console):

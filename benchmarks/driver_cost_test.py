@@ -2,7 +2,9 @@
 # Copyright (C) 2026 The pvsched authors
 
 import unittest
+from unittest import mock
 
+import driver_cost
 from driver_cost import ratio
 from settings import LabError
 
@@ -26,6 +28,14 @@ class DriverCostTest(unittest.TestCase):
         self.assertAlmostEqual(ratio("ordinary", _CONSOLE), 1.0)
         last = _CONSOLE.replace("0.110", "0.121")
         self.assertAlmostEqual(ratio("ordinary", last), 1.1)
+
+    def test_boot_above_a_limit_is_judged_by_the_median_of_three(self):
+        boots = [{"ordinary": 1.03, "urgent": 1.01}, {"ordinary": 1.01, "urgent": 1.01}, {"ordinary": 1.015, "urgent": 1.02}]
+        with mock.patch("driver_cost.ratios", side_effect=boots):
+            self.assertEqual(driver_cost.check(None), "ordinary 1.0150, urgent 1.0100")
+        with mock.patch("driver_cost.ratios", side_effect=[boots[0], *2 * [{"ordinary": 1.01, "urgent": 1.03}]]), \
+             self.assertRaisesRegex(LabError, "urgent 1.0300"):
+            driver_cost.check(None)
 
     def test_guest_that_stopped_early_is_an_error(self):
         with self.assertRaisesRegex(LabError, "did not complete"):
