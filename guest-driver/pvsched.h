@@ -11,6 +11,8 @@
  *   pvsched_hooks.c    tracepoints that publish each vCPU's urgency
  *   pvsched_inherit.c  the tracepoint of priority inheritance
  *   pvsched_words.c    priority words of tasks other than plain and RT tasks
+ *   pvsched_cgroups.c  the list of urgent cgroups, and which of their tasks wait
+ *   pvsched_tracepoints.c  registers hooks on tracepoints
  *   pvsched_records.c  memory and contents of the records
  *   pvsched_bar0.c     the device's registers
  */
@@ -19,6 +21,7 @@
 
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
+#include <linux/jump_label.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
@@ -110,6 +113,58 @@ void pvsched_record_init(struct pvsched *pv, unsigned int cpu, u32 vcpu_id,
 			 u64 nonce);
 void pvsched_records_clear_words(void);
 
+/* --- pvsched_tracepoints.c -------------------------------------------- */
+
+struct tracepoint;
+
+struct pvsched_hook {
+	const char *name; /* of its tracepoint */
+	void *probe;
+	bool optional; /* x86 kernels have it depending on CONFIG_* */
+	u64 feature; /* the hook serves this feature only; 0: all */
+	bool threaded; /* a thread does this work, so no hook is needed */
+	struct tracepoint *tp;
+	bool registered;
+};
+
+struct pvsched_hooks {
+	struct pvsched_hook *first;
+	unsigned int count;
+};
+
+int pvsched_register_hooks(struct pvsched_hooks *hooks, u64 features);
+void pvsched_unregister_hooks(struct pvsched_hooks *hooks);
+
+/* --- pvsched_cgroups.c ------------------------------------------------ */
+
+#ifdef CONFIG_CGROUPS
+DECLARE_STATIC_KEY_FALSE(pvsched_uses_cgroups);
+
+void pvsched_cgroups_start(void);
+void pvsched_cgroups_stop(void);
+void pvsched_cgroups_forget_waiters(void);
+#else
+static inline void pvsched_cgroups_start(void) { }
+static inline void pvsched_cgroups_stop(void) { }
+static inline void pvsched_cgroups_forget_waiters(void) { }
+#endif
+
+/* Whether a cgroup is listed. The other functions are called only then. */
+static __always_inline bool pvsched_has_cgroups(void)
+{
+#ifdef CONFIG_CGROUPS
+	return static_branch_unlikely(&pvsched_uses_cgroups);
+#else
+	return false;
+#endif
+}
+
+u64 pvsched_word_by_cgroup(const struct task_struct *p, u64 word);
+void pvsched_cgroups_wakeup(const struct task_struct *p);
+u64 pvsched_cgroups_switch(const struct task_struct *next,
+			   const struct task_struct *prev, u64 intent, u64 waiting);
+u64 pvsched_cgroups_waiting(u64 waiting);
+
 /* --- pvsched_words.c -------------------------------------------------- */
 
 u64 pvsched_translate(const struct task_struct *p, u32 flags);
@@ -128,7 +183,7 @@ void pvsched_inherit_wakeup(unsigned int cpu, u64 woken);
 
 /* --- pvsched_hooks.c -------------------------------------------------- */
 
-int pvsched_hooks_register(struct device *dev, u64 features);
+int pvsched_hooks_register(u64 features);
 void pvsched_hooks_unregister(void);
 
 /* --- pvsched_sysfs.c -------------------------------------------------- */

@@ -65,12 +65,14 @@ static __always_inline bool pvsched_word_quickly(const struct task_struct *p,
 	return false;
 }
 
-static __always_inline u64 pvsched_waiting_of(const struct task_struct *p)
+/* @by_cgroup: a cgroup is listed, so the task alone does not tell its word. */
+static __always_inline u64 pvsched_waiting_of(bool by_cgroup,
+					      const struct task_struct *p)
 {
 	u64 word;
 
-	if (pvsched_word_quickly(p, READ_ONCE(p->prio), PVSCHED_WAITING_VALID,
-				 &word))
+	if (!by_cgroup && pvsched_word_quickly(p, READ_ONCE(p->prio),
+					       PVSCHED_WAITING_VALID, &word))
 		return word;
 	return pvsched_translate(p, PVSCHED_WAITING_VALID);
 }
@@ -84,7 +86,8 @@ static noinline u64 pvsched_intent_slowly(const struct task_struct *p,
 	return pvsched_translate_running(p, prev, irq_flags);
 }
 
-static __always_inline u64 pvsched_intent_of(const struct task_struct *p, s32 prio,
+static __always_inline u64 pvsched_intent_of(bool by_cgroup,
+					     const struct task_struct *p, s32 prio,
 					     const struct task_struct *prev,
 					     u32 irq_flags)
 {
@@ -93,7 +96,7 @@ static __always_inline u64 pvsched_intent_of(const struct task_struct *p, s32 pr
 	if (is_idle_task(p))
 		return pvsched_word(PVSCHED_POLICY_IDLE, 0, 0,
 				    PVSCHED_INTENT_IDLE | irq_flags);
-	if (pvsched_word_quickly(p, prio, irq_flags, &word))
+	if (!by_cgroup && pvsched_word_quickly(p, prio, irq_flags, &word))
 		return word;
 	return pvsched_intent_slowly(p, prev, irq_flags);
 }
@@ -129,15 +132,29 @@ static void pvsched_acknowledge(struct pvsched_record *record)
  * changes while the task runs (chrt, PI boost) shows at the next interrupt at
  * the latest. The same holds for a change between this load and store.
  */
-static void pvsched_change_flags(u32 clear, u32 set)
+static __always_inline void pvsched_change(bool by_cgroup, u32 clear, u32 set)
 {
 	__u64 *intent = &pvsched_own_record()->intent;
 	u32 flags = pvsched_word_flags(READ_ONCE(*intent)) &
 		    (PVSCHED_INTENT_HARDIRQ | PVSCHED_INTENT_SOFTIRQ);
 
 	pvsched_publish(intent,
-			pvsched_intent_of(current, READ_ONCE(current->prio), NULL,
+			pvsched_intent_of(by_cgroup, current,
+					  READ_ONCE(current->prio), NULL,
 					  (flags & ~clear) | set));
+}
+
+static noinline void pvsched_change_by_cgroup(u32 clear, u32 set)
+{
+	pvsched_change(true, clear, set);
+}
+
+static void pvsched_change_flags(u32 clear, u32 set)
+{
+	if (pvsched_has_cgroups())
+		pvsched_change_by_cgroup(clear, set);
+	else
+		pvsched_change(false, clear, set);
 }
 
 static void pvsched_hardirq_entry(void)
@@ -234,26 +251,26 @@ static __always_inline void pvsched_note_urgent(struct pvsched_record *record,
  * is throttled, which prev is then, and before fair tasks of lower nice: prev, or
  * others, which the word of a low task takes into account. Next may also be
  * housekeeping: it runs before tasks that count as more urgent, so what waited
- * before still waits.
+ * before still waits. Tasks of urgent cgroups that wait are noted one by one.
  */
-static void pvsched_on_sched_switch(void *data, bool preempt,
-				    struct task_struct *prev,
-				    struct task_struct *next,
-				    unsigned int prev_state)
+static __always_inline void pvsched_switch(bool by_cgroup, bool preempt,
+					   struct task_struct *prev, struct task_struct *next,
+					   unsigned int prev_state)
 {
 	struct pvsched_record *record = pvsched_own_record();
 	s32 prio = READ_ONCE(next->prio), prev_prio = READ_ONCE(prev->prio);
 	u64 before = READ_ONCE(record->intent);
-	u64 intent = pvsched_intent_of(next, prio, prev, 0);
+	u64 intent = pvsched_intent_of(by_cgroup, next, prio, prev, 0);
 	u64 waiting = 0;
 
-	if (prev_prio < PVSCHED_PRIO_FAIR)
+	if (prev_prio < PVSCHED_PRIO_FAIR ||
+	    (by_cgroup && pvsched_word_rt_prio(before)))
 		pvsched_note_urgent(record, prev, before);
 	/* An RT task leaves less urgent ones behind: the usual preemption. */
 	if (pvsched_has_rt_prio(intent, prio) && prev_prio >= prio)
 		goto publish;
 	if ((preempt || !prev_state) && !is_idle_task(prev)) {
-		waiting = pvsched_waiting_of(prev);
+		waiting = pvsched_waiting_of(by_cgroup, prev);
 		if (!pvsched_outranks(waiting, intent))
 			waiting = 0;
 	}
@@ -261,8 +278,31 @@ static void pvsched_on_sched_switch(void *data, bool preempt,
 		waiting = pvsched_raise_waiting(READ_ONCE(record->waiting),
 						waiting);
 publish:
+	if (by_cgroup)
+		waiting = pvsched_cgroups_switch(next, preempt || !prev_state ? prev : NULL,
+						 intent, waiting);
 	pvsched_publish_switch(record, before, intent, waiting);
 	pvsched_notice_grant(record);
+}
+
+/* With the arguments of the hook, so that the hook ends with a jump and saves no register. */
+static noinline void pvsched_switch_by_cgroup(void *data, bool preempt,
+					      struct task_struct *prev,
+					      struct task_struct *next,
+					      unsigned int prev_state)
+{
+	pvsched_switch(true, preempt, prev, next, prev_state);
+}
+
+static void pvsched_on_sched_switch(void *data, bool preempt,
+				    struct task_struct *prev,
+				    struct task_struct *next,
+				    unsigned int prev_state)
+{
+	if (pvsched_has_cgroups())
+		pvsched_switch_by_cgroup(data, preempt, prev, next, prev_state);
+	else
+		pvsched_switch(false, preempt, prev, next, prev_state);
 }
 
 /*
@@ -279,7 +319,7 @@ publish:
  * If p moves to another CPU before it runs, `waiting` stays too high here until
  * the next switch.
  */
-static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
+static __always_inline void pvsched_wakeup(bool by_cgroup, struct task_struct *p)
 {
 	struct pvsched_record *record;
 	u64 woken;
@@ -287,8 +327,10 @@ static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 	if (READ_ONCE(p->on_cpu))
 		return;
 
+	if (by_cgroup)
+		pvsched_cgroups_wakeup(p);
 	record = &pvsched_records[task_cpu(p)];
-	woken = pvsched_waiting_of(p);
+	woken = pvsched_waiting_of(by_cgroup, p);
 	if (pvsched_outranks(woken, READ_ONCE(record->intent)))
 		pvsched_publish(&record->waiting,
 				pvsched_raise_waiting(READ_ONCE(record->waiting),
@@ -297,15 +339,20 @@ static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
 		pvsched_inherit_wakeup(task_cpu(p), woken);
 }
 
-static struct pvsched_hook {
-	const char *name;
-	void *probe;
-	bool optional; /* x86 kernels have it depending on CONFIG_* */
-	u64 feature; /* the hook serves this feature only; 0: all */
-	bool threaded; /* a thread does this work, so no hook is needed */
-	struct tracepoint *tp;
-	bool registered;
-} pvsched_hooks[] = {
+static noinline void pvsched_wakeup_by_cgroup(void *data, struct task_struct *p)
+{
+	pvsched_wakeup(true, p);
+}
+
+static void pvsched_on_sched_wakeup(void *data, struct task_struct *p)
+{
+	if (pvsched_has_cgroups())
+		pvsched_wakeup_by_cgroup(data, p);
+	else
+		pvsched_wakeup(false, p);
+}
+
+static struct pvsched_hook pvsched_hot_path[] = {
 	{ "sched_switch", pvsched_on_sched_switch },
 	{ "sched_wakeup", pvsched_on_sched_wakeup },
 	{ "sched_wakeup_new", pvsched_on_sched_wakeup },
@@ -347,28 +394,15 @@ static void pvsched_check_types(void)
 	check_trace_callback_type_local_timer_exit(pvsched_on_ipi_exit);
 }
 
-static void pvsched_match_tracepoint(struct tracepoint *tp, void *data)
+static struct pvsched_hooks pvsched_hooks = {
+	pvsched_hot_path, ARRAY_SIZE(pvsched_hot_path)
+};
+
+/* A hook that is registered stays: it writes to the guest's memory alone. */
+int pvsched_hooks_register(u64 features)
 {
-	struct pvsched_hook *hook;
-
-	for (hook = pvsched_hooks;
-	     hook < pvsched_hooks + ARRAY_SIZE(pvsched_hooks); hook++) {
-		if (!strcmp(tp->name, hook->name))
-			hook->tp = tp;
-	}
-}
-
-/*
- * The tracepoints are not exported, so the module finds them by name. A hook
- * that is registered stays: it writes to the guest's memory alone.
- */
-int pvsched_hooks_register(struct device *dev, u64 features)
-{
-	struct pvsched_hook *hook;
-	int err;
-
 	pvsched_check_types();
-	for_each_kernel_tracepoint(pvsched_match_tracepoint, NULL);
+	pvsched_cgroups_forget_waiters();
 	if (features & PVSCHED_F_IRQ_TICKET)
 		static_branch_enable(&pvsched_acks);
 	else
@@ -377,45 +411,11 @@ int pvsched_hooks_register(struct device *dev, u64 features)
 		static_branch_enable(&pvsched_notes_urgent);
 	else
 		static_branch_disable(&pvsched_notes_urgent);
-
-	for (hook = pvsched_hooks;
-	     hook < pvsched_hooks + ARRAY_SIZE(pvsched_hooks); hook++) {
-		if (hook->registered || hook->threaded ||
-		    (hook->feature & ~features) ||
-		    (!hook->tp && hook->optional))
-			continue;
-		if (!hook->tp) {
-			dev_err(dev, "this kernel has no tracepoint %s; build it with CONFIG_TRACEPOINTS\n",
-				hook->name);
-			err = -ENODEV;
-			goto unregister;
-		}
-		err = tracepoint_probe_register(hook->tp, hook->probe, NULL);
-		if (err) {
-			dev_err(dev, "cannot register a probe on tracepoint %s: error %d\n",
-				hook->name, err);
-			goto unregister;
-		}
-		hook->registered = true;
-	}
-	return 0;
-
-unregister:
-	pvsched_hooks_unregister();
-	return err;
+	return pvsched_register_hooks(&pvsched_hooks, features);
 }
 
 /* After return no hook runs. */
 void pvsched_hooks_unregister(void)
 {
-	struct pvsched_hook *hook;
-
-	for (hook = pvsched_hooks;
-	     hook < pvsched_hooks + ARRAY_SIZE(pvsched_hooks); hook++) {
-		if (!hook->registered)
-			continue;
-		tracepoint_probe_unregister(hook->tp, hook->probe, NULL);
-		hook->registered = false;
-	}
-	tracepoint_synchronize_unregister();
+	pvsched_unregister_hooks(&pvsched_hooks);
 }

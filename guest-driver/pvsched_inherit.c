@@ -37,6 +37,8 @@ void pvsched_inherit_switch(const struct task_struct *next,
 	if (pvsched_is_queued(prev) && !is_idle_task(prev))
 		inheritance->behind =
 			pvsched_translate(prev, PVSCHED_WAITING_VALID);
+	if (pvsched_has_cgroups())
+		inheritance->behind = pvsched_cgroups_waiting(inheritance->behind);
 }
 
 /* A task of word @woken waits on @cpu, and the running task is as urgent. */

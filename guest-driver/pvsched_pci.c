@@ -115,7 +115,7 @@ static int pvsched_start(struct pvsched *pv)
 	pvsched_bar0_reset(pv);
 	status = pvsched_negotiate(pv);
 	err = status < 0 ? status :
-			   pvsched_hooks_register(&pv->pdev->dev, pv->features);
+			   pvsched_hooks_register(pv->features);
 	if (!err)
 		err = pvsched_vcpus_register(pv);
 	if (err) {
@@ -292,6 +292,7 @@ static int pvsched_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto free_records;
 	else
 		pvsched_log_version(pv);
+	pvsched_cgroups_start();
 	WRITE_ONCE(pv->is_paused, false);
 	pvsched_watch_start(pv);
 	register_random_vmfork_notifier(&pv->vmfork);
@@ -313,6 +314,7 @@ static void pvsched_remove(struct pci_dev *pdev)
 
 	unregister_random_vmfork_notifier(&pv->vmfork);
 	pvsched_pause(pv);
+	pvsched_cgroups_stop();
 	pvsched_records_free(pv);
 	kfree(pv->config);
 	destroy_workqueue(pv->wq);

@@ -42,8 +42,10 @@ u64 pvsched_translate(const struct task_struct *p, u32 flags)
 /* The word of @p at the effective priority @prio. */
 u64 pvsched_translate_at(const struct task_struct *p, s32 prio, u32 flags)
 {
-	return pvsched_word_of_any(p, prio, READ_ONCE(pvsched_urgent_kthreads),
-				   flags);
+	u64 word = pvsched_word_of_any(p, prio,
+				       READ_ONCE(pvsched_urgent_kthreads), flags);
+
+	return pvsched_has_cgroups() ? pvsched_word_by_cgroup(p, word) : word;
 }
 
 /* What a running task of @word counts as, on this CPU. */

@@ -149,6 +149,12 @@ spin() {
 }
 unspin() { lab-guest exec "$1" 'kill -9 $(cat /tmp/spin) && rm /tmp/spin' || fail "a busy loop had ended in guest $1"; }
 
+# mount_cgroups GUEST: the guest's cgroup v2 is at /tmp/cg.
+mount_cgroups() {
+  lab-guest exec "$1" '[ -e /tmp/cg/cgroup.procs ] || { mkdir -p /tmp/cg && mount -t cgroup2 none /tmp/cg; }' ||
+    fail "guest $1 has no cgroup v2"
+}
+
 # expect_clean_guest_log GUEST
 expect_clean_guest_log() {
   local problems
