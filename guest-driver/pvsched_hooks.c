@@ -101,18 +101,21 @@ static __always_inline u64 pvsched_intent_of(bool by_cgroup,
 	return pvsched_intent_slowly(p, prev, irq_flags);
 }
 
-/* In an interrupt or a switch. Without a tracer the host's line is not read. */
-static void pvsched_notice_grant(const struct pvsched_record *record)
+static noinline void pvsched_trace_grant(const struct pvsched_record *record)
 {
-	u64 grant;
+	u64 grant = READ_ONCE(record->grant);
 
-	if (!trace_pvsched_grant_enabled())
-		return;
-	grant = READ_ONCE(record->grant);
 	if (grant == __this_cpu_read(pvsched_grant_seen))
 		return;
 	__this_cpu_write(pvsched_grant_seen, grant);
 	trace_pvsched_grant(record->vcpu_id, grant);
+}
+
+/* In an interrupt or a switch. Without a tracer the host's line is not read. */
+static __always_inline void pvsched_notice_grant(const struct pvsched_record *record)
+{
+	if (trace_pvsched_grant_enabled())
+		pvsched_trace_grant(record);
 }
 
 /* In an interrupt, so no older ticket overwrites a newer one. */

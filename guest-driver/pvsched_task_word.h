@@ -112,12 +112,21 @@ static inline __u64 pvsched_unless_queued(__u64 word, int is_alone, __u32 turns)
  */
 static inline int pvsched_outranks(__u64 waiting, __u64 intent)
 {
+	__u32 waiting_prio = pvsched_word_rt_prio(waiting);
+	__u32 running_prio = pvsched_word_rt_prio(intent);
 	__u32 running = PVSCHED_URGENCY_NICE_0;
 
 	/* Most often both are at nice 0. */
 	if (!((waiting ^ intent) & PVSCHED_WORD_PRIORITY) ||
 	    !(pvsched_word_flags(waiting) & PVSCHED_WAITING_VALID))
 		return 0;
+	/* A real-time priority decides, but for DEADLINE, which has none. */
+	if (waiting_prio < running_prio &&
+	    pvsched_word_policy(waiting) != PVSCHED_POLICY_DEADLINE)
+		return 0;
+	if (waiting_prio > running_prio &&
+	    pvsched_word_policy(intent) != PVSCHED_POLICY_DEADLINE)
+		return 1;
 	if (!(pvsched_word_flags(intent) & PVSCHED_INTENT_IDLE))
 		running = pvsched_urgency(intent);
 	return pvsched_urgency(waiting) > running;

@@ -151,6 +151,23 @@ TEST(Outranks, OnlyAMoreUrgentTaskChangesTheDemand) {
   EXPECT_TRUE(pvsched_outranks(Waiting(rr8), Rt(PVSCHED_POLICY_RR, 7)));
 }
 
+TEST(Outranks, AllWordsAreComparedByTheirUrgency) {
+  std::vector<uint64_t> words = {pvsched_word(PVSCHED_POLICY_DEADLINE, 0, 0, 0)};
+  for (const uint32_t policy : {PVSCHED_POLICY_FIFO, PVSCHED_POLICY_RR}) {
+    for (const int prio : {1, 2, 98, 99}) words.push_back(Rt(policy, prio));
+  }
+  for (const uint32_t policy : {PVSCHED_POLICY_NORMAL, PVSCHED_POLICY_BATCH, PVSCHED_POLICY_IDLE}) {
+    for (const int nice : {-20, -1, 0, 1, 19}) words.push_back(Fair(policy, nice));
+  }
+  for (const uint64_t waiting : words) {
+    for (const uint64_t intent : words) {
+      EXPECT_EQ(pvsched_outranks(Waiting(waiting), intent) != 0,
+                pvsched_urgency(waiting) > pvsched_urgency(intent))
+          << std::hex << waiting << ", " << intent;
+    }
+  }
+}
+
 TEST(Outranks, NoWaitingTaskChangesNothing) {
   EXPECT_FALSE(pvsched_outranks(0, Fair(PVSCHED_POLICY_NORMAL, 19)));
   EXPECT_FALSE(pvsched_outranks(0, Fair(PVSCHED_POLICY_IDLE, 0)));
