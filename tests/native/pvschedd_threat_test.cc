@@ -305,12 +305,24 @@ TEST_F(PvscheddThreatTest, PreemptCountsWithoutARecordUseOneDescriptor) {
   EXPECT_EQ(OpenDescriptors(daemon_.pid()), before);
 }
 
-TEST_F(PvscheddThreatTest, ConnectionsAreClosedWhileThereIsNoDescriptor) {
-  rlim_t lowest_free = 0;
+// The lowest number that is no descriptor of the process.
+rlim_t LowestFree(pid_t pid) {
+  rlim_t fd = 0;
   while (std::filesystem::exists(std::filesystem::symlink_status(
-      "/proc/" + std::to_string(daemon_.pid()) + "/fd/" + std::to_string(lowest_free)))) {
-    ++lowest_free;
+      "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd)))) {
+    ++fd;
   }
+  return fd;
+}
+
+TEST_F(PvscheddThreatTest, ConnectionsAreClosedWhileThereIsNoDescriptor) {
+  // The connection by which the fixture saw that pvschedd runs ends later.
+  rlim_t lowest_free = 0;
+  ASSERT_TRUE(Eventually([&] {
+    lowest_free = LowestFree(daemon_.pid());
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    return LowestFree(daemon_.pid()) == lowest_free;
+  }));
   rlimit old;
   ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, nullptr, &old), 0);
   const rlimit none = {.rlim_cur = lowest_free, .rlim_max = old.rlim_max};
