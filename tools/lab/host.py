@@ -85,6 +85,9 @@ def _boot(disk, emulated, job, out, write, kept):
     folder = _job_folder()
     try:
         payload.write(job, folder / "payload.tar", kept)
+        if job.host_kernel:
+            shutil.copyfile(job.host_kernel.image, folder / machine.HOST_KERNEL)
+            (folder / machine.HOST_INITRAMFS).write_bytes(job.host_kernel.initramfs())
         (folder / "status").touch()
         with open(folder / "results.tar", "wb") as file:
             file.truncate(_RESULTS_BYTES)

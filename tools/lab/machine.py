@@ -9,6 +9,8 @@ import pathlib
 import struct
 import subprocess
 
+import host_kernels
+
 _KVM_GET_API_VERSION = 0xAE00
 _KVM_CREATE_VM = 0xAE01
 
@@ -87,6 +89,16 @@ def no_idle_states():
         yield True
 
 
+HOST_KERNEL, HOST_INITRAMFS = "vmlinux", "initramfs"  # in the job's folder, if the job has a kernel of its own
+
+
+def _kernel(image, job, append, folder):
+    if not job.host_kernel:
+        return ["-kernel", f"/images/{image.vmlinux.name}", "-append", append]
+    return ["-kernel", f"{folder}/{HOST_KERNEL}", "-initrd", f"{folder}/{HOST_INITRAMFS}",
+            "-append", f"{append} {host_kernels.OPTIONS}"]
+
+
 def qemu(program, image, emulated, job):
     """QEMU's command line in the build root, where /images and /run/lab-job are mounted."""
     append = (f"root=/dev/nvme0n1 rootwait rw init={image.init} console=ttyS0 "
@@ -99,7 +111,7 @@ def qemu(program, image, emulated, job):
     return [program, "-M", "q35,sata=off,smbus=off,vmport=off", *accelerator(emulated, job.is_counted),
             *job.topology.qemu(),
             "-nodefaults", "-display", "none", "-no-reboot", "-name", "pvsched-host",
-            "-kernel", f"/images/{image.vmlinux.name}", "-append", append,
+            *_kernel(image, job, append, folder),
             "-serial", f"file:{folder}/console.log",
             # Only one NVMe disk, so its name is fixed. The others are found by serial number.
             "-drive", f"file=/images/{image.disk.name},if=none,id=root,format=raw,snapshot=on",

@@ -4,7 +4,8 @@
 
 A test that needs another host than the default has a line in its header, such as
 "# topology: sockets=2,cores=2,threads=2,numa". Tests of one topology share their boots.
-"# guest-kernel: rt" gives the boot another kernel for guests (guest_kernels.py).
+"# host-kernel: rt" gives the host another kernel (host_kernels.py), "# guest-kernel: rt"
+gives the boot another kernel for guests (guest_kernels.py).
 """
 
 import collections
@@ -16,6 +17,7 @@ import re
 import build
 import guest_kernels
 import host
+import host_kernels
 import image
 import machine
 import payload
@@ -59,6 +61,16 @@ def topology_of(name):
         raise LabError(f"{NESTED}/{name}.sh: {error}") from error
 
 
+def host_kernel_of(name):
+    """The name of the kernel that a test's host boots instead of its own, or None."""
+    return host_kernels.named_in((NESTED / f"{name}.sh").read_text())
+
+
+def host_of(name):
+    """What tells the host that a test needs from others: its topology and its kernel."""
+    return topology_of(name), host_kernel_of(name)
+
+
 def guest_kernels_of(name):
     """The names of the kernels besides the host's own that a test's guests boot."""
     return guest_kernels.named_in((NESTED / f"{name}.sh").read_text())
@@ -69,10 +81,10 @@ def guest_kernels_of_all(tests):
     return sorted({kernel for name in tests for kernel in guest_kernels_of(name)})
 
 
-def boots(tests, seed=None, is_last=is_last_of_boot, needs=topology_of):
+def boots(tests, seed=None, is_last=is_last_of_boot, needs=host_of):
     """The tests of each boot in their order: by name, or shuffled by `seed`.
 
-    Tests do not depend on each other, but on the topology of their host. A boot ends after
+    Tests do not depend on each other, but on their host. A boot ends after
     a test that changes the host permanently. Such tests come last, so that there are few boots.
     """
     groups = {}
@@ -82,7 +94,7 @@ def boots(tests, seed=None, is_last=is_last_of_boot, needs=topology_of):
 
 
 def _boots_of_one(tests, seed, is_last):
-    """The boots for tests of one topology."""
+    """The boots for tests of one host."""
     shared = [t for t in tests if not is_last(t)]
     last = [t for t in tests if is_last(t)]
     if seed is not None:
@@ -126,7 +138,9 @@ def _made_kernels(tally, tests):
     for name in list(tests):
         try:
             made |= {kernel: guest_kernels.make(kernel) for kernel in guest_kernels_of(name)}
-        except guest_kernels.NoKernel as error:
+            if kernel := host_kernel_of(name):
+                host_kernels.make(kernel)
+        except (guest_kernels.NoKernel, host_kernels.NoKernel) as error:
             tests.remove(name)
             tally.add("skip", f"nested: {name}")
             print(f"skip {name}: {error}", flush=True)
@@ -190,11 +204,13 @@ class _Jobs:
         """The results of one host, (result, name) each, and the error that ended it, or None."""
         output, trouble = Output(), None
         environment = [f"{name}={os.environ[name]}" for name in _ENVIRONMENT if name in os.environ]
-        needed = topology_of(tests[0])
+        needed, kernel = host_of(tests[0])
         kernels = {name: self._kernels[name] for test in tests for name in guest_kernels_of(test)}
         job = payload.Job(["env", *environment, "run-tests", *tests], self._files, topology=needed,
-                          guest_kernels=tuple(kernels.values()))
-        with step(f"running {len(tests)} nested tests on {needed.title()}", prints=True):
+                          guest_kernels=tuple(kernels.values()),
+                          host_kernel=host_kernels.make(kernel) if kernel else None)
+        title = f"{needed.title()}, kernel {kernel}" if kernel else needed.title()
+        with step(f"running {len(tests)} nested tests on {title}", prints=True):
             try:
                 host.run(job, OUT / "nested", output, retries=0)
             except LabError as error:

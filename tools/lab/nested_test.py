@@ -8,6 +8,7 @@ import unittest
 from unittest import mock
 
 import guest_kernels
+import host_kernels
 import nested
 import suite
 import topology
@@ -81,6 +82,10 @@ class ScriptsTest(unittest.TestCase):
             lines = re.findall(r"^# topology.*$", (NESTED / f"{name}.sh").read_text(), re.M)
             self.assertEqual(lines, [f"# topology: {nested.topology_of(name)}"] if lines else [], name)
 
+    def test_host_kernel_in_the_header_is_found(self):
+        self.assertEqual(nested.host_of("host-preempt-rt"), (topology.DEFAULT, "rt"))
+        self.assertEqual(nested.host_of("scx-urgency"), (topology.DEFAULT, None))
+
     def test_bad_topology_names_the_script(self):
         with mock.patch.object(nested, "_TOPOLOGY", re.compile(r"^(#!)")), \
              self.assertRaisesRegex(LabError, "scx-numa.sh: '#!' is no part of a topology"):
@@ -94,14 +99,18 @@ class GuestKernelsTest(unittest.TestCase):
                 raise guest_kernels.NoKernel("the mirror has no guest kernel rt")
             return name.upper()
 
-        tests, tally, said = ["plain", "with-rt", "with-old"], suite.Tally(), io.StringIO()
-        needs = {"plain": [], "with-rt": ["rt"], "with-old": ["old"]}
+        tests, tally, said = ["plain", "with-rt", "with-old", "on-rt"], suite.Tally(), io.StringIO()
+        needs = {"plain": [], "with-rt": ["rt"], "with-old": ["old"], "on-rt": []}
+        no_host = mock.Mock(side_effect=host_kernels.NoKernel("the mirror has no host kernel rt"))
         with mock.patch.object(nested, "guest_kernels_of", needs.get), \
+             mock.patch.object(nested, "host_kernel_of", {"on-rt": "rt"}.get), \
+             mock.patch.object(host_kernels, "make", no_host), \
              mock.patch.object(guest_kernels, "make", make), contextlib.redirect_stdout(said):
             self.assertEqual(nested._made_kernels(tally, tests), {"old": "OLD"})
         self.assertEqual(tests, ["plain", "with-old"])
-        self.assertEqual((tally.skipped, tally.failed), (1, 0))
-        self.assertEqual(said.getvalue(), "skip with-rt: the mirror has no guest kernel rt\n")
+        self.assertEqual((tally.skipped, tally.failed), (2, 0))
+        self.assertEqual(said.getvalue(), "skip with-rt: the mirror has no guest kernel rt\n"
+                         "skip on-rt: the mirror has no host kernel rt\n")
 
 
 class AllKernelsTest(unittest.TestCase):

@@ -10,6 +10,7 @@ import tarfile
 import build
 import initramfs
 import roots
+from host_kernels import HostKernel
 from settings import BUILD, CASES, CHECKOUT, INSIDE, LabError
 from topology import DEFAULT as DEFAULT_TOPOLOGY, Topology
 
@@ -28,6 +29,7 @@ class Job:
     terminal: str = ""  # stty's settings for an interactive job
     topology: Topology = DEFAULT_TOPOLOGY
     guest_kernels: tuple = ()  # guest_kernels.GuestKernel, besides the host's own kernel
+    host_kernel: HostKernel = None  # instead of the kernel of the host's disk
     has_systemd: bool = False  # the host is image.system_image(), and pvsched's programs come from packages
     is_background: bool = False  # the emulator has the lowest priority: another host runs at the same time
     is_counted: bool = False  # the host's clock counts instructions: emulated, one CPU, far too slow for guests
