@@ -308,8 +308,8 @@ TEST_F(PvscheddThreatTest, PreemptCountsWithoutARecordUseOneDescriptor) {
 // The lowest number that is no descriptor of the process.
 rlim_t LowestFree(pid_t pid) {
   rlim_t fd = 0;
-  while (std::filesystem::exists(std::filesystem::symlink_status(
-      "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd)))) {
+  while (std::filesystem::exists(std::filesystem::symlink_status("/proc/" + std::to_string(pid) +
+                                                                 "/fd/" + std::to_string(fd)))) {
     ++fd;
   }
   return fd;

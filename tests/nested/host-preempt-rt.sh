@@ -36,7 +36,13 @@ echo "20000 100000" >$top/pvsched-quota/cpu.max || fail "cpu.max cannot be set"
 host_spin 0
 echo $hog >$top/pvsched-quota/cgroup.procs || fail "the busy loop does not move to the cgroup"
 sleep 1
+echo 1 >/proc/sys/kernel/bpf_stats_enabled
 share=$(cpu_shares 10 $hog)
+# Other work of a CPU that is not quite idle ends the throttling, too, though later.
+fired=$(bpftool -j prog show name pvs_bw_timer | jq '[.. | objects | .run_cnt // empty] | add // 0')
+echo 0 >/proc/sys/kernel/bpf_stats_enabled
+echo "pvschedd's timer fired $fired times in 10 s, with a period of 100 ms"
+[ "$fired" -ge 50 ] || fail "pvschedd's timer fired $fired times in 10 s"
 echo "share of a CPU with a quota of 20 %: $share %"
 [ "$share" -ge 12 ] && [ "$share" -le 30 ] || fail "the cgroup has $share % of a CPU, its quota is 20 %"
 scx_healthy
