@@ -12,6 +12,7 @@ import tempfile
 
 import btf
 import emulator
+import host_kernels
 import initramfs
 import kernel_packages
 import machine
@@ -96,8 +97,7 @@ def _console(files, top):
                "-smp", "2", "-m", "2G", "-nodefaults", "-display", "none", "-no-reboot",
                "-kernel", f"/kernel/{files.image.name}", "-initrd", "/run/lab-job/initramfs",
                "-append", "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic nowatchdog pci=lastbus=0 "
-               "cryptomgr.notests=1 mitigations=off nokaslr init_on_alloc=0 "
-               "setcpuid=constant_tsc",  # KVM of an RT kernel wants it, and emulated processors lack it
+               f"cryptomgr.notests=1 mitigations=off nokaslr init_on_alloc=0 {host_kernels.OPTIONS}",
                "-serial", "file:/run/lab-job/console"]
     argv = ["setpriv", "--pdeathsig", "KILL", *machine.IN_BACKGROUND, *roots.build_root().command(
         command, binds=((files.folder, "/kernel"), (top, "/run/lab-job")))]
