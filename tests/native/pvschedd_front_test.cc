@@ -311,7 +311,8 @@ TEST_F(PvscheddFrontTest, UserWhoseUnreadMessagesHangHasNoMoreProcesses) {
   ASSERT_EQ(alice.result(), "sent");
   EXPECT_TRUE(Eventually([&] { return ChildrenOf(front).size() >= 16; }));
   ExpectServed();
-  EXPECT_EQ(ChildrenOf(front).size(), 16u);
+  // Receivers of others may still end.
+  EXPECT_TRUE(Eventually([&] { return ChildrenOf(front).size() == 16; }));
   file_->Release();
   EXPECT_TRUE(Eventually([&] { return OpenFiles(front) <= files_before; }));
   EXPECT_TRUE(Eventually([&] { return ChildrenOf(front).empty(); }));
