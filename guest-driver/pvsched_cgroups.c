@@ -267,7 +267,7 @@ static const char *pvsched_explain_list(int err)
 	case -ERANGE:
 		return "a priority is not from 1 to 99";
 	case -ENAMETOOLONG:
-		return "a path is longer than " __stringify(PVSCHED_CGROUP_PATH_SIZE) " bytes";
+		return "a path has " __stringify(PVSCHED_CGROUP_PATH_SIZE) " bytes or more";
 	case -ENOSPC:
 		return "more cgroups than " __stringify(PVSCHED_CGROUPS_MAX);
 	case -ENOENT:
