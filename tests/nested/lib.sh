@@ -81,7 +81,16 @@ holdings() {
 # --- threads ----------------------------------------------------------------
 
 # params TID: scheduling class, nice value and RT priority, such as "TS 0 -" or "RR - 8".
-params() { awk -v tid="$1" '$1 == tid { print $2, $3, $4 }' <(ps -eL -o tid=,cls=,ni=,rtprio=); }
+params() {
+  local stat classes=(TS FF RR B "" IDL DLN)
+  read -r stat 2>/dev/null <"/proc/$1/stat" || return
+  # shellcheck disable=SC2086 # fields, from the third on
+  set -- ${stat##*) }
+  case ${39} in
+    1 | 2) echo "${classes[${39}]} - ${38}" ;;
+    *) echo "${classes[${39}]} ${17} -" ;;
+  esac
+}
 DEFAULT_PARAMS="TS 0 -"
 # has_params TID PARAMS: a condition for eventually.
 has_params() { [ "$(params "$1")" = "$2" ]; }
@@ -112,19 +121,26 @@ let_rt_tasks_keep_cpu() { limit_rt_tasks "$1" -1 0; }
 
 uptime_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
 
+# used_ns TID...: CPU time of each thread, a line each. No process starts, which takes long beside busy loops.
+used_ns() {
+  local tid ns _
+  for tid; do
+    read -r ns _ <"/proc/$tid/schedstat"
+    echo "$ns"
+  done
+}
+
 # cpu_shares SECONDS TID...: CPU time of each thread in this period, in % of one CPU, a
 # line each.
 cpu_shares() {
-  local seconds=$1 tid start elapsed before=()
+  local seconds=$1 i start elapsed before after
   shift
   start=$(uptime_ms)
-  for tid in "$@"; do before+=("$(cut -d' ' -f1 "/proc/$tid/schedstat")"); done
+  mapfile -t before < <(used_ns "$@")
   sleep "$seconds"
   elapsed=$(($(uptime_ms) - start))
-  for tid in "$@"; do
-    echo $((($(cut -d' ' -f1 "/proc/$tid/schedstat") - before[0]) / (elapsed * 10000)))
-    before=("${before[@]:1}")
-  done
+  mapfile -t after < <(used_ns "$@")
+  for i in "${!before[@]}"; do echo $(((after[i] - before[i]) / (elapsed * 10000))); done
 }
 
 # --- guests -----------------------------------------------------------------
