@@ -99,7 +99,7 @@ TEST_F(PolicyNativeTest, GrantShowsWhyTheVcpuDoesNotRun) {
   ASSERT_EQ(connection->Thread(0, (*vm)->tid(0)), 0);
   EXPECT_TRUE(Eventually([&] { return AllGrantFlags(**vm, 0) == PVSCHED_GRANT_HALTED; }));
   // The flag stays while a grant comes and ends, even during a sleep.
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 20; ++i) {
     (*vm)->SetIntent(0, i % 2 == 0 ? kUrgent : kOrdinary);
     const uint32_t boosted = i % 2 == 0 ? PVSCHED_GRANT_BOOSTED : 0;
     EXPECT_TRUE(
