@@ -28,7 +28,7 @@ boosts_of_rcu() {
   sleep 1.5 # boosts for interrupts before the change end
   before=$(boosts)
   lab-guest exec pair 'mkdir -p /tmp/mounted
-    for round in $(seq 30); do
+    for round in $(seq 10); do
       mount -t tmpfs tmpfs /tmp/mounted && umount /tmp/mounted || exit 1
     done' || fail "the guest does not mount a file system"
   echo $(($(boosts) - before))
