@@ -44,7 +44,7 @@ threads_restored 10 "after claim"
 
 for mode in random flip churn; do
   load_hostile $mode
-  sleep 5
+  sleep 3
   kill -0 "$(pvschedd_pid)" || fail "pvschedd ended in mode $mode"
   [ "$(lab-guest exec pair 'cat /sys/module/hostile/parameters/rounds')" -gt 0 ] || fail "mode $mode wrote nothing"
   unload_hostile
