@@ -18,20 +18,22 @@ mapfile -t offsets < <(jq '.types as $types |
   first($types[] | select(.kind == "STRUCT" and .name == $struct) | .members[] | select(.name == $member)) |
   .bits_offset / 8' "$OUT/kvm.btf")
 [ ${#offsets[@]} = 5 ] || fail "kvm's BTF lacks a member"
-address() { awk -v name="$1" '$3 == name { print "0x" $1; exit }' /proc/kallsyms; }
+symbols=$(grep -E ' (kvm_vcpu_wake_up|(__)?kvm_vcpu_kick)\s' /proc/kallsyms)
+address() { awk -v name="$1" '$3 == name { print "0x" $1; exit }' <<<"$symbols"; }
 apicv=${offsets[0]} irr_pending=${offsets[1]} regs=${offsets[2]} timer=$((offsets[3] + offsets[4]))
 wake_up=wake_up=$(address kvm_vcpu_wake_up)
 kick=kick=$(address __kvm_vcpu_kick)
 [ "$kick" != kick= ] || kick=kick=$(address kvm_vcpu_kick)
 
-stat_of() { pvschedctl --json stats | jq ".vcpus[] | select(.vm == \"pair\" and .vcpu == 1) | .$1"; }
+# Of vCPU 1: its boosts and its interrupts.
+counts() { pvschedctl --json stats | jq -r '.vcpus[] | select(.vm == "pair" and .vcpu == 1) | "\(.boosts) \(.interrupts)"'; }
 # preempt: an RT task takes CPU 1, so vCPU 1 stays preempted, and the rest of the guest stops. No
 # event comes then but what this test causes. A vCPU that was preempted in an interrupt may run again.
 preempt() {
   local try
   for try in 1 2 3 4 5; do
     host_spin 1 "-f 90"
-    eventually 5 "the busy loop is real-time" holds '[ "$(ps -o cls= -p $hog)" = " FF" ]'
+    eventually 5 "the busy loop is real-time" has_params $hog "FF - 90"
     sleep 0.1
     kill -STOP "$(lab-guest pid pair)"
     sleep 0.5 # inject-hold ends
@@ -48,12 +50,13 @@ release() {
 }
 # call WHAT BOOSTS TICKETS PARAMETER...: calls KVM's functions for vCPU 1.
 call() {
-  local what="$1 ($actuator)" boosts tickets
+  local what="$1 ($actuator)" boosts tickets before
   preempt
-  boosts=$(stat_of boosts) tickets=$(stat_of interrupts)
+  before=$(counts)
   insmod /lab/kvm_calls.ko "tid=$one" "regs=$regs" "${@:4}" || fail "kvm_calls.ko does not load"
   expect "the state of vCPU 1's thread" "$(cut -d' ' -f3 <<<"$(sed 's/(.*)/()/' "/proc/$one/stat")")" R
-  boosts=$(($(stat_of boosts) - boosts)) tickets=$(($(stat_of interrupts) - tickets))
+  read -r boosts tickets <<<"$(counts)"
+  boosts=$((boosts - ${before% *})) tickets=$((tickets - ${before#* }))
   release
   # Only now: rmmod waits for a thread that was preempted in a read section of RCU.
   rmmod kvm_calls || fail "kvm_calls.ko does not unload"
