@@ -36,12 +36,12 @@ print_state() {
 has_share() {
   local start used ticks elapsed share
   start=$(uptime_ms) used=$(used_ms) ticks=$(ticks)
-  for _ in {1..5}; do
-    sleep 6
+  for _ in {1..10}; do
+    sleep 3
     elapsed=$(($(uptime_ms) - start))
     share=$((($(used_ms) - used) * 100 / elapsed))
-    [ $share -lt "$1" ] || [ $share -gt "$2" ] || return 0
     echo "$share % of a CPU $3 in $elapsed ms, $(($(ticks) - ticks)) ticks"
+    [ $share -lt "$1" ] || [ $share -gt "$2" ] || return 0
   done
   print_state
   fail "the cgroup has $share % of a CPU $3, not $1 to $2 %"
