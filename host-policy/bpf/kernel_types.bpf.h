@@ -30,6 +30,10 @@ struct sched_info {
 struct cpumask {
 };
 
+struct bpf_cpumask {
+	struct cpumask cpumask;
+};
+
 /* Only with sched_ext. */
 struct sched_ext_entity {
 	__u32 weight;
@@ -57,6 +61,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	int nr_cpus_allowed;
 	unsigned short migration_disabled;
+	int rcu_read_lock_nesting; /* only with preemptible RCU */
 	const struct cpumask *cpus_ptr;
 	struct sched_entity se;
 	struct sched_ext_entity scx;

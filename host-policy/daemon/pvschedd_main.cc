@@ -181,7 +181,8 @@ absl::StatusOr<RunResult> Run(const ConfigSource& source, const Config& file,
                    ChooseActuator({.names = service.actuators,
                                    .policy_path = service.policy,
                                    .priority = service.agent_priority,
-                                   .scx_params = WithOptions(file, source).scx_params},
+                                   .scx = {.params = WithOptions(file, source).scx_params,
+                                           .small_cpus = service.small_cpus}},
                                   *baselines));
   Registry registry(loop, *chosen.bpf, *chosen.actuator, file.tunables, service.limits);
   RunningConfig running(source, file, registry);

@@ -23,6 +23,10 @@ const std::vector<ScxCounterInfo>& ScxCounterInfos() {
       {"boot_boosted", &pvs_scx_counts::boot_boosted, "wake-ups with a boot boost"},
       {"boot_refused", &pvs_scx_counts::boot_refused,
        "wake-ups without a boot boost, as the pool of its user or of the host was empty"},
+      {"upgraded", &pvs_scx_counts::upgraded,
+       "tasks moved to a faster CPU or to an idle core at the end of a slice"},
+      {"held", &pvs_scx_counts::held,
+       "times that a CPU idled for the urgent vCPU on its core's other CPU"},
   };
   return *infos;
 }

@@ -19,6 +19,7 @@
 #include "host-policy/daemon/actuators/actuator.h"
 #include "host-policy/daemon/actuators/selection.h"
 #include "host-policy/daemon/control_limits.h"
+#include "host-policy/loader/topology.h"
 
 namespace pvsched {
 namespace {
@@ -145,6 +146,13 @@ std::vector<ServiceKeyInfo> ActuatorKeys() {
                "a boosted vCPU could otherwise keep the thread from ending the boost.",
        .check = CheckInteger<1, 99>,
        .is_integer = true},
+      {.name = "small-cpus",
+       .type = "LIST|none|auto",
+       .default_value = kAutoSmallCpus,
+       .default_note = "",
+       .help = "CPUs that are slower than the host's other CPUs, such as 8-15, for actuator scx.\n"
+               "auto: the efficient cores of an Intel hybrid processor",
+       .check = CheckSmallCpus},
   };
 }
 
@@ -238,6 +246,7 @@ ServiceConfig ToServiceConfig(const ServiceKeys& keys) {
   }
   config.policy = text("policy");
   config.agent_priority = std::stoi(text("agent-priority"));
+  config.small_cpus = text("small-cpus");
   config.limits = {
       .max_user_vms = std::stoul(text("max-user-vms")),
       .max_user_vcpus = std::stoul(text("max-user-vcpus")),

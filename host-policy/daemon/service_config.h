@@ -52,6 +52,7 @@ struct ServiceConfig {
   std::string actuators;
   std::string policy;  // empty: the default policy
   int agent_priority = 0;
+  std::string small_cpus;
   ControlLimits limits;
 
   bool operator==(const ServiceConfig&) const = default;

@@ -104,12 +104,12 @@ void LoadWords(const pvs_vcpu& from, pvs_vcpu& to) {
 
 absl::StatusOr<std::unique_ptr<BpfObject>> BpfObject::Load(const std::string& policy_path,
                                                            ActuatorKind kind,
-                                                           const ScxParams& params) {
+                                                           const ScxSettings& scx) {
   if (absl::Status status = CheckHost(); !status.ok()) return status;
   CaptureLibbpfLog();
   std::unique_ptr<BpfObject> bpf(new BpfObject);
   bpf->actuator_kind_ = kind;
-  bpf->scx_params_ = params;
+  bpf->scx_settings_ = scx;
   if (absl::Status status = bpf->SetPolicy(policy_path); !status.ok()) return status;
   malloc_trim(0);  // loading takes several times the memory that pvschedd needs later
   return bpf;
@@ -136,7 +136,7 @@ absl::Status BpfObject::SetPolicy(const std::string& policy_path, const std::str
           absl::StrCat("cannot open the BPF programs:\n", TakeLibbpfLog()));
     }
     ASSIGN_OR_RETURN(missing_callbacks_,
-                     ChoosePrograms(*next.object, actuator_kind_, hook, scx_params_));
+                     ChoosePrograms(*next.object, actuator_kind_, hook, scx_settings_));
     error = Start(next);
     if (error != 0) {
       if (hook != nullptr) LogIfRefused(hook, error);

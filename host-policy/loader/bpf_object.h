@@ -38,10 +38,10 @@ class BpfObject {
 
   // Loads the policy of the BPF object `policy_path`, or the default one if it is empty.
   // The kind kKfunc needs the module pvsched_host, kScx what CheckScxSupport() checks; only
-  // kScx uses `params`. The error says what the host lacks.
+  // kScx uses `scx`. The error says what the host lacks.
   static absl::StatusOr<std::unique_ptr<BpfObject>> Load(const std::string& policy_path,
                                                          ActuatorKind kind = ActuatorKind::kAgent,
-                                                         const ScxParams& params = {});
+                                                         const ScxSettings& scx = {});
   BpfObject(const BpfObject&) = delete;
   BpfObject& operator=(const BpfObject&) = delete;
 
@@ -130,7 +130,7 @@ class BpfObject {
   int MapFd(const char* name) const;
 
   ActuatorKind actuator_kind_ = ActuatorKind::kAgent;
-  ScxParams scx_params_;
+  ScxSettings scx_settings_;
   std::string policy_path_;
   bool has_kick_hook_ = false;
   std::vector<std::string> missing_callbacks_;

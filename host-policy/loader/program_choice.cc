@@ -64,8 +64,7 @@ absl::Status ChooseBwTimer(const bpf_object& object, const utsname& host) {
 }
 
 absl::StatusOr<std::vector<std::string>> ChooseForScx(const bpf_object& object, bool has_kick_hook,
-                                                      const ScxParams& params,
-                                                      const utsname& host) {
+                                                      const ScxSettings& scx, const utsname& host) {
   bpf_map* scheduler = bpf_object__find_map_by_name(&object, kSchedulerMap);
   if (scheduler == nullptr) return absl::InternalError("the BPF object has no scheduler");
   bpf_map__set_autoattach(scheduler, false);
@@ -86,9 +85,9 @@ absl::StatusOr<std::vector<std::string>> ChooseForScx(const bpf_object& object, 
     RETURN_IF_ERROR(AddOpsFlags(*scheduler, *bpf_object__btf(&object), per_node));
     RETURN_IF_ERROR(SetInitialValue(object, "pvs_has_idle_nodes", 1));
   }
-  ASSIGN_OR_RETURN(const pvs_topology topology, ReadTopology("/sys"));
+  ASSIGN_OR_RETURN(const pvs_topology topology, ReadTopology("/sys", scx.small_cpus));
   RETURN_IF_ERROR(SetInitialBytes(object, "pvs_topology", std::as_bytes(std::span(&topology, 1))));
-  RETURN_IF_ERROR(ApplyScxParams(params, object));
+  RETURN_IF_ERROR(ApplyScxParams(scx.params, object));
   RETURN_IF_ERROR(ChooseBwTimer(object, host));
   return missing;
 }
@@ -99,7 +98,7 @@ bool IsPreemptRt(const std::string& version) { return absl::StrContains(version,
 
 absl::StatusOr<std::vector<std::string>> ChoosePrograms(const bpf_object& object, ActuatorKind kind,
                                                         const char* kick_hook,
-                                                        const ScxParams& params) {
+                                                        const ScxSettings& scx) {
   RETURN_IF_ERROR(SetInitialValue(object, "pvs_actuator", static_cast<int64_t>(kind)));
   utsname host;
   uname(&host);
@@ -114,7 +113,7 @@ absl::StatusOr<std::vector<std::string>> ChoosePrograms(const bpf_object& object
     }
     RETURN_IF_ERROR(SetAutoload(object, kSpinHook, true));
   }
-  if (kind == ActuatorKind::kScx) return ChooseForScx(object, kick_hook != nullptr, params, host);
+  if (kind == ActuatorKind::kScx) return ChooseForScx(object, kick_hook != nullptr, scx, host);
   // A kernel that allows programs at one function's entry allows them at the others'.
   for (const char* hook : kick_hook != nullptr ? kKvmSwitchHooks : kAnySwitchHooks) {
     RETURN_IF_ERROR(SetAutoload(object, hook, true));

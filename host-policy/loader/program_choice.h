@@ -43,11 +43,11 @@ inline constexpr char kBwTimerProgram[] = "pvs_bw_timer";
 bool IsPreemptRt(const std::string& version);
 
 // Selects the programs for the actuator and sets their constants, before the load.
-// `kick_hook` is one of kKickHooks; only kScx uses `params`. Returns the callbacks of the
+// `kick_hook` is one of kKickHooks; only kScx uses `scx`. Returns the callbacks of the
 // scheduler that this kernel lacks.
 absl::StatusOr<std::vector<std::string>> ChoosePrograms(const bpf_object& object, ActuatorKind kind,
                                                         const char* kick_hook,
-                                                        const ScxParams& params);
+                                                        const ScxSettings& scx);
 
 }  // namespace pvsched
 

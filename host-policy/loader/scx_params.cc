@@ -104,6 +104,9 @@ constexpr Row kRows[] = {
      "the frequency."},
     {"cpuperf-min", "percent", 0, 100,
      "The least performance that is asked of schedutil, in percent of a CPU's highest."},
+    {"urgent-sibling", "mode", 0, 2,
+     "What the other hardware thread of a core runs while an urgent vCPU is on the core: 0 any "
+     "task, 1 vCPUs of the same VM, 2 nothing."},
 };
 
 const Row* FindRow(absl::string_view name) {

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "host-policy/loader/topology.h"
 
 struct bpf_object;
 
@@ -29,6 +30,12 @@ const std::vector<ScxParamInfo>& ScxParamInfos();
 
 // Only the parameters that were set, by name.
 using ScxParams = std::map<std::string, int64_t>;
+
+// What an admin may set of the scheduler.
+struct ScxSettings {
+  ScxParams params;
+  std::string small_cpus = kAutoSmallCpus;  // as for ReadTopology()
+};
 
 // Adds a parameter; the error names the parameter and its bounds.
 absl::Status SetScxParam(ScxParams& params, absl::string_view name, absl::string_view text);

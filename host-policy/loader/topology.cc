@@ -17,6 +17,7 @@ namespace pvsched {
 namespace {
 
 constexpr int kMaxCacheIndex = 16;
+constexpr char kNoSmallCpus[] = "none";
 
 // Where a CPU is. LLC and core are named by their first CPU.
 struct Place {
@@ -94,7 +95,41 @@ void Extend(pvs_cpu_span& span, uint32_t position) {
   ++span.nr;
 }
 
+// Chains the CPUs of each core in a ring. `places` are in order, so a core's are neighbours.
+void LinkSiblings(const std::vector<Place>& places, pvs_topology& topology) {
+  for (size_t first = 0, end = 0; first < places.size(); first = end) {
+    end = first + 1;
+    while (end < places.size() && places[end].core == places[first].core) ++end;
+    for (size_t i = first; i < end; ++i) {
+      const size_t next = i + 1 < end ? i + 1 : first;
+      topology.sibling_of[places[i].cpu] = static_cast<uint16_t>(places[next].cpu);
+    }
+    if (end - first > 1) topology.has_smt = 1;
+  }
+}
+
+void MarkSmallCpus(const std::vector<uint32_t>& small, size_t nr_cpus, pvs_topology& topology) {
+  if (small.size() >= nr_cpus) return;
+  for (const uint32_t cpu : small) topology.is_small[cpu] = 1;
+  topology.nr_small = static_cast<uint32_t>(small.size());
+}
+
+std::vector<uint32_t> SmallCpus(const std::string& sysfs, const std::string& small_cpus) {
+  if (small_cpus != kAutoSmallCpus) return ParseIdList(small_cpus);
+  return ParseIdList(ReadLine(sysfs + "/devices/cpu_atom/cpus"));
+}
+
 }  // namespace
+
+absl::Status CheckSmallCpus(const std::string& text) {
+  if (text == kAutoSmallCpus || text == kNoSmallCpus) return absl::OkStatus();
+  if (text.find_first_not_of("0123456789,-") == std::string::npos && !ParseIdList(text).empty()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("needs a list of CPUs such as 8-15, ",
+                                                 kNoSmallCpus, " or ", kAutoSmallCpus, ", not '",
+                                                 text, "'"));
+}
 
 std::vector<uint32_t> ParseIdList(absl::string_view list) {
   std::vector<uint32_t> ids;
@@ -108,7 +143,7 @@ std::vector<uint32_t> ParseIdList(absl::string_view list) {
   return ids;
 }
 
-absl::StatusOr<pvs_topology> ReadTopology(const std::string& sysfs) {
+absl::StatusOr<pvs_topology> ReadTopology(const std::string& sysfs, const std::string& small_cpus) {
   ASSIGN_OR_RETURN(const std::vector<uint32_t> cpus,
                    Ids(sysfs + "/devices/system/cpu/possible", PVS_MAX_CPUS, "CPUs"));
   ASSIGN_OR_RETURN(const std::vector<uint32_t> nodes,
@@ -138,6 +173,8 @@ absl::StatusOr<pvs_topology> ReadTopology(const std::string& sysfs) {
     ++position;
     before = &place;
   }
+  LinkSiblings(places, topology);
+  MarkSmallCpus(SmallCpus(sysfs, small_cpus), cpus.size(), topology);
   return topology;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "host-policy/bpf/scx/intf.h"
@@ -19,15 +20,24 @@ namespace pvsched {
 // below PVS_MAX_CPUS.
 std::vector<uint32_t> ParseIdList(absl::string_view list);
 
+// ReadTopology() finds the small CPUs itself.
+inline constexpr char kAutoSmallCpus[] = "auto";
+
+// Whether `text` is a list of CPUs as ParseIdList() reads it, "none" or kAutoSmallCpus.
+absl::Status CheckSmallCpus(const std::string& text);
+
 // Reads the topology below `sysfs`, which is "/sys" on a host.
 //
 // - A node has the kernel's id. A host without nodes has node 0.
 // - An LLC is the cache of the highest level that sysfs shows for a CPU, within its node: a cache
 //   that nodes share counts once for each. Without caches, a node is one LLC.
+// - `small_cpus` lists the CPUs that are slower than the others. kAutoSmallCpus: as the kernel
+//   names the efficient cores of Intel's hybrid processors. If all CPUs are small, none is.
 // - An offline CPU shows neither; it counts to the node and LLC of the CPU before it.
 //
 // Fails if the host may have more CPUs, LLCs or nodes than the scheduler supports.
-absl::StatusOr<pvs_topology> ReadTopology(const std::string& sysfs);
+absl::StatusOr<pvs_topology> ReadTopology(const std::string& sysfs,
+                                          const std::string& small_cpus = kAutoSmallCpus);
 
 }  // namespace pvsched
 

@@ -109,6 +109,62 @@ TEST_F(TopologyTest, OfflineCpuCountsToTheLlcOfTheCpuBeforeIt) {
   EXPECT_EQ(topology->llc_of[3], topology->llc_of[2]);
 }
 
+TEST_F(TopologyTest, CpusOfOneCoreAreSiblings) {
+  Possible("0-5", "0");
+  for (const uint32_t cpu : {0, 4}) Cpu(cpu, "0,4", "0-5");
+  for (const uint32_t cpu : {1, 2, 5}) Cpu(cpu, "1,2,5", "0-5");
+  Cpu(3, "3", "0-5");
+  const absl::StatusOr<pvs_topology> topology = ReadTopology(sysfs_);
+  ASSERT_TRUE(topology.ok()) << topology.status();
+  EXPECT_EQ(topology->has_smt, 1);
+  EXPECT_EQ(topology->sibling_of[0], 4);
+  EXPECT_EQ(topology->sibling_of[4], 0);
+  EXPECT_EQ(topology->sibling_of[1], 2);
+  EXPECT_EQ(topology->sibling_of[2], 5);
+  EXPECT_EQ(topology->sibling_of[5], 1);
+  EXPECT_EQ(topology->sibling_of[3], 3);
+}
+
+TEST_F(TopologyTest, HostWithoutSmtHasNoSiblings) {
+  Possible("0-1", "0");
+  for (const uint32_t cpu : {0, 1}) Cpu(cpu, absl::StrCat(cpu), "0-1");
+  const absl::StatusOr<pvs_topology> topology = ReadTopology(sysfs_);
+  ASSERT_TRUE(topology.ok()) << topology.status();
+  EXPECT_EQ(topology->has_smt, 0);
+  EXPECT_EQ(topology->sibling_of[0], 0);
+  EXPECT_EQ(topology->sibling_of[1], 1);
+}
+
+TEST_F(TopologyTest, SmallCpusAreThoseOfTheListOrOfTheKernel) {
+  Possible("0-3", "0");
+  const auto small = [this](const std::string& list) {
+    const absl::StatusOr<pvs_topology> topology = ReadTopology(sysfs_, list);
+    EXPECT_TRUE(topology.ok()) << topology.status();
+    std::vector<int> ids;
+    for (int cpu = 0; cpu < 4; ++cpu) {
+      if (topology->is_small[cpu] != 0) ids.push_back(cpu);
+    }
+    EXPECT_EQ(topology->nr_small, ids.size());
+    return ids;
+  };
+  EXPECT_THAT(small("auto"), ElementsAre());
+  EXPECT_THAT(small("1,3"), ElementsAre(1, 3));
+  EXPECT_THAT(small("0-3"), ElementsAre()) << "no CPU is slower than the others";
+  Write("../cpu_atom/cpus", "2-3");
+  EXPECT_THAT(small("auto"), ElementsAre(2, 3));
+  EXPECT_THAT(small("none"), ElementsAre());
+  EXPECT_THAT(small("1"), ElementsAre(1));
+}
+
+TEST(CheckSmallCpus, TextThatIsNoListIsRefused) {
+  for (const char* text : {"auto", "none", "3", "0-3,8"}) {
+    EXPECT_TRUE(CheckSmallCpus(text).ok()) << text;
+  }
+  for (const char* text : {"", "some", "3-1", "-", "4096", "1;2"}) {
+    EXPECT_THAT(CheckSmallCpus(text).message(), HasSubstr("needs a list of CPUs")) << text;
+  }
+}
+
 TEST_F(TopologyTest, NodeAboveTheLimitIsRefused) {
   Possible("0-1", "0-64");
   EXPECT_THAT(ReadTopology(sysfs_).status().message(),

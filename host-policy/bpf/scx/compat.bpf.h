@@ -33,6 +33,7 @@ enum scx_dsq_iter_flags {
 };
 
 enum scx_pick_idle_cpu_flags {
+	SCX_PICK_IDLE_CORE = 1,
 	SCX_PICK_IDLE_IN_NODE = 2,
 };
 
@@ -142,9 +143,14 @@ extern void bpf_rcu_read_lock(void) __ksym __weak;
 extern void bpf_rcu_read_unlock(void) __ksym __weak;
 extern bool bpf_cpumask_intersects(const struct cpumask *a, const struct cpumask *b) __ksym __weak;
 extern bool bpf_cpumask_test_cpu(__u32 cpu, const struct cpumask *mask) __ksym __weak;
+extern struct bpf_cpumask *bpf_cpumask_create(void) __ksym __weak;
+extern void bpf_cpumask_release(struct bpf_cpumask *mask) __ksym __weak;
+extern void bpf_cpumask_set_cpu(__u32 cpu, struct bpf_cpumask *mask) __ksym __weak;
 extern const struct cpumask *scx_bpf_get_online_cpumask(void) __ksym __weak;
 extern const struct cpumask *scx_bpf_get_idle_cpumask(void) __ksym __weak;
 extern const struct cpumask *scx_bpf_get_idle_cpumask_node(int node) __ksym __weak;
+extern const struct cpumask *scx_bpf_get_idle_smtmask(void) __ksym __weak;
+extern const struct cpumask *scx_bpf_get_idle_smtmask_node(int node) __ksym __weak;
 extern void scx_bpf_put_idle_cpumask(const struct cpumask *mask) __ksym __weak;
 extern void scx_bpf_put_cpumask(const struct cpumask *mask) __ksym __weak;
 extern __s32 scx_bpf_create_dsq(__u64 dsq, __s32 node) __ksym __weak;
@@ -295,56 +301,6 @@ static __always_inline void kick_to_preempt(__s32 cpu)
 static __always_inline void kick_idle(__s32 cpu)
 {
 	scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
-}
-
-/* Whether the task may run on a CPU of the node that is idle. */
-static __always_inline bool has_idle_cpu(struct task_struct *p, __s32 node)
-{
-	const struct cpumask *idle = pvs_has_idle_nodes && bpf_ksym_exists(scx_bpf_get_idle_cpumask_node) ?
-					     scx_bpf_get_idle_cpumask_node(node) :
-					     scx_bpf_get_idle_cpumask();
-	bool is_any = bpf_cpumask_intersects(idle, p->cpus_ptr);
-
-	scx_bpf_put_idle_cpumask(idle);
-	return is_any;
-}
-
-/*
- * Claims an idle CPU of the node for the task: it no longer counts as idle. -1:
- * none. Kernels before 6.15 have one idle mask for all nodes.
- */
-static __always_inline __s32 claim_idle_cpu(struct task_struct *p, __s32 node)
-{
-	if (!p)
-		return -1;
-	if (pvs_has_idle_nodes && bpf_ksym_exists(scx_bpf_pick_idle_cpu_node))
-		return scx_bpf_pick_idle_cpu_node(p->cpus_ptr, node,
-						  PVS_SCX(scx_pick_idle_cpu_flags,
-							  SCX_PICK_IDLE_IN_NODE));
-	return scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
-}
-
-/*
- * The same with the kernel's order for a wake-up: the last CPU if its core is
- * idle, an idle core of its LLC, of its node; then its sibling, the LLC, the node.
- */
-static __always_inline __s32 claim_idle_cpu_near(struct task_struct *p, __s32 prev_cpu,
-						 __u64 wake_flags, bool is_in_node)
-{
-	bool is_idle = false;
-	__s32 cpu;
-
-	if (bpf_core_type_exists(struct scx_bpf_select_cpu_and_args)) {
-		struct scx_bpf_select_cpu_and_args args = {};
-
-		args.prev_cpu = prev_cpu;
-		args.wake_flags = wake_flags;
-		args.flags = is_in_node && pvs_has_idle_nodes ?
-				     PVS_SCX(scx_pick_idle_cpu_flags, SCX_PICK_IDLE_IN_NODE) : 0;
-		return __scx_bpf_select_cpu_and(p, p->cpus_ptr, &args);
-	}
-	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
-	return is_idle ? cpu : -1;
 }
 
 #endif /* PVSCHED_SCX_COMPAT_BPF_H */

@@ -6,6 +6,7 @@
 enum pvs_eligible {
 	PVS_ELIGIBLE_UP_TO_KEY, /* every task */
 	PVS_ELIGIBLE_COSCHED, /* a vCPU whose VM runs elsewhere; ends at other tasks */
+	PVS_ELIGIBLE_VM, /* a vCPU of the VM that own_vm names, whatever its key */
 };
 
 /* Whether a vCPU of the VM runs, besides the one that `own_vm` (VM + 1) counts. */
@@ -18,7 +19,7 @@ static __always_inline bool is_vm_running(__u32 vm, __u32 own_vm)
 
 /*
  * Consumes the first eligible task that may run on `cpu`, this CPU. The search
- * ends at a key later than `key_max`. `own_vm` is for co-scheduling.
+ * ends at a key later than `key_max`. `own_vm`, VM + 1, is for eligible vCPUs.
  */
 static __noinline bool consume_first(__s32 cpu, __u64 dsq, __u64 key_max,
 				     __u32 eligible, __u32 own_vm)
@@ -33,9 +34,13 @@ static __noinline bool consume_first(__s32 cpu, __u64 dsq, __u64 key_max,
 	bpf_iter_scx_dsq_new(&it, dsq, 0);
 	bpf_for(i, 0, max_scan) {
 		p = bpf_iter_scx_dsq_next(&it);
-		if (!p || pvs_before(key_max, p->scx.dsq_vtime))
+		if (!p || (eligible != PVS_ELIGIBLE_VM && pvs_before(key_max, p->scx.dsq_vtime)))
 			break;
-		if (eligible == PVS_ELIGIBLE_COSCHED) {
+		if (eligible == PVS_ELIGIBLE_VM) {
+			binding = vcpu_binding(p, task_ctx(p));
+			if (!binding || binding->vm + 1 != own_vm)
+				continue;
+		} else if (eligible == PVS_ELIGIBLE_COSCHED) {
 			binding = vcpu_binding(p, task_ctx(p));
 			if (!binding)
 				break;

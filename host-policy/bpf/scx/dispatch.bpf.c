@@ -54,7 +54,7 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	struct pvs_llc_ctx *llcc = llc_ctx(llc_of(cpu));
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
 	struct pvs_task_ctx *taskc = NULL;
-	bool is_critical = false;
+	bool is_critical = false, was_held = false;
 	__u32 urgency = 0;
 	__s32 yield_to;
 	__u64 grant;
@@ -75,6 +75,10 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	yield_to = cpuc->yield_to;
 	cpuc->yield_to = 0;
 	cpuc->shared_since = 0;
+	if (can_hold_cores()) {
+		was_held = cpuc->is_held;
+		cpuc->is_held = 0;
+	}
 	if (cpuc->pull_pid && dispatch_pulled(cpuc, cpu, urgency))
 		return;
 	if (cpuc->urgent_since && dispatch_starving(cpuc, cpu))
@@ -91,18 +95,26 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 			cpuc->counts.critical_kept++;
 		else
 			cpuc->counts.kept++;
-		set_slice(prev, is_critical ? pvs_param_critical_slice :
-					      pvs_param_urgent_slice);
+		if (!has_better_cpu(prev, cpu))
+			set_slice(prev, is_critical ? pvs_param_critical_slice :
+						      pvs_param_urgent_slice);
 		return;
 	}
+	if (is_held(cpuc, cpu, 0) && dispatch_held(cpuc, cpu, prev, taskc ? taskc->cosched_vm : 0))
+		return;
 	if (dispatch_ordinary(cpuc, llcc, cpu, prev, yield_to))
 		return;
 	if (prev) {
-		set_slice(prev, pvs_slice_for(pvs_nr_queued_avg_round(cpuc->nr_queued_avg)));
+		/* Without a slice, enqueue() gets it with SCX_ENQ_LAST. */
+		if (!has_better_cpu(prev, cpu))
+			set_slice(prev, pvs_slice_for(pvs_nr_queued_avg_round(cpuc->nr_queued_avg)));
 		return;
 	}
 	/* The CPU goes idle. */
 	cpuc->urgent_since = 0;
+	/* It idled already, so update_idle() does not count it. */
+	if (was_held)
+		set_idle(cpuc, cpu, true);
 	/* Re-enqueued tasks arrive after this callback returns. */
 	if (reenqueue_rt_preempted(0))
 		scx_bpf_kick_cpu(cpu, 0);

@@ -227,6 +227,12 @@ __s32 BPF_PROG(pvs_select_cpu, struct task_struct *p, __s32 prev_cpu,
 			queue_urgent(p, taskc, urgency_of(p, grant), 0);
 		return prev_cpu;
 	}
+	/* The other CPU of its core is held for a vCPU of its own VM. */
+	if (binding && can_hold_cores() && cpuc && PVS_LOAD(cpuc->is_held) &&
+	    !is_held(cpuc, prev_cpu, binding->vm + 1) && may_queue_at(p, prev_cpu)) {
+		dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_max, 0);
+		return prev_cpu;
+	}
 	if (any_cpu_idle(llc_of(prev_cpu)) || (is_new && pvs_topology.nr_nodes > 1)) {
 		cpu = claim_idle_cpu_near(p, prev_cpu, wake_flags, !is_new);
 		if (cpu >= 0) {
@@ -323,7 +329,7 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 {
 	struct pvs_task_ctx *taskc = task_ctx(p);
 	struct pvs_vcpu_binding *binding = vcpu_binding(p, taskc);
-	bool is_wakeup = taskc && !taskc->is_awake;
+	bool is_wakeup = taskc && !taskc->is_awake, is_last;
 	__u64 now = sched_now(), until, grant = 0;
 	__s32 cpu = task_cpu(p);
 	struct pvs_cpu_ctx *cpuc = cpu_ctx(cpu);
@@ -337,10 +343,13 @@ void BPF_PROG(pvs_enqueue, struct task_struct *p, __u64 enq_flags)
 		return;
 	}
 	/* SCX_ENQ_LAST: no other task wants the CPU. */
-	if (!taskc || enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST)) {
+	is_last = enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST);
+	if (is_last && enqueue_on_better_cpu(p, binding, cpu, enq_flags))
+		return;
+	if (!taskc || (is_last && !(cpuc && is_held(cpuc, cpu, 0)))) {
 		dsq_insert(p, PVS_DSQ_LOCAL, pvs_param_slice_min, enq_flags);
 		/* Older kernels do not reschedule by themselves. */
-		if (enq_flags & PVS_SCX(scx_enq_flags, SCX_ENQ_LAST))
+		if (is_last)
 			scx_bpf_kick_cpu(cpu, 0);
 		return;
 	}

@@ -33,9 +33,13 @@ struct pvs_topology {
 	struct pvs_cpu_span llcs[PVS_MAX_LLCS];
 	struct pvs_cpu_span nodes[PVS_MAX_NODES];
 	struct pvs_cpu_span node_llcs[PVS_MAX_NODES]; /* ranges of LLCs, not of `order` */
+	__u16 sibling_of[PVS_MAX_CPUS]; /* the next CPU of the same core; itself: there is none */
+	__u8 is_small[PVS_MAX_CPUS]; /* slower than the host's other CPUs */
 	__u32 nr_cpus;
 	__u32 nr_llcs;
 	__u32 nr_nodes;
+	__u32 nr_small;
+	__u32 has_smt; /* some core has several CPUs */
 	__u32 reserved;
 };
 
@@ -66,13 +70,15 @@ struct pvs_scx_counts {
 	__u64 stolen; /* tasks that this CPU took from another LLC's DSQ */
 	__u64 boot_boosted; /* wake-ups with the boot boost */
 	__u64 boot_refused; /* wake-ups without it, as the user's or the host's pool was empty */
+	__u64 upgraded; /* tasks moved to a faster CPU or a whole idle core at a slice end */
+	__u64 held; /* times that this CPU idled for the urgent vCPU on its core's other CPU */
 };
 
 /*
  * The context of a CPU, written under the lock of its run queue. Without that
  * lock other CPUs write the first group when they claim the CPU as a victim, and
- * pull_pid, steal_from and counts atomically. A lost update costs one late or one
- * needless reschedule.
+ * pull_pid, steal_from and counts atomically; a CPU that finds this one held sets
+ * is_held. A lost update costs one late or one needless reschedule.
  */
 struct pvs_cpu_ctx {
 	/* Other CPUs compare and claim these: one cache line. */
@@ -86,7 +92,10 @@ struct pvs_cpu_ctx {
 	__s32 pull_pid; /* a queued vCPU that became urgent; 0: none */
 	__u32 steal_from; /* 1 + the LLC to take a task from; 0: none */
 	__u64 rt_preempted_at; /* when RT preempted the task still on our local DSQ; 0: none */
-	__u64 reserved[2];
+	__u32 curr_vm; /* 1 + the VM whose vCPU runs; 0: none. Kept with urgent-sibling only */
+	__u32 is_held; /* idle for the urgent vCPU on its core's other CPU, which kicks it later */
+	__u32 holds_core; /* its urgent vCPU has the other CPU of its core held */
+	__u32 reserved;
 
 	__u64 urgent_since __attribute__((aligned(64))); /* start of the starvation guard's period; 0: none */
 	__u64 ordinary_ns; /* CPU time of ordinary tasks in that period */

@@ -115,6 +115,9 @@ void BPF_PROG(pvs_cpu_offline, __s32 cpu)
 	if (cpuc) {
 		set_idle(cpuc, cpu, false);
 		cpuc->is_offline = 1;
+		cpuc->curr_urgency = 0;
+		if (can_hold_cores())
+			update_hold(cpuc, cpu);
 	}
 	count_online_cpu(cpu, false);
 	/* No other CPU consumes a pinned task, and the hot-plug waits for it. */
@@ -155,6 +158,8 @@ static __always_inline void init_cpus(void)
 			break;
 		cpuc->is_rt_running = 0;
 		cpuc->is_idle = 0;
+		cpuc->is_held = 0;
+		cpuc->holds_core = 0;
 		cpuc->rt_preempted_at = 0;
 		cpuc->is_offline = !bpf_cpumask_test_cpu(i, online);
 		if (cpuc->is_offline)
@@ -173,6 +178,9 @@ __s32 BPF_PROG(pvs_init)
 	__u32 i;
 
 	init_cpus();
+	error = init_fast_cpus();
+	if (error)
+		return error;
 	bpf_for(i, 0, pvs_topology.nr_cpus) {
 		error = scx_bpf_create_dsq(PVS_CPU_DSQ(i), -1);
 		if (error)

@@ -59,6 +59,7 @@
 #include "host-policy/bpf/scx/boot_boost.bpf.c" /* the first CPU time of a VM */
 #include "host-policy/bpf/scx/account.bpf.c" /* charges CPU time */
 #include "host-policy/bpf/scx/consume.bpf.c" /* searches a DSQ for a task */
+#include "host-policy/bpf/scx/idle.bpf.c" /* the choice of an idle CPU, held CPUs */
 #include "host-policy/bpf/scx/bw_throttle.bpf.c" /* tasks over their cgroup's quota */
 #include "host-policy/bpf/scx/cosched.bpf.c" /* vCPUs of one VM at the same time */
 #include "host-policy/bpf/scx/rt_preempt.bpf.c" /* preemption by RT and DL tasks */
@@ -67,6 +68,7 @@
 #include "host-policy/bpf/awaited.bpf.c" /* vCPUs that wait for another one */
 #include "host-policy/bpf/scx/ordinary.bpf.c" /* the order of ordinary tasks */
 #include "host-policy/bpf/scx/starvation.bpf.c" /* the guard for ordinary tasks */
+#include "host-policy/bpf/scx/core.bpf.c" /* the other CPU of a core, faster CPUs */
 #include "host-policy/bpf/scx/cpuperf.bpf.c" /* CPU frequencies */
 #include "host-policy/bpf/scx/balance.bpf.c" /* LLCs, nodes, idle CPUs */
 #include "host-policy/bpf/scx/enqueue.bpf.c" /* select_cpu, enqueue */

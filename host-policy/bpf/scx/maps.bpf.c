@@ -100,6 +100,18 @@ struct {
 	__type(value, struct pvs_cgroup_ctx);
 } cgroup_ctxs SEC(".maps");
 
+/* The CPUs that are not small. */
+struct pvs_fast_cpus {
+	struct bpf_cpumask __kptr *mask;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pvs_fast_cpus);
+} fast_cpumask SEC(".maps");
+
 struct pvs_bw_timer {
 	struct bpf_timer timer;
 };

@@ -144,5 +144,12 @@ PVS_PARAM(__u64, pvs_param_cpuperf_interval, 10 * PVS_MS);
  * in percent of a CPU's highest. 100: each CPU always runs at its highest.
  */
 PVS_PARAM(__u32, pvs_param_cpuperf_min, 0);
+/*
+ * urgent-sibling: mode 0..2. What the other hardware thread of a core runs while an
+ * urgent vCPU is on the core: 0 any task, 1 vCPUs of the same VM, 2 nothing. Other
+ * urgent vCPUs, kernel threads of that CPU and the starvation guard's tasks run in
+ * any case.
+ */
+PVS_PARAM(__u32, pvs_param_urgent_sibling, 0);
 
 #endif /* PVSCHED_SCX_PARAMS_BPF_H */

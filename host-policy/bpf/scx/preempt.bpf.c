@@ -38,14 +38,19 @@ struct pvs_victim_search {
 	__s64 lead; /* the vCPU's deadline, relative to its virtual time */
 	__s64 latest; /* a task as urgent as the vCPU is a victim if its lead is later */
 	__u32 lowest; /* urgency of the best victim so far */
+	__u32 rank; /* its victim_rank() */
 	__s32 cpu; /* the best victim so far; -1: none */
 };
 
 /*
- * Urgencies that differ by less than this are equal in the choice among victims:
- * a vCPU does not leave its CPU for a small difference of nice values.
+ * The order of victims: urgencies that differ by less than 8 are equal, because a
+ * vCPU does not leave its CPU for a small difference of nice values. Among equals
+ * the small CPUs come last.
  */
-#define PVS_URGENCY_BAND(urgency) ((urgency) >> 3)
+static __always_inline __u32 victim_rank(__u32 urgency, __s32 cpu)
+{
+	return (urgency >> 3) * 2 + (pvs_topology.nr_small && is_small(cpu));
+}
 
 /*
  * Compares the CPUs of a span, beginning at position `from` of the order. Among
@@ -56,7 +61,7 @@ struct pvs_victim_search {
 static __noinline int search_span(struct pvs_victim_search *search, struct task_struct *p,
 				  __u32 first, __u32 nr, __u32 from)
 {
-	__u32 i, position, cpu, urgency, max_scan = nr;
+	__u32 i, position, cpu, urgency, rank, max_scan = nr;
 	struct pvs_cpu_ctx *cpuc;
 
 	if (!search)
@@ -72,16 +77,17 @@ static __noinline int search_span(struct pvs_victim_search *search, struct task_
 		if (!cpuc)
 			continue;
 		urgency = PVS_LOAD(cpuc->curr_urgency);
-		if (urgency > search->lowest || !is_preemptible(cpuc, search->now))
+		if (urgency > search->urgency || !is_preemptible(cpuc, search->now))
 			continue;
-		if (search->cpu >= 0 ?
-			    PVS_URGENCY_BAND(urgency) >= PVS_URGENCY_BAND(search->lowest) :
-			    urgency == search->lowest && (is_urgent(urgency) ||
-							  cpuc->curr_lead <= search->latest))
+		if (urgency == search->urgency &&
+		    (is_urgent(urgency) || cpuc->curr_lead <= search->latest))
 			continue;
-		if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+		rank = victim_rank(urgency, cpu);
+		if ((search->cpu >= 0 && rank >= search->rank) ||
+		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 			continue;
 		search->lowest = urgency;
+		search->rank = rank;
 		search->cpu = cpu;
 	}
 	return 0;

@@ -24,6 +24,8 @@ static __noinline int start_task(struct task_struct *p, struct pvs_cpu_ctx *cpuc
 		count_running_vcpu(taskc, binding);
 		uncount_waiting(taskc);
 		cpuc->curr_urgency = urgency_of(p, grant);
+		if (can_hold_cores())
+			cpuc->curr_vm = binding->vm + 1;
 	}
 	if (is_urgent(cpuc->curr_urgency) && !cpuc->urgent_since)
 		start_urgent_period(cpuc, sched_now());
@@ -50,8 +52,14 @@ void BPF_PROG(pvs_running, struct task_struct *p)
 	cpuc->is_rt_running = 0;
 	if (cpuc->is_idle)
 		set_idle(cpuc, cpu, false);
+	if (can_hold_cores()) {
+		cpuc->is_held = 0;
+		cpuc->curr_vm = 0;
+	}
 	if (PVS_LOAD(pvs_binds) || PVS_LOAD(pvs_quota_generation))
 		start_task(p, cpuc);
+	if (can_hold_cores())
+		update_hold(cpuc, cpu);
 	if (cpuc->rt_preempted_at)
 		end_rt_preemption(cpuc, cpu, cpuc->curr_urgency);
 }
@@ -99,6 +107,8 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 		old_grant = current_grant(binding);
 		urgency = urgency_of(p, update_grant(p, binding, PVS_TICK));
 		cpuc->curr_urgency = urgency;
+		if (can_hold_cores())
+			update_hold(cpuc, cpu);
 	}
 	if (has_quota(p, taskc) && charge_at_tick(p, taskc, binding, old_grant)) {
 		set_slice(p, 0);
@@ -110,13 +120,15 @@ void BPF_PROG(pvs_tick, struct task_struct *p)
 			start_urgent_period(cpuc, now);
 		if (claim_starvation_turn(cpuc, cpu, now))
 			set_slice(p, 0);
+		if (can_hold_cores())
+			tick_holder(cpuc, cpu, now);
 		return;
 	}
 	if (now < cpuc->guarded_until)
 		return;
-	/* Its boost has ended, or a vCPU is queued that is, or may be, more urgent. */
+	/* Its boost has ended, a vCPU is queued that is, or may be, more urgent, or the CPU is held. */
 	if (is_preempted || is_grant_urgent(old_grant) || cpuc->pull_pid ||
-	    has_urgent_queued(llc_of(cpu)))
+	    has_urgent_queued(llc_of(cpu)) || is_held(cpuc, cpu, taskc->cosched_vm))
 		set_slice(p, 0);
 }
 

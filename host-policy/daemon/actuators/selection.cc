@@ -25,7 +25,7 @@ std::vector<absl::string_view> Split(absl::string_view names) { return absl::Str
 
 absl::StatusOr<ChosenActuator> MakeScx(const ActuatorOptions& options) {
   RETURN_IF_ERROR(CheckScxSupport());
-  auto bpf = BpfObject::Load(options.policy_path, ActuatorKind::kScx, options.scx_params);
+  auto bpf = BpfObject::Load(options.policy_path, ActuatorKind::kScx, options.scx);
   if (!bpf.ok()) return bpf.status();
   for (const std::string& name : (*bpf)->missing_callbacks()) {
     LOG(WARNING) << "this kernel's sched_ext has no ops." << name << "()";

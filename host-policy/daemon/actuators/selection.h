@@ -33,7 +33,7 @@ struct ActuatorOptions {
   std::string names = kAutoActuators;
   std::string policy_path;  // as for BpfObject::Load()
   int priority = Actuator::kDefaultPriority;
-  ScxParams scx_params;  // of the actuator scx
+  ScxSettings scx;  // of the actuator scx
 };
 
 // The actuator that was chosen for this host, and the programs it works with.
