@@ -48,6 +48,34 @@ static __always_inline bool dispatch_ordinary(struct pvs_cpu_ctx *cpuc, struct p
 	return consume_ordinary(cpu, prev);
 }
 
+/* Lets prev continue, unless a better CPU is idle: without a slice, enqueue() moves it there. */
+static __always_inline void continue_prev(struct task_struct *prev, __s32 cpu, __u64 slice)
+{
+	if (!has_better_cpu(prev, cpu))
+		set_slice(prev, slice);
+}
+
+static __always_inline void continue_urgent(struct task_struct *prev, struct pvs_cpu_ctx *cpuc,
+					    __s32 cpu, bool is_critical)
+{
+	if (is_critical)
+		cpuc->counts.critical_kept++;
+	else
+		cpuc->counts.kept++;
+	continue_prev(prev, cpu, is_critical ? pvs_param_critical_slice : pvs_param_urgent_slice);
+}
+
+/* No task wants the CPU. `was_held`: it idled already, so update_idle() does not count it. */
+static __always_inline void go_idle(struct pvs_cpu_ctx *cpuc, __s32 cpu, bool was_held)
+{
+	cpuc->urgent_since = 0;
+	if (was_held)
+		set_idle(cpuc, cpu, true);
+	/* Re-enqueued tasks arrive after this callback returns. */
+	if (reenqueue_rt_preempted(0))
+		scx_bpf_kick_cpu(cpu, 0);
+}
+
 SEC("struct_ops/pvs_dispatch")
 void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 {
@@ -91,33 +119,18 @@ void BPF_PROG(pvs_dispatch, __s32 cpu, struct task_struct *prev)
 	    is_bw_throttled(taskc, bpf_ktime_get_ns())) {
 		prev = NULL;
 	} else if (prev && is_urgent(urgency) && !yield_to) {
-		if (is_critical)
-			cpuc->counts.critical_kept++;
-		else
-			cpuc->counts.kept++;
-		if (!has_better_cpu(prev, cpu))
-			set_slice(prev, is_critical ? pvs_param_critical_slice :
-						      pvs_param_urgent_slice);
+		continue_urgent(prev, cpuc, cpu, is_critical);
 		return;
 	}
 	if (is_held(cpuc, cpu, 0) && dispatch_held(cpuc, cpu, prev, taskc ? taskc->cosched_vm : 0))
 		return;
 	if (dispatch_ordinary(cpuc, llcc, cpu, prev, yield_to))
 		return;
-	if (prev) {
-		/* Without a slice, enqueue() gets it with SCX_ENQ_LAST. */
-		if (!has_better_cpu(prev, cpu))
-			set_slice(prev, pvs_slice_for(pvs_nr_queued_avg_round(cpuc->nr_queued_avg)));
-		return;
-	}
-	/* The CPU goes idle. */
-	cpuc->urgent_since = 0;
-	/* It idled already, so update_idle() does not count it. */
-	if (was_held)
-		set_idle(cpuc, cpu, true);
-	/* Re-enqueued tasks arrive after this callback returns. */
-	if (reenqueue_rt_preempted(0))
-		scx_bpf_kick_cpu(cpu, 0);
+	if (prev)
+		continue_prev(prev, cpu,
+			      pvs_slice_for(pvs_nr_queued_avg_round(cpuc->nr_queued_avg)));
+	else
+		go_idle(cpuc, cpu, was_held);
 }
 
 /*

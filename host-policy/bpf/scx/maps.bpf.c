@@ -102,7 +102,7 @@ struct {
 
 /* The CPUs that are not small. */
 struct pvs_fast_cpus {
-	struct bpf_cpumask __kptr *mask;
+	__kptr struct bpf_cpumask *mask;
 };
 
 struct {
