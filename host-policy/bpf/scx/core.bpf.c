@@ -47,7 +47,7 @@ static __noinline __s32 claim_better_cpu(struct task_struct *p, __s32 cpu)
 	const struct cpumask *fast = fast_cpus();
 	__s32 better;
 
-	if (fast && is_small(cpu) && bpf_core_type_exists(struct scx_bpf_select_cpu_and_args)) {
+	if (fast && is_small(cpu)) {
 		better = pick_idle_cpu_of(p, cpu, 0, true, fast);
 		if (better >= 0 && !is_claim_held(better))
 			return better;

@@ -49,13 +49,14 @@ static __always_inline bool is_held(const struct pvs_cpu_ctx *cpuc, __s32 cpu, _
 	return !pvs_before(sched_now(), cpuc->guarded_until);
 }
 
-/* CPUs that are not small. Only on hosts with small CPUs. */
+/* CPUs that are not small. NULL without small CPUs, and where the kernel cannot search them. */
 static __always_inline const struct cpumask *fast_cpus(void)
 {
 	struct pvs_fast_cpus *fast;
 	__u32 key = 0;
 
-	if (!pvs_topology.nr_small)
+	if (!pvs_topology.nr_small ||
+	    !bpf_core_type_exists(struct scx_bpf_select_cpu_and_args))
 		return NULL;
 	fast = bpf_map_lookup_elem(&fast_cpumask, &key);
 	return fast ? (const struct cpumask *)fast->mask : NULL;
