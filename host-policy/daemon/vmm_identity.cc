@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 
+#include <cstring>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -33,7 +34,9 @@ absl::StatusOr<VmmIdentity> IdentifyVmm(PassedFd passed) {
       return absl::InvalidArgumentError("HELLO carries neither a vfio-user socket nor a pidfd");
     default:
       if (note.code == 0) return NoPidfd();
-      return absl::Status(static_cast<absl::StatusCode>(note.code), note.text);
+      // A front process that was taken over may write a text without an end.
+      return absl::Status(static_cast<absl::StatusCode>(note.code),
+                          absl::string_view(note.text, strnlen(note.text, sizeof(note.text))));
   }
 }
 
