@@ -47,7 +47,13 @@ def cmake(root, folder="build", options=(), targets=()):
         _cmake(root, folder, options, targets)
 
 
-def _cmake(root, folder, options, targets):
+def cmake_beside(root, folder, options, targets, prefix):
+    """The same beside a build of another folder. `prefix`: the start of each command line."""
+    with exclusive(_LOCK.with_name(f"{folder.replace('/', '-')}.lock")):
+        _cmake(root, folder, options, targets, prefix)
+
+
+def _cmake(root, folder, options, targets, prefix=()):
     cache = CHECKOUT / folder / "CMakeCache.txt"
     kept = cache.read_text() if cache.exists() else ""
     if kept and "CMAKE_HOME_DIRECTORY:INTERNAL=/src\n" not in kept:
@@ -56,7 +62,7 @@ def _cmake(root, folder, options, targets):
     if not is_configured(kept, options):
         configure(root, folder, options)
     logged(root, f"compiling {' '.join(targets) or folder}",
-           ["cmake", "--build", folder, *(["--target", *targets] if targets else [])])
+           [*prefix, "cmake", "--build", folder, *(["--target", *targets] if targets else [])])
 
 
 def is_configured(kept, options):

@@ -9,7 +9,7 @@ import subprocess
 
 from settings import LabError, UsageError
 
-_DATA = re.compile(r"\.(?:json|csv|svg|png|lock)$|^benchmarks/results/|^LICENSES/")
+_DATA = re.compile(r"\.(?:json|csv|svg|png|lock)$|^benchmarks/results/|^tests/fuzz/corpus/|^LICENSES/")
 
 
 class Tree:

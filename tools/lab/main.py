@@ -17,6 +17,7 @@ import check
 import coverage
 import demo
 import doctor
+import fuzz
 import guest_kernels
 import host
 import kernels
@@ -265,6 +266,13 @@ def _add_coverage(verb):
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _add_fuzz(verb):
+    sub = verb("fuzz", fuzz.main, "look for inputs that break pvsched's parsers, sessions and policy, by libFuzzer")
+    sub.description, sub.epilog = fuzz.HELP, fuzz.epilog()
+    sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    fuzz.add_options(sub)
+
+
 def _add_kernels(verb):
     sub = verb("kernels", kernels.main, kernels.HELP.partition("\n")[0])
     sub.description, sub.epilog = kernels.HELP, kernels.EPILOG
@@ -273,7 +281,7 @@ def _add_kernels(verb):
 
 
 _VERBS = (_add_build, _add_chroot, _add_check, _add_coverage, _add_demo, _add_bench, _add_test, _add_package,
-          _add_kernels, _add_exec, _add_shell, _add_doctor, _add_clean)
+          _add_fuzz, _add_kernels, _add_exec, _add_shell, _add_doctor, _add_clean)
 
 
 def _parser():

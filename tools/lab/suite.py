@@ -18,6 +18,7 @@ import build
 import check
 import check_tree
 import driver_cost
+import fuzz
 import kernels
 import nested
 import package
@@ -83,7 +84,7 @@ class Seconds:
 
 
 class Background:
-    """Tests whose results do not depend on the machine's load: counts of instructions, and loads on another kernel.
+    """Tests whose results do not depend on the machine's load: counts of instructions, loads on another kernel, fuzzing.
 
     They take one CPU's time that the programs of other tests leave. A lab that ends early does not wait for them.
     """
@@ -165,6 +166,8 @@ def _background(tiers, pattern, root):
         tests[f"nested: {_SWITCH_COST}"] = lambda: switch_cost.check(root if _needs_all(tiers) else None)
     if "nested" in tiers and fnmatch.fnmatch(_KERNELS, pattern):
         tests |= kernels.tests()
+    if "unit" in tiers:
+        tests |= fuzz.tests(root)
     return Background(tests)
 
 

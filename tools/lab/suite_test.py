@@ -88,6 +88,7 @@ class RunTest(unittest.TestCase):
                 "suite._own_tests": note("lab"), "suite._ctest": lambda _root, folder, tier, _tally: ran.append(f"{tier} {folder}"),
                 "driver_cost.check": note("driver's cost"), "switch_cost.check": note("switch-cost"),
                 "nested.run": note("nested"), "kernels.tests": lambda: {"kernels": note("kernels")},
+                "fuzz.tests": lambda _root: {"fuzz": note("fuzz")},
                 "package.make": note("packages", (None, [])), "package.checks": note("package checks", []),
                 "system.Steps.__init__": note("system"), "system.Steps.try_in_background": note("background"),
                 "system.Steps.finish": note("finish"),
@@ -108,15 +109,15 @@ class RunTest(unittest.TestCase):
         status, ran, said = self.run_suite(suite.TIERS, "*")
         self.assertEqual(status, 0)
         for name in ("unit build", "native build", "unit build/address-undefined", "native build/thread", "lab",
-                     "driver's cost", "switch-cost", "nested", "kernels", "package checks", "system", "finish"):
+                     "driver's cost", "switch-cost", "fuzz", "nested", "kernels", "package checks", "system", "finish"):
             self.assertIn(name, ran)
         self.assertRegex(said, r"\nseconds: build root 0, check 0, build 0, roots 0, lab 0, build address.undefined 0, .*, system 0, all 0\n"
-                               r"6 passed, 0 failed, 0 skipped\n$")
+                               r"7 passed, 0 failed, 0 skipped\n$")
 
     def test_nothing_else_runs_beside_the_tests_on_the_host(self):
         _, ran, _ = self.run_suite(suite.TIERS, "*")
         self.assertLess(ran.index("ahead"), ran.index("native build"))
-        for test in ("driver's cost", "switch-cost", "kernels", "package checks"):
+        for test in ("driver's cost", "switch-cost", "kernels", "fuzz", "package checks"):
             self.assertLess(ran.index(test), ran.index("nested"))
 
     def test_system_tests_begin_beside_the_nested_ones_or_alone(self):
