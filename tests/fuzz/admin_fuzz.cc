@@ -65,19 +65,19 @@ void CheckSaved(const RunningConfig& config) {
 }  // namespace pvsched
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace pvsched;
-  EventLoop loop;
-  Registry registry = MakeFakeRegistry(loop);
-  AddFakeVm(registry, 1, 1000, "web");
-  AddFakeVm(registry, 2, 0, "db");
-  RunningConfig config({}, {}, registry);
-  AdminTunables tunables(registry, config);
+  pvsched::EventLoop loop;
+  pvsched::Registry registry = pvsched::MakeFakeRegistry(loop);
+  pvsched::AddFakeVm(registry, 1, 1000, "web");
+  pvsched::AddFakeVm(registry, 2, 0, "db");
+  pvsched::RunningConfig config({}, {}, registry);
+  pvsched::AdminTunables tunables(registry, config);
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     if (line.empty()) continue;
     const size_t digit = static_cast<uint8_t>(line[0] - '0');
-    Call(tunables, kMethods[digit % kMethods.size()], std::string(line.substr(1)));
+    pvsched::Call(tunables, pvsched::kMethods[digit % pvsched::kMethods.size()],
+                  std::string(line.substr(1)));
   }
-  CheckSaved(config);
+  pvsched::CheckSaved(config);
   return 0;
 }

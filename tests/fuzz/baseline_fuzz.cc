@@ -46,7 +46,7 @@ sched_attr TakeAttr(FuzzInput& input) {
   sched_attr attr = {};
   attr.size = sizeof(attr);
   attr.sched_policy = input.Take<uint8_t>() % 8;
-  attr.sched_nice = input.Take<int8_t>();
+  attr.sched_nice = static_cast<int32_t>(input.InRange(0, 39)) - 20;
   attr.sched_priority = input.Take<uint8_t>();
   attr.sched_flags = input.Take<uint8_t>();
   attr.sched_runtime = input.Take<uint8_t>();
@@ -82,7 +82,10 @@ void Restore(BaselineStore& store, const std::optional<Entry>& first) {
   for (uint32_t slot = 0; slot < PVS_MAX_VCPUS; ++slot) {
     Require(store.entry(slot).tid == 0 || thread.is_refused, "an entry is freed");
   }
-  if (thread.sets == 1 && first && first->tid == getpid()) {
+  if (thread.sets != 0 && first) {
+    Require(first->start_time == OwnStartTime(),
+            "a thread that has the tid of another one keeps its parameters");
+    Require(first->is_applied != 0, "a thread without a boost keeps its parameters");
     Require(memcmp(&thread.params, &first->baseline, sizeof(sched_attr)) == 0,
             "a thread gets its baseline");
   }

@@ -111,7 +111,7 @@ void Clients::Send(int fd) {
   packet.note.kind = static_cast<PassedKind>(kind % 8);
   if ((kind & 8) != 0) {
     packet.note.uid = input_.Take<uint16_t>();
-    packet.note.code = input_.Take<int8_t>();
+    packet.note.code = input_.Take<int16_t>();
     const FuzzInput::Bytes text = input_.Take(input_.InRange(0, sizeof(packet.note.text)));
     std::ranges::copy(text, packet.note.text);
   }
@@ -129,7 +129,7 @@ void Clients::FillMessage(Packet& packet) {
   message.offset = (flags & 4) != 0 ? input_.Take<uint64_t>() : 0;
   message.mask = input_.Take<uint8_t>();
   message.features = flags;
-  message.tid = input_.Take<int8_t>();
+  message.tid = input_.Take<int16_t>();
   message.seq = flags;
   const FuzzInput::Bytes text = input_.Take(input_.InRange(0, sizeof(message.text)));
   std::ranges::copy(text, message.text);
