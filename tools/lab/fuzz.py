@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import os
 import re
+import shutil
 import subprocess
 
 import build
@@ -52,6 +53,7 @@ _SOURCES = CHECKOUT / "tests" / "fuzz"
 _ALL = "all"
 _SECONDS = 60
 _TEST_SECONDS = 10
+_TEST_CORPUS = "test-corpus"
 _CALL_MAX_S = 60  # a call that takes longer is a failure; at nice 19 one may wait for a CPU
 _FAILURE = re.compile(r"property broken: .*|\S+ runtime error: .*|ERROR: \w+Sanitizer: .*|ERROR: libFuzzer: .*")
 
@@ -124,25 +126,32 @@ def tests(root):
 
 
 def _test(root, name):
+    """Begins with the seeds, so that the cost does not grow with what earlier runs kept."""
     _build(root)
     with step(f"fuzzing {name}"):
-        return run(root, name, _TEST_SECONDS).text(_TEST_SECONDS)
+        shutil.rmtree(OUT / "fuzz" / name / _TEST_CORPUS, ignore_errors=True)
+        return run(root, name, _TEST_SECONDS, _TEST_CORPUS).text(_TEST_SECONDS)
 
 
 def _build(root):
     build.cmake_beside(root, FOLDER, _OPTIONS, ["fuzz_targets"], machine.IN_BACKGROUND)
 
 
-def run(root, name, seconds):
-    """Runs a target, built before. Returns its Counts; raises LabError if it fails."""
+def run(root, name, seconds, kept="corpus"):
+    """Runs a target, built before, and puts new inputs into the folder `kept`.
+
+    Returns its Counts; raises LabError if it fails.
+    """
     folder = OUT / "fuzz" / name
-    (folder / "corpus").mkdir(parents=True, exist_ok=True)
+    (folder / kept).mkdir(parents=True, exist_ok=True)
     seeds = _SOURCES / "corpus" / name
     inside = folder.relative_to(CHECKOUT)
+    # libFuzzer writes into the first one only.
+    corpora = [inside / kept, *([seeds.relative_to(CHECKOUT)] if seeds.is_dir() else [])]
     log = folder / "log"
     command = [*machine.IN_BACKGROUND, "env", "UBSAN_OPTIONS=print_stacktrace=1", f"{FOLDER}/bin/fuzz_{name}",
                f"-max_total_time={seconds}", f"-timeout={_CALL_MAX_S}", "-print_final_stats=1", f"-artifact_prefix={inside}/",
-               f"{inside}/corpus", *([str(seeds.relative_to(CHECKOUT))] if seeds.is_dir() else [])]
+               *map(str, corpora)]
     with open(log, "w", encoding="utf-8") as file:
         done = root.run(["setpriv", "--pdeathsig", "TERM", *command], stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     said = log.read_text(errors="replace")

@@ -129,6 +129,24 @@ class RunTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("fail one: property broken: tunables survive\n", said)
 
+    def test_test_begins_with_the_seeds(self):
+        with tempfile.TemporaryDirectory() as folder:
+            top, ran = pathlib.Path(folder), []
+
+            def run(command, stdout, **_):
+                ran.append((command[-2:], list((top / command[-2]).iterdir())))
+                stdout.write(_PASSED)
+                return types.SimpleNamespace(returncode=0)
+
+            with (mock.patch("fuzz.CHECKOUT", top), mock.patch("fuzz.OUT", top / "build/lab"),
+                  mock.patch("fuzz._SOURCES", self.sources(top)), mock.patch("fuzz.build.cmake_beside"),
+                  contextlib.redirect_stderr(io.StringIO())):
+                test = fuzz.tests(types.SimpleNamespace(run=run))["fuzz: one"]
+                test()
+                (top / "build/lab/fuzz/one/test-corpus/0123").touch()
+                test()
+        self.assertEqual(ran, 2 * [(["build/lab/fuzz/one/test-corpus", "tests/fuzz/corpus/one"], [])])
+
     def test_wrong_words_are_wrong_usage(self):
         for words in (["three"], ["one", "0"], ["one", "1.5"], ["one", "x"]):
             with self.assertRaises(UsageError):
