@@ -122,11 +122,13 @@ absl::Status SetDeviceSocketGroup(const ServiceConfig& service) {
   return absl::OkStatus();
 }
 
+// The admin socket comes last: where it answers, the other sockets are there.
 absl::Status ListenForAdmins(AdminServer& admin, const ServiceConfig& service) {
-  RETURN_IF_ERROR(admin.Listen(service.admin_socket));
   RETURN_IF_ERROR(admin.ListenForReaders(service.read_socket));
-  if (service.read_socket_group.empty()) return absl::OkStatus();
-  return SetGroup(service.read_socket, FindGroup(service.read_socket_group));
+  if (!service.read_socket_group.empty()) {
+    RETURN_IF_ERROR(SetGroup(service.read_socket, FindGroup(service.read_socket_group)));
+  }
+  return admin.Listen(service.admin_socket);
 }
 
 void Reload(RunningConfig& config) {
