@@ -192,16 +192,16 @@ void BPF_PROG(pvs_update_idle, __s32 cpu, bool is_idle)
 
 	if (!cpuc || !llcc)
 		return;
-	now = sched_now();
 	if (is_idle && can_hold_cores() && cpuc->is_held) {
 		/* It counts as busy. */
-		update_cpuperf(cpuc, cpu, now, 0);
+		update_cpuperf(cpuc, cpu, sched_now(), 0);
 		return;
 	}
 	/* A full barrier, before the read of queued_at. */
 	set_idle(cpuc, cpu, is_idle);
 	if (!is_idle)
 		return;
+	now = sched_now();
 	if (now - PVS_LOAD(llcc->queued_at) < pvs_param_idle_recheck)
 		scx_bpf_kick_cpu(cpu, PVS_SCX(scx_kick_flags, SCX_KICK_IDLE));
 	cpuc->curr_urgency = 0;
